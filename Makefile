@@ -1,0 +1,62 @@
+# One machine, no account: everything below sets itself up. `make` alone lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+GROUPS := classify web train cloud infra local dev
+LOCKED := $(GROUPS:%=requirements/%.txt)
+
+HAM10000_DIR ?= data/ham10000
+export HAM10000_DIR
+
+.PHONY: help demo test lint bench lock clean
+
+help: ## List what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- set-up: uv and every package at the locked version and hash, into .venv -----------------------------------------
+
+$(UV): requirements/bootstrap.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, and $(PYTHON) is older: name another with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: on Debian, apt install python3-venv" >&2; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+RUN_GROUPS := classify web train local
+TEST_GROUPS := $(RUN_GROUPS) dev
+
+define install
+	@echo "==> packages: $(1)"
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes $(1:%=-r requirements/%.txt)
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+endef
+
+$(VENV)/ready-run: $(UV) pyproject.toml $(RUN_GROUPS:%=requirements/%.txt)
+	$(call install,$(RUN_GROUPS))
+
+$(VENV)/ready-test: $(UV) pyproject.toml $(TEST_GROUPS:%=requirements/%.txt)
+	$(call install,$(TEST_GROUPS))
+
+$(VENV)/emulator: requirements/emulator.txt $(UV)
+	@echo "==> AWS's Lambda runtime interface emulator"
+	@rm -rf $@ $@.new
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --target $@.new -r $<
+	@mv $@.new $@ && touch $@
+
+lock: $(UV) ## Resolve every package anew and write requirements/
+	@set -- --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command "make lock"; \
+	all=$$(mktemp); trap 'rm -f $$all' EXIT; \
+	printf 'uv\nsetuptools>=80\n' | $(UV) pip compile - "$$@" --upgrade --no-annotate --output-file requirements/bootstrap.txt; \
+	printf 'aws-sam-cli\n' | $(UV) pip compile - "$$@" --upgrade --no-annotate --no-deps --output-file requirements/emulator.txt; \
+	$(UV) pip compile pyproject.toml $(GROUPS:%=--group %) "$$@" --upgrade --output-file $$all; \
+	for group in $(GROUPS); do \
+		echo "==> requirements/$$group.txt"; \
+		$(UV) pip compile --group $$group "$$@" --no-sources --constraint $$all --no-annotate --output-file requirements/$$group.txt; \
+	done
