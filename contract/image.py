@@ -1,0 +1,238 @@
+"""From encoded bytes to upright RGB pixels: the only decoder in the house, and every limit on hostile input.
+
+Training, the function and the page all open pictures here, so what the model learns from and what it is asked about
+went the same way. Importing this loads Pillow and not numpy, which only `decode_image` needs.
+"""
+
+import io
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from PIL import Image, ImageOps
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from contract.errors import (
+    AnalyzerError,
+    TooFewPixelsError,
+    TooManyPixelsError,
+    UnreadableImageError,
+    UnsupportedPictureError,
+)
+from contract.metadata import START_OF_SCAN, jpeg_segments, strip_metadata
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MAX_PIXELS: Final = 50_000_000  # a 50-megapixel phone photo; above it a small file can be a bomb
+MAX_SCANS: Final = 100  # of a progressive JPEG; encoders make about ten, and each visits every pixel for a few bytes
+MIN_SIDE_PX: Final = 32  # below it there is no lesion to be seen
+CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
+JPEG_QUALITY: Final = 90
+
+_UPRIGHT: Final = {  # EXIF orientation -> what turns the stored pixels upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# Pillow's own classes rather than Image.open(): that one imports every plugin to find WebP's, takes a JPEG with a
+# second picture behind it for another format, and announces large pictures by a warning.
+_OPENERS: Final[dict[str, Callable[[io.BytesIO], ImageFile]]] = {
+    "image/jpeg": JpegImageFile,
+    "image/png": PngImageFile,
+    "image/webp": WebPImageFile,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedImage:
+    """What the model sees of a picture, and how large the whole picture is."""
+
+    pixels: "np.ndarray"  # RGB in 0..255: uint8, shape (size, size, 3); the centre square of the upright picture
+    width: int  # of the whole upright picture, in pixels
+    height: int
+
+
+def sniff_content_type(encoded: bytes) -> str | None:
+    """Tell a picture's content type from its first bytes, or None if it is none of `CONTENT_TYPES`.
+
+    File names and Content-Type headers are what a sender says; the bytes are what a decoder meets.
+    """
+    if encoded.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if encoded.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if encoded.startswith(b"RIFF") and encoded[8:12] == b"WEBP":
+        return "image/webp"
+    return None
+
+
+def decode_image(encoded: bytes, size: int) -> DecodedImage:
+    """Open a picture, turn it upright, and scale its centre square to the model's.
+
+    The first frame is taken of one that moves; transparency is laid over white; EXIF is read for the orientation alone.
+
+    Args:
+        encoded: the bytes of a JPEG, PNG or WebP file.
+        size: the side of the square to return, in pixels.
+
+    Raises:
+        UnsupportedPictureError: the bytes start like no JPEG, PNG or WebP.
+        TooManyPixelsError: the header declares more than MAX_PIXELS; nothing was decoded.
+        TooFewPixelsError: a side is shorter than MIN_SIDE_PX.
+        UnreadableImageError: the picture is truncated or damaged, or a JPEG of more than MAX_SCANS scans.
+    """
+    import numpy as np
+
+    with _opened(encoded) as (picture, orientation):
+        width, height = picture.size
+        # JPEG: decode at the smallest scale of its DCT that still suffices
+        upright = _decode_upright(picture, orientation, draft_size=(2 * size, 2 * size))
+    square = _over_white(ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR))
+    turned = orientation >= 5
+    return DecodedImage(np.asarray(square), *((height, width) if turned else (width, height)))
+
+
+def to_plain_jpeg(encoded: bytes, max_side_px: int) -> bytes:
+    """Re-encode a picture as an upright JPEG without any metadata, its longer side at most `max_side_px`.
+
+    The shorter side stays at MIN_SIDE_PX or more, so that what comes out is taken wherever the picture itself is.
+
+    Raises:
+        the same errors as `decode_image`.
+    """
+    with _opened(encoded) as (picture, orientation):
+        upright = _decode_upright(picture, orientation, draft_size=(max_side_px, max_side_px))
+    scale = min(1.0, max_side_px / max(upright.size))
+    width, height = (max(MIN_SIDE_PX, round(side * scale)) for side in upright.size)
+    plain = _over_white(upright.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0))
+    plain.info.clear()
+    jpeg = io.BytesIO()
+    plain.save(jpeg, "JPEG", quality=JPEG_QUALITY)
+    return jpeg.getvalue()
+
+
+@contextmanager
+def open_picture(encoded: bytes) -> Iterator[Image.Image]:
+    """Open a picture by its header alone, within the limits; what Pillow raises inside the block is translated.
+
+    The picture is as it is stored, not turned upright, and carries no metadata.
+
+    Raises:
+        the same errors as `decode_image`.
+    """
+    with _opened(encoded) as (picture, _):
+        yield picture
+
+
+@contextmanager
+def _opened(encoded: bytes) -> Iterator[tuple[ImageFile, int]]:
+    """Open a picture by its header alone; also tell its EXIF orientation, 1..8."""
+    content_type = sniff_content_type(encoded)
+    if content_type is None:
+        raise UnsupportedPictureError("The file is not a JPEG, PNG or WebP picture. Please send one of these.")
+    if content_type == "image/webp":
+        _check_size(*_webp_canvas(encoded))  # Pillow's WebP opener allocates the canvas before it can be asked
+    if content_type == "image/jpeg":
+        _check_scans(encoded)
+    bare, orientation = strip_metadata(encoded, content_type)
+    with _translated_errors(), _OPENERS[content_type](io.BytesIO(bare)) as picture:
+        _check_size(*picture.size)
+        yield picture, orientation
+
+
+def _decode_upright(picture: ImageFile, orientation: int, draft_size: tuple[int, int]) -> Image.Image:
+    """Decode the opened picture and turn it upright: RGB, or RGBA if some of it may be transparent."""
+    picture.draft("RGB", draft_size)
+    decoded = _eight_bits(picture)
+    decoded = decoded.convert("RGBA" if decoded.has_transparency_data else "RGB")
+    return decoded.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else decoded
+
+
+def _eight_bits(picture: ImageFile) -> Image.Image:
+    """Bring a PNG's grey of 16 bits, and a transparent grey or colour of any depth, to the 8 bits of all others.
+
+    Pillow converts neither: it clips 16-bit grey at 255, and compares 8-bit pixels with the number in the file.
+    """
+    key = picture.info.get("transparency")
+    rawmode = picture.tile[0].args if picture.tile else None
+    if rawmode == "L;2" and key is not None:
+        picture.info["transparency"] = key * 85
+    elif rawmode == "L;4" and key is not None:
+        picture.info["transparency"] = key * 17
+    elif rawmode == "RGB;16B" and key is not None:
+        picture.info["transparency"] = tuple(channel >> 8 for channel in key)
+    elif rawmode == "I;16B":
+        grey = picture.point(lambda value: value * (1 / 256)).convert("L")
+        if key is not None:
+            grey.info["transparency"] = key >> 8
+        return grey
+    return picture
+
+
+def _over_white(picture: Image.Image) -> Image.Image:
+    """Lay what is transparent over white: RGB."""
+    if picture.mode != "RGBA":
+        return picture
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise TooManyPixelsError(
+            f"The picture has {width} x {height} pixels; at most {MAX_PIXELS // 1_000_000} megapixels are taken. "
+            "Please send a smaller copy."
+        )
+    if min(width, height) < MIN_SIDE_PX:
+        raise TooFewPixelsError(
+            f"The picture has {width} x {height} pixels; each side must have at least {MIN_SIDE_PX}. "
+            "Please send the original."
+        )
+
+
+def _check_scans(encoded: bytes) -> None:
+    scans = 0
+    for marker, _, _ in jpeg_segments(encoded):
+        scans += marker == START_OF_SCAN
+        if scans > MAX_SCANS:
+            raise UnreadableImageError(
+                f"The picture is stored in more than {MAX_SCANS} scans, which no camera does. Please save it anew."
+            )
+
+
+def _webp_canvas(encoded: bytes) -> tuple[int, int]:
+    """Read width and height from a WebP header (RFC 9649, sections 2.5 to 2.7)."""
+    chunk, body = encoded[12:16], encoded[20:30]
+    if len(body) == 10 and chunk == b"VP8X":
+        return 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
+    if len(body) == 10 and chunk == b"VP8L":
+        packed = int.from_bytes(body[1:5], "little")
+        return 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
+    if len(body) == 10 and chunk == b"VP8 ":
+        width, height = struct.unpack("<HH", body[6:10])
+        return width & 0x3FFF, height & 0x3FFF
+    raise UnreadableImageError(_UNREADABLE)
+
+
+_UNREADABLE: Final = "The picture is damaged or incomplete and cannot be read. Please send it again or send another."
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Turn whatever Pillow raises on a picture into ours, and let ours pass."""
+    try:
+        yield
+    except AnalyzerError:
+        raise
+    except Exception as error:  # Pillow's parsers raise what a damaged file makes them trip over, of any type
+        raise UnreadableImageError(_UNREADABLE) from error

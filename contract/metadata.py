@@ -1,0 +1,135 @@
+"""What lies around the pixels in a JPEG, PNG or WebP file: read for the orientation, and taken away.
+
+Pillow parses colour profiles, texts and EXIF as it opens a file, and one damaged or oversized block makes it warn, or
+give up on a picture whose pixels are sound. So it is handed the blocks that the pixels need and no others, and of all
+the rest the EXIF orientation alone is read, here.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+ORIENTATION_TAG: Final = 0x0112
+UPRIGHT: Final = 1  # the orientation of pixels that are stored as they are to be seen
+
+START_OF_SCAN: Final = 0xDA
+_END_OF_IMAGE: Final = 0xD9
+_APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
+_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length: TEM, RST0..RST7, SOI
+_MARKER: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # in a scan, FF 00 is data and FF D0..D7 separates it
+_JFIF_BYTES, _ADOBE_BYTES = 14, 12  # shorter blocks of these names are ignored by libjpeg
+
+_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_PNG_PIXEL_CHUNKS: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+
+_EXIF_PREFIX: Final = b"Exif\0\0"
+_SHORT: Final = 3  # TIFF's type of a 16-bit number
+
+
+def strip_metadata(encoded: bytes, content_type: str) -> tuple[bytes, int]:
+    """Reduce a picture to the blocks that its pixels need, and tell its orientation.
+
+    Nothing is decoded and nothing is raised: what is damaged is handed on for the decoder to judge. Of a moving PNG
+    the still picture remains. A WebP comes back as it is, because its decoder skips what it does not need.
+
+    Args:
+        encoded: the bytes of the file.
+        content_type: what `contract.image.sniff_content_type` calls them.
+
+    Returns:
+        The bytes of the same picture, and its EXIF orientation, 1..8; 1 (upright) where none can be read.
+    """
+    split = {"image/jpeg": _split_jpeg, "image/png": _split_png, "image/webp": _split_webp}[content_type]
+    bare, exif = split(encoded)
+    return bare, read_orientation(exif)
+
+
+def read_orientation(exif: bytes) -> int:
+    """Find the orientation in an EXIF block (a TIFF file: TIFF 6.0, section 2); 1 if it has none or is damaged."""
+    tiff = exif.removeprefix(_EXIF_PREFIX)
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    if order is None:
+        return UPRIGHT
+    try:
+        (directory,) = struct.unpack_from(f"{order}L", tiff, 4)
+        (entries,) = struct.unpack_from(f"{order}H", tiff, directory)
+        for entry in range(entries):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHLH", tiff, directory + 2 + 12 * entry)
+            if tag == ORIENTATION_TAG:
+                return value if kind == _SHORT and 1 <= value <= 8 else UPRIGHT
+    except struct.error:  # it points outside itself
+        return UPRIGHT
+    return UPRIGHT
+
+
+def jpeg_segments(encoded: bytes) -> Iterator[tuple[int, int, int]]:
+    """Walk a JPEG from marker to marker (ITU-T T.81, annex B), up to its end or to where it is broken.
+
+    Yields:
+        The marker's second byte, where the marker starts, and where its segment ends (for a scan: its header).
+    """
+    at = 2  # after SOI
+    while match := _MARKER.search(encoded, at):
+        start, marker = match.start(), encoded[match.start() + 1]
+        if marker == _END_OF_IMAGE:
+            return
+        at = start + 2
+        if marker not in _STANDALONE:
+            length = int.from_bytes(encoded[at : at + 2], "big")
+            at += length
+            if length < 2 or at > len(encoded):
+                return
+        yield marker, start, at
+
+
+def _split_jpeg(encoded: bytes) -> tuple[bytes, bytes]:
+    view, exif = memoryview(encoded), b""
+    kept, kept_to = [], 0
+    for marker, start, end in jpeg_segments(encoded):
+        if marker == START_OF_SCAN:
+            break
+        body = encoded[start + 4 : end]
+        if not _is_jpeg_metadata(marker, body):
+            continue
+        kept.append(view[kept_to:start])
+        kept_to = end
+        if marker == _APP1 and body.startswith(_EXIF_PREFIX) and not exif:
+            exif = body
+    kept.append(view[kept_to:])
+    return b"".join(kept), exif
+
+
+def _is_jpeg_metadata(marker: int, body: bytes) -> bool:
+    """Tell what can go: every application block and comment but the two that say how colours are stored."""
+    if marker == _APP0 and body.startswith(b"JFIF\0"):
+        return len(body) < _JFIF_BYTES
+    if marker == _APP14 and body.startswith(b"Adobe"):
+        return len(body) < _ADOBE_BYTES
+    return _APP0 <= marker <= _APP15 or marker == _COMMENT
+
+
+def _split_png(encoded: bytes) -> tuple[bytes, bytes]:
+    view, exif = memoryview(encoded), b""
+    kept, at = [view[: len(_PNG_SIGNATURE)]], len(_PNG_SIGNATURE)
+    while at + 8 <= len(encoded):
+        length, kind = struct.unpack_from(">L4s", encoded, at)
+        end = at + 12 + length  # length and kind before the body, four bytes of checksum after it
+        if kind in _PNG_PIXEL_CHUNKS:
+            kept.append(view[at:end])
+        elif kind == b"eXIf":
+            exif = encoded[at + 8 : at + 8 + length]
+        if kind == b"IEND":
+            break
+        at = end
+    return b"".join(kept), exif
+
+
+def _split_webp(encoded: bytes) -> tuple[bytes, bytes]:
+    at = 12  # after RIFF, its length, and WEBP
+    while at + 8 <= len(encoded):
+        kind, length = struct.unpack_from("<4sL", encoded, at)
+        if kind == b"EXIF":
+            return encoded, encoded[at + 8 : at + 8 + length]
+        at += 8 + length + length % 2  # chunks start at even offsets
+    return encoded, b""

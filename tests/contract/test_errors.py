@@ -1,0 +1,56 @@
+"""Every error of the family can be told from every other, by programs and by people."""
+
+import pytest
+
+from contract import errors
+from contract.errors import AnalyzerError, BundleError, DatasetError, ModelUnavailableError, TrainingError
+
+
+def family(of: type[AnalyzerError] = AnalyzerError) -> list[type[AnalyzerError]]:
+    """All subclasses, of any depth."""
+    return [member for child in of.__subclasses__() for member in (child, *family(child))]
+
+
+OURS = [error for error in family() if error.__module__ == errors.__name__]
+NOT_THE_CALLERS_FAULT = {ModelUnavailableError, BundleError, DatasetError, TrainingError}
+
+
+def test_no_error_stands_outside_the_family() -> None:
+    defined = {it for it in vars(errors).values() if isinstance(it, type) and issubclass(it, Exception)}
+    assert defined == {AnalyzerError, *OURS}
+    assert len(OURS) >= 13
+
+
+@pytest.mark.parametrize("error", OURS)
+def test_an_error_has_its_own_code_title_and_docstring(error: type[AnalyzerError]) -> None:
+    assert {"code", "title"} <= vars(error).keys()
+    assert error.code.isidentifier()
+    assert error.code == error.code.lower()
+    assert error.title[0].isupper()
+    assert vars(error)["__doc__"].endswith(".")
+
+
+def test_codes_and_titles_are_unique() -> None:
+    everyone: list[type[AnalyzerError]] = [AnalyzerError, *OURS]
+    assert len({error.code for error in everyone}) == len(everyone)
+    assert len({error.title for error in everyone}) == len(everyone)
+
+
+@pytest.mark.parametrize("error", [error for error in OURS if error not in NOT_THE_CALLERS_FAULT])
+def test_what_a_caller_can_cause_is_the_callers_to_mend(error: type[AnalyzerError]) -> None:
+    assert 400 <= error.status < 500
+
+
+@pytest.mark.parametrize("error", [error for error in OURS if error.status in (429, 503)])
+def test_what_passes_says_when_to_try_again(error: type[AnalyzerError]) -> None:
+    assert error.retry_after_s is not None
+    assert error.retry_after_s > 0
+
+
+@pytest.mark.parametrize("error", [error for error in OURS if error.status not in (429, 503)])
+def test_what_does_not_pass_promises_nothing(error: type[AnalyzerError]) -> None:
+    assert error.retry_after_s is None
+
+
+def test_the_message_is_the_sentence_alone() -> None:
+    assert str(BundleError("The file is gone. Publish it again.")) == "The file is gone. Publish it again."

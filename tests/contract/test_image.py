@@ -1,0 +1,318 @@
+"""What the decoder makes of every picture that can be sent to it."""
+
+import io
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from contract.errors import AnalyzerError, UnsupportedPictureError
+from contract.image import (
+    CONTENT_TYPES,
+    MIN_SIDE_PX,
+    DecodedImage,
+    decode_image,
+    open_picture,
+    sniff_content_type,
+    to_plain_jpeg,
+)
+from contract.metadata import jpeg_segments
+from tests.odd_pictures import OddPicture, encode, odd_pictures, plain_picture
+from tests.picture_blocks import png_chunk, png_file, ycck_jpeg
+
+SIZE = 64  # pixels, of the model's square in these tests
+ROOT = Path(__file__).parents[2]
+ORIENTATIONS = {  # EXIF orientation -> how a camera that writes it stores an upright picture
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def answer_to(encoded: bytes) -> str | None:
+    """Decode, and tell the code of the error or None; anything else than the family's errors escapes."""
+    answer: DecodedImage | AnalyzerError
+    try:
+        answer = decode_image(encoded, SIZE)
+    except AnalyzerError as error:
+        answer = error
+    if isinstance(answer, AnalyzerError):
+        assert 400 <= answer.status < 500
+        assert str(answer).endswith(".")
+        return answer.code
+    assert answer.pixels.shape == (SIZE, SIZE, 3)
+    assert answer.pixels.dtype == np.uint8
+    return None
+
+
+def colour_of(encoded: bytes) -> list[int]:
+    """The mean colour of what the model sees."""
+    return [round(channel) for channel in decode_image(encoded, SIZE).pixels.mean(axis=(0, 1)).tolist()]
+
+
+def stored_as(orientation: int, picture: Image.Image, kind: str, **options: object) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turn = ORIENTATIONS[orientation]
+    return encode(picture if turn is None else picture.transpose(turn), kind, exif=exif, **options)
+
+
+@pytest.mark.parametrize("odd", [pytest.param(odd, id=name) for name, odd in odd_pictures().items()])
+def test_every_odd_picture_is_answered_as_it_deserves(odd: OddPicture) -> None:
+    assert answer_to(odd.encoded) == odd.code
+
+
+@pytest.mark.parametrize(
+    "encoded", [pytest.param(odd.encoded, id=name) for name, odd in odd_pictures().items() if odd.status == 200]
+)
+def test_a_picture_that_can_be_decoded_can_be_sent_on_as_a_plain_jpeg(encoded: bytes) -> None:
+    plain = to_plain_jpeg(encoded, max_side_px=200)
+    with Image.open(io.BytesIO(plain)) as picture:
+        assert (picture.format, picture.mode) == ("JPEG", "RGB")
+        assert max(picture.size) <= 200
+    assert answer_to(plain) is None
+
+
+def test_no_bytes_are_no_picture() -> None:
+    with pytest.raises(UnsupportedPictureError):
+        decode_image(b"", SIZE)
+
+
+def test_the_bytes_decide_about_the_format() -> None:
+    kinds = zip(CONTENT_TYPES, ("JPEG", "PNG", "WEBP"), strict=True)
+    for content_type, kind in kinds:
+        assert sniff_content_type(encode(plain_picture(), kind)) == content_type
+    assert sniff_content_type(encode(plain_picture(), "GIF")) is None
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_decoding_twice_gives_the_same_pixels(kind: str) -> None:
+    encoded = encode(plain_picture(size=(640, 480)), kind)
+    assert np.array_equal(decode_image(encoded, SIZE).pixels, decode_image(encoded, SIZE).pixels)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("WEBP", {"lossless": True})])
+def test_every_orientation_of_a_lossless_picture_is_turned_to_the_same_pixels(
+    kind: str, options: dict[str, object], orientation: int
+) -> None:
+    upright = plain_picture(size=(301, 200))
+    expected = decode_image(encode(upright, kind, **options), SIZE)
+    decoded = decode_image(stored_as(orientation, upright, kind, **options), SIZE)
+    assert np.array_equal(decoded.pixels, expected.pixels)
+    assert (decoded.width, decoded.height) == (301, 200)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_every_orientation_of_a_jpeg_is_turned_to_nearly_the_same_pixels(orientation: int) -> None:
+    upright = plain_picture(size=(304, 208))  # whole blocks, so that each is compressed alike in all orientations
+    expected = decode_image(encode(upright, "JPEG", quality=90), SIZE)
+    decoded = decode_image(stored_as(orientation, upright, "JPEG", quality=90), SIZE)
+    difference = np.abs(decoded.pixels.astype(int) - expected.pixels)
+    assert difference.max() <= 4  # of 255: rounding inside the DCT and of the colours at half resolution
+    assert (decoded.width, decoded.height) == (304, 208)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_a_plain_jpeg_is_upright(orientation: int) -> None:
+    upright = plain_picture(size=(304, 208))
+    plain = to_plain_jpeg(stored_as(orientation, upright, "PNG"), max_side_px=152)
+    with open_picture(plain) as picture:
+        assert picture.size == (152, 104)
+        sent = np.asarray(picture.convert("RGB")).astype(int)
+    assert np.abs(sent - np.asarray(upright.resize((152, 104), Image.Resampling.BICUBIC))).mean() < 3
+
+
+def test_a_plain_jpeg_carries_no_metadata() -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "a maker"
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 12.0, 30.0)})  # GPS
+    encoded = encode(plain_picture(), "JPEG", exif=exif, icc_profile=bytes(3000), comment=b"who", xmp=b"<x/>")
+    assert {0xE1, 0xE2, 0xFE} <= {marker for marker, _, _ in jpeg_segments(encoded)}
+    plain = to_plain_jpeg(encoded, max_side_px=500)
+    markers = [marker for marker, _, _ in jpeg_segments(plain)]
+    assert [marker for marker in markers if 0xE0 <= marker <= 0xEF or marker == 0xFE] == [0xE0]  # JFIF alone
+    assert b"Exif" not in plain
+    assert b"a maker" not in plain
+
+
+def test_a_plain_jpeg_of_a_strip_is_still_taken() -> None:
+    with open_picture(to_plain_jpeg(encode(plain_picture(size=(8000, 40)), "JPEG"), max_side_px=1000)) as picture:
+        assert picture.size == (1000, MIN_SIDE_PX)
+
+
+def test_a_plain_jpeg_is_never_larger_than_the_picture() -> None:
+    with open_picture(to_plain_jpeg(encode(plain_picture(size=(96, 72)), "PNG"), max_side_px=1000)) as picture:
+        assert picture.size == (96, 72)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_what_is_transparent_lies_over_white(kind: str) -> None:
+    red = Image.new("RGBA", (80, 80), (255, 0, 0, 255))
+    red.putalpha(128)
+    assert colour_of(encode(red, kind, **({"lossless": True} if kind == "WEBP" else {}))) == [255, 127, 127]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_wholly_transparent_is_white_whatever_colour_lies_beneath(mode: str) -> None:
+    assert colour_of(encode(Image.new(mode, (80, 80)), "PNG")) == [255, 255, 255]
+
+
+@pytest.mark.parametrize(
+    ("encoded", "expected"),
+    [
+        pytest.param(png_file(40, 40, 16, 0, b"\x80\x40" * 1600), [128] * 3, id="16-bit grey"),
+        pytest.param(png_file(40, 40, 16, 0, b"\xff\xff" * 1600), [255] * 3, id="16-bit white"),
+        pytest.param(png_file(40, 40, 16, 2, b"\x80\x40\x40\x80\x20\x11" * 1600), [128, 64, 32], id="16-bit RGB"),
+        pytest.param(png_file(40, 40, 4, 0, b"\x88" * 800), [136] * 3, id="4-bit grey"),
+        pytest.param(encode(Image.new("1", (40, 40), 1), "PNG"), [255] * 3, id="1-bit white"),
+        pytest.param(encode(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG"), [254, 0, 0], id="CMYK red"),
+        pytest.param(
+            png_file(40, 40, 16, 0, b"\x80\x40" * 1600, png_chunk(b"tRNS", b"\x80\x40")),
+            [255] * 3,
+            id="16-bit grey, transparent",
+        ),
+        pytest.param(
+            png_file(40, 40, 16, 2, b"\x80\x40" * 4800, png_chunk(b"tRNS", b"\x80\x40" * 3)),
+            [255] * 3,
+            id="16-bit RGB, transparent",
+        ),
+        pytest.param(
+            png_file(40, 40, 4, 0, b"\x88" * 800, png_chunk(b"tRNS", b"\0\x08")), [255] * 3, id="4-bit, transparent"
+        ),
+        pytest.param(
+            png_file(40, 40, 2, 0, b"\xaa" * 400, png_chunk(b"tRNS", b"\0\x02")), [255] * 3, id="2-bit, transparent"
+        ),
+    ],
+)
+def test_every_way_to_store_colours_gives_the_colours_that_were_meant(encoded: bytes, expected: list[int]) -> None:
+    assert colour_of(encoded) == pytest.approx(expected, abs=1)
+
+
+def test_ycck_gives_the_colours_that_were_meant() -> None:
+    picture = plain_picture(size=(320, 240))
+    expected = decode_image(encode(picture, "PNG"), SIZE).pixels.astype(int)
+    assert np.abs(decode_image(ycck_jpeg(picture), SIZE).pixels - expected).mean() < 3
+
+
+def test_interlacing_changes_no_pixel() -> None:
+    plain, interlaced = odd_pictures()["PNG"].encoded, odd_pictures()["PNG, interlaced"].encoded
+    assert np.array_equal(decode_image(plain, SIZE).pixels, decode_image(interlaced, SIZE).pixels)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_the_first_frame_is_taken_of_a_picture_that_moves(kind: str) -> None:
+    first, *rest = (Image.new("RGB", (64, 64), colour) for colour in ("red", "lime", "blue"))
+    assert colour_of(encode(first, kind, save_all=True, append_images=rest, lossless=True)) == [255, 0, 0]
+
+
+def test_a_large_jpeg_decoded_at_a_reduced_scale_looks_like_the_whole() -> None:
+    photo = plain_picture(size=(4000, 3000))
+    encoded = encode(photo, "JPEG", quality=90)
+    with open_picture(encoded) as picture:
+        picture.draft("RGB", (2 * 224, 2 * 224))
+        assert picture.size == (1000, 750)  # what decode_image works on: a 16th of the pixels
+    whole = decode_image(encode(photo, "PNG", compress_level=1), 224)
+    reduced = decode_image(encoded, 224)
+    assert np.abs(reduced.pixels.astype(int) - whole.pixels).mean() < 1.5  # of 255; JPEG itself costs part of it
+    assert (reduced.width, reduced.height) == (4000, 3000)
+
+
+def test_pictures_that_promise_too_much_cost_no_memory() -> None:
+    """Measured in a process of its own; a real picture of 30 megapixels shows that the measure sees what is decoded."""
+    bombs = [odd.encoded for odd in odd_pictures().values() if odd.code == "too_many_pixels"]
+    real = encode(Image.new("1", (6000, 5000)), "PNG")
+    sent = pickle.dumps((bombs, real))
+    done = subprocess.run([sys.executable, "-c", MEASURE], cwd=ROOT, input=sent, stdout=subprocess.PIPE, check=True)
+    refused, grown_by_bombs_mb, grown_by_real_mb = map(float, done.stdout.split())
+    assert refused == len(bombs) >= 9
+    assert grown_by_bombs_mb < 4
+    assert grown_by_real_mb > 60
+
+
+MEASURE = """
+import pickle, resource, sys
+from pathlib import Path
+import numpy
+from contract.errors import TooManyPixelsError
+from contract.image import decode_image
+
+def peak_mb():
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # on a Mac in bytes
+
+bombs, real = pickle.load(sys.stdin.buffer)
+refused, before = 0, peak_mb()
+for bomb in bombs:
+    try:
+        decode_image(bomb, 224)
+    except TooManyPixelsError:
+        refused += 1
+between = peak_mb()
+decode_image(real, 224)
+print(refused, between - before, peak_mb() - between)
+"""
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_answered(encoded: bytes) -> None:
+    assert answer_to(encoded) in {"unsupported_picture", "unreadable_image", "too_many_pixels", "too_few_pixels", None}
+
+
+SOUND = [odd.encoded for odd in odd_pictures().values() if odd.status == 200 and len(odd.encoded) < 30_000]
+SIGNATURES = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x10\0\0\0WEBPVP8X"]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(SIGNATURES), st.binary(max_size=2000))
+def test_any_bytes_behind_a_signature_are_answered(signature: bytes, rest: bytes) -> None:
+    answer_to(signature + rest)
+
+
+@settings(deadline=None, max_examples=600)
+@given(st.sampled_from(SOUND), st.data())
+def test_any_change_to_a_sound_picture_is_answered(encoded: bytes, data: st.DataObject) -> None:
+    changed = bytearray(encoded)
+    for _ in range(data.draw(st.integers(1, 8))):
+        near_the_front = st.integers(0, min(len(changed), 200))  # where the headers are
+        at = data.draw(near_the_front | st.integers(0, len(changed)))
+        match data.draw(st.sampled_from(["flip", "delete", "insert"])):
+            case "flip":
+                changed[at : at + 1] = data.draw(st.binary(min_size=1, max_size=1))
+            case "delete":
+                del changed[at : at + data.draw(st.integers(1, 64))]
+            case "insert":
+                changed[at:at] = data.draw(st.binary(min_size=1, max_size=16))
+    answer_to(bytes(changed))
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.sampled_from([("JPEG", mode) for mode in ("1", "L", "RGB", "CMYK")]
+                    + [("PNG", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")]
+                    + [("WEBP", mode) for mode in ("L", "LA", "P", "RGB", "RGBA")]),
+    st.tuples(st.integers(MIN_SIDE_PX, 700), st.integers(MIN_SIDE_PX, 700)),
+    st.integers(1, 300),
+)  # fmt: skip
+def test_any_size_and_mode_is_decoded(kind_and_mode: tuple[str, str], sides: tuple[int, int], size: int) -> None:
+    kind, mode = kind_and_mode
+    picture = Image.new("I;16", sides, 40_000) if mode == "I;16" else plain_picture(mode, sides)
+    decoded = decode_image(encode(picture, kind), size)
+    assert isinstance(decoded, DecodedImage)
+    assert (decoded.width, decoded.height) == sides
+    assert decoded.pixels.shape == (size, size, 3)
+    assert decoded.pixels.dtype == np.uint8

@@ -1,0 +1,301 @@
+"""Pictures that people, cameras, programs and attackers send, each with what the house answers; built on the fly."""
+
+import io
+import random
+import struct
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+from PIL import Image, PngImagePlugin
+
+from tests.picture_blocks import (
+    arithmetic_jpeg,
+    insert_after_soi,
+    interlaced_png,
+    jpeg_segment,
+    png_chunk,
+    png_file,
+    resized_jpeg_header,
+    riff_chunk,
+    twelve_bit_jpeg,
+    with_png_chunks,
+    with_scans,
+    ycck_jpeg,
+)
+
+SIDE_PX = 96
+PROSE = b"Neither a picture nor anything like one. "
+
+
+class OddPicture(NamedTuple):
+    """What is sent, the HTTP status it deserves, and the error's code (None where it is answered)."""
+
+    encoded: bytes
+    status: int
+    code: str | None
+
+
+@cache
+def odd_pictures() -> dict[str, OddPicture]:
+    """Build the table: every entry is smaller than what the API takes, and none is empty."""
+    answered = {
+        name: OddPicture(encoded, 200, None) for name, encoded in (_usual() | _unusual() | _decorated()).items()
+    }
+    refused = [
+        (_other_formats(), 415, "unsupported_picture"),
+        (_damaged(), 422, "unreadable_image"),
+        (_too_many_pixels(), 422, "too_many_pixels"),
+        (_too_few_pixels(), 422, "too_few_pixels"),
+    ]
+    return answered | {
+        name: OddPicture(encoded, status, code)
+        for pictures, status, code in refused
+        for name, encoded in pictures.items()
+    }
+
+
+def plain_picture(mode: str = "RGB", size: tuple[int, int] = (SIDE_PX, 72)) -> Image.Image:
+    """Paint smooth blobs of colour: always the same, and with detail everywhere."""
+    seed = Image.frombytes("RGB", (12, 9), random.Random(7).randbytes(12 * 9 * 3))
+    painted = seed.resize(size, Image.Resampling.BICUBIC)
+    if mode in ("RGBA", "LA"):
+        painted.putalpha(Image.linear_gradient("L").resize(size))
+    return painted.convert(mode)
+
+
+def encode(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    """Write a picture as Pillow does."""
+    encoded = io.BytesIO()
+    picture.save(encoded, kind, **options)
+    return encoded.getvalue()
+
+
+def _usual() -> dict[str, bytes]:
+    rgb = plain_picture()
+    return {
+        "JPEG": encode(rgb, "JPEG"),
+        "JPEG, progressive": encode(rgb, "JPEG", progressive=True),
+        "JPEG, optimized": encode(rgb, "JPEG", optimize=True),
+        "JPEG, colour at full resolution": encode(rgb, "JPEG", subsampling=0),
+        "JPEG, colour at half resolution": encode(rgb, "JPEG", subsampling=1),
+        "JPEG, with restart markers": encode(rgb, "JPEG", restart_marker_blocks=2),
+        "JPEG, grey": encode(plain_picture("L"), "JPEG"),
+        "PNG": encode(rgb, "PNG"),
+        "PNG, 1-bit": encode(plain_picture("1"), "PNG"),
+        "PNG, grey": encode(plain_picture("L"), "PNG"),
+        "PNG, grey and alpha": encode(plain_picture("LA"), "PNG"),
+        "PNG, RGBA": encode(plain_picture("RGBA"), "PNG"),
+        "PNG, palette": encode(rgb.quantize(64), "PNG"),
+        "PNG, palette of 4 bits": encode(rgb.quantize(16), "PNG", bits=4),
+        "PNG, palette with a transparent colour": encode(rgb.quantize(64), "PNG", transparency=3),
+        "PNG, palette with alpha": encode(rgb.quantize(64), "PNG", transparency=bytes(range(0, 256, 4))),
+        "WebP": encode(rgb, "WEBP"),
+        "WebP, lossless": encode(rgb, "WEBP", lossless=True),
+        "WebP, transparent": encode(plain_picture("RGBA"), "WEBP"),
+        "WebP, transparent and lossless": encode(plain_picture("RGBA"), "WEBP", lossless=True),
+        "one pixel over the smallest side": encode(plain_picture(size=(33, 33)), "PNG"),
+        "the smallest side": encode(plain_picture(size=(32, 32)), "WEBP"),
+        "a strip of 8000 x 40": encode(plain_picture(size=(8000, 40)), "JPEG"),
+        "a strip of 40 x 8000": encode(plain_picture(size=(40, 8000)), "PNG"),
+        "50 megapixels": encode(Image.new("L", (10_000, 5_000), 128), "JPEG"),
+    }
+
+
+def _unusual() -> dict[str, bytes]:
+    rgb = plain_picture()
+    frames = [Image.new("RGB", (SIDE_PX, 72), colour) for colour in ("blue", "lime")]
+    noise = random.Random(1).randbytes
+    return {
+        "JPEG, CMYK": encode(plain_picture("CMYK"), "JPEG"),
+        "JPEG, YCCK": ycck_jpeg(rgb),
+        "JPEG, stored as RGB": encode(rgb, "JPEG", keep_rgb=True),
+        "JPEG, arithmetic coding": arithmetic_jpeg(64, 48),
+        "JPEG, two pictures in one (MPO)": encode(rgb, "MPO", save_all=True, append_images=frames),
+        "JPEG, fill bytes between segments": insert_after_soi(encode(rgb, "JPEG"), b"\xff" * 9),
+        "PNG, moving": encode(rgb, "PNG", save_all=True, append_images=frames, duration=100),
+        "PNG, moving, with a still picture beside": encode(
+            rgb, "PNG", save_all=True, append_images=frames, default_image=True
+        ),
+        "PNG, interlaced": interlaced_png(rgb),
+        "PNG, 16-bit grey": png_file(40, 40, 16, 0, noise(40 * 40 * 2)),
+        "PNG, 16-bit grey, one shade transparent": png_file(
+            40, 40, 16, 0, b"\x80\x40" * 1600, png_chunk(b"tRNS", b"\x80\x40")
+        ),
+        "PNG, 16-bit grey and alpha": png_file(40, 40, 16, 4, noise(40 * 40 * 4)),
+        "PNG, 16-bit RGB": png_file(40, 40, 16, 2, noise(40 * 40 * 6)),
+        "PNG, 16-bit RGB, one colour transparent": png_file(
+            40, 40, 16, 2, b"\x80\x40" * 4800, png_chunk(b"tRNS", b"\x80\x40" * 3)
+        ),
+        "PNG, 16-bit RGBA": png_file(40, 40, 16, 6, noise(40 * 40 * 8)),
+        "PNG, 4-bit grey, one shade transparent": png_file(
+            40, 40, 4, 0, b"\x88" * 800, png_chunk(b"tRNS", b"\x00\x08")
+        ),
+        "PNG, 1-bit, one shade transparent": png_file(40, 40, 1, 0, b"\xff" * 200, png_chunk(b"tRNS", b"\x00\x01")),
+        "PNG, RGB, one colour transparent": encode(rgb, "PNG", transparency=(1, 2, 3)),
+        "PNG, palette shorter than its pixels reach": png_file(
+            40, 40, 8, 3, b"\x09" * 1600, png_chunk(b"PLTE", bytes(6))
+        ),
+        "PNG, without its last chunk": encode(rgb, "PNG")[:-12],
+        "WebP, moving": encode(rgb, "WEBP", save_all=True, append_images=frames, duration=100),
+    }
+
+
+def _decorated() -> dict[str, bytes]:
+    """Sound pixels with strange things around them."""
+    rgb = plain_picture()
+    jpeg, png, webp = encode(rgb, "JPEG"), encode(rgb, "PNG"), encode(rgb, "WEBP")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("page.html", "<script>alert(1)</script>")
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", "x" * 20_000_000, zip=True)
+    many = PngImagePlugin.PngInfo()
+    for number in range(3000):
+        many.add_itxt(f"Note {number}", "word " * 20)
+    profile = random.Random(2).randbytes(200_000)
+    icc = b"ICC_PROFILE\0"
+    return {
+        "JPEG, then a zip": jpeg + archive.getvalue(),
+        "JPEG, then HTML": jpeg + b"<html><script>alert(1)</script></html>",
+        "PNG, then garbage": png + PROSE * 50,
+        "WebP, then garbage": webp + PROSE * 50,
+        "JPEG, HTML in its comment": encode(rgb, "JPEG", comment=b"<html><script>alert(1)</script>"),
+        "JPEG, colour profile of many segments": encode(rgb, "JPEG", icc_profile=profile),
+        "JPEG, colour profile cut short": insert_after_soi(jpeg, jpeg_segment(0xE2, icc)),
+        "JPEG, JFIF header cut short": b"\xff\xd8" + jpeg_segment(0xE0, b"JFIF\0") + jpeg[20:],
+        "JPEG, Adobe header cut short": insert_after_soi(jpeg, jpeg_segment(0xEE, b"Adobe")),
+        "JPEG, Photoshop block cut short": insert_after_soi(jpeg, jpeg_segment(0xED, b"Photoshop 3.0\x008BIM\4")),
+        "JPEG, index of pictures that is none": insert_after_soi(jpeg, jpeg_segment(0xE2, b"MPF\0" + PROSE)),
+        "PNG, colour profile": encode(rgb, "PNG", icc_profile=profile),
+        "PNG, colour profile of 8 MB": encode(rgb, "PNG", icc_profile=bytes(8_000_000)),
+        "PNG, text of 20 MB": encode(rgb, "PNG", pnginfo=text),
+        "PNG, 3000 texts": encode(rgb, "PNG", pnginfo=many),
+        "PNG, text with a wrong checksum": with_png_chunks(png, png_chunk(b"tEXt", b"Title\0x")[:-1] + b"?"),
+        "PNG, chunks of another program": with_png_chunks(png, png_chunk(b"vpAg", bytes(9)) + png_chunk(b"zzZz", b"")),
+        "WebP, colour profile": encode(rgb, "WEBP", icc_profile=profile),
+        **{
+            f"{kind}, EXIF that is {what}": encode(rgb, kind, exif=exif)
+            for kind in ("JPEG", "PNG", "WEBP")
+            for what, exif in _damaged_exif().items()
+        },
+    }
+
+
+def _damaged_exif() -> dict[str, bytes]:
+    entry = struct.pack("<HHLHH", 0x0112, 3, 1, 6, 0)
+    return {
+        name: b"Exif\0\0" + tiff
+        for name, tiff in {
+            "prose": PROSE,
+            "cut short": b"II*\0\x08\0\0\0\xff\xff" + entry[:7],
+            "pointing outside itself": b"II*\0\xff\xff\xff\xff",
+            "pointing at itself": b"MM\0*\0\0\0\0",
+            "of a wrong type": b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHLf", 0x0112, 11, 1, 6.0),
+            "out of range": b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHLHH", 0x0112, 3, 1, 9, 0),
+            "full of impossible counts": b"II*\0\x08\0\0\0\2\0" + struct.pack("<HHLL", 0x011A, 5, 2**31, 8) * 2,
+        }.items()
+    }
+
+
+def _other_formats() -> dict[str, bytes]:
+    rgb = plain_picture()
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("lesion.jpg", encode(rgb, "JPEG"))
+    return {
+        "GIF": encode(rgb, "GIF"),
+        "BMP": encode(rgb, "BMP"),
+        "TIFF": encode(rgb, "TIFF"),
+        "AVIF": encode(rgb, "AVIF"),
+        "ICO": encode(rgb, "ICO"),
+        "HEIC": struct.pack(">L", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(500),
+        "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" width="99" height="99"><rect width="9" height="9"/></svg>',
+        "PDF": b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n%%EOF\n",
+        "HTML": b"<!doctype html><title>Not found</title>",
+        "JSON": b'{"image": null}',
+        "text": PROSE,
+        "zip with a JPEG in it": archive.getvalue(),
+        "RIFF that is sound": b"RIFF" + struct.pack("<L", 100) + b"WAVEfmt " + bytes(92),
+        "one byte": b"\xff",
+        "zeros": bytes(4096),
+        "a JPEG behind one byte": b"\n" + encode(rgb, "JPEG"),
+        "a base64 JPEG": b"/9j/4AAQSkZJRgABAQAAAQABAAD",
+    }
+
+
+def _damaged() -> dict[str, bytes]:
+    rgb = plain_picture()
+    whole = {
+        "JPEG": encode(rgb, "JPEG"),
+        "JPEG, progressive": encode(rgb, "JPEG", progressive=True),
+        "PNG": encode(rgb, "PNG"),
+        "WebP": encode(rgb, "WEBP"),
+        "WebP, lossless": encode(rgb, "WEBP", lossless=True),
+        "WebP, transparent": encode(plain_picture("RGBA"), "WEBP"),
+    }
+    cuts: dict[str, Callable[[int], int]] = {
+        "after 24 bytes": lambda _: 24,
+        "after a tenth": lambda length: length // 10,
+        "in the middle": lambda length: length // 2,
+        "near its end": lambda length: length - 60,
+    }
+    jpeg, png, webp = whole["JPEG"], whole["PNG"], whole["WebP"]
+    middle = len(png) // 2
+    return {
+        **{
+            f"{name}, cut {where}": full[: cut(len(full))]
+            for name, full in whole.items()
+            for where, cut in cuts.items()
+        },
+        "JPEG, its signature alone": jpeg[:3],
+        "PNG, its signature alone": png[:8],
+        "WebP, its signature alone": webp[:12],
+        "JPEG, its last byte missing": jpeg[:-1],
+        "JPEG, HTML behind the signature": jpeg[:3] + b"<html></html>" * 40,
+        "JPEG, without a picture": b"\xff\xd8" + jpeg_segment(0xE0, b"JFIF\0" + bytes(9)) + b"\xff\xd9",
+        "JPEG, 12 bits": twelve_bit_jpeg(64, 48),
+        "JPEG of 2000 scans": with_scans(whole["JPEG, progressive"], 2000),
+        "JPEG, no rows": resized_jpeg_header(jpeg, SIDE_PX, 0),
+        "PNG, damaged in the middle": png[:middle] + bytes(64) + png[middle + 64 :],
+        "PNG, pixels missing from the middle": png[:middle] + png[middle + 500 :],
+        "PNG, without pixels": png[:33] + png_chunk(b"IEND", b""),
+        "PNG, header with a wrong checksum": png[:29] + b"\0\0\0\0" + png[33:],
+        "PNG, of an unknown colour type": png_file(40, 40, 8, 5, bytes(1600)),
+        "WebP, pixels missing from the middle": webp[: len(webp) // 2] + webp[len(webp) // 2 + 100 :],
+        "WebP, its length too large": webp[:4] + struct.pack("<L", len(webp) + 100) + webp[8:],
+        "WebP, its length too small": webp[:4] + struct.pack("<L", len(webp) - 100) + webp[8:],
+        "WebP, of an unknown kind": webp[:12] + b"VP9 " + webp[16:],
+    }
+
+
+def _too_many_pixels() -> dict[str, bytes]:
+    """Tiny bodies that promise much."""
+    jpeg = encode(plain_picture(), "JPEG")
+    return {
+        "JPEG of 60000 x 60000": resized_jpeg_header(jpeg, 60_000, 60_000),
+        "JPEG of 10000 x 5001": resized_jpeg_header(jpeg, 10_000, 5_001),
+        "JPEG, progressive, of 60000 x 60000": resized_jpeg_header(
+            encode(plain_picture(), "JPEG", progressive=True), 60_000, 60_000
+        ),
+        "PNG of 60000 x 60000": png_file(60_000, 60_000, 8, 2, bytes(180_001), rows=1),
+        "PNG of 10000 x 5001": png_file(10_000, 5_001, 1, 0, bytes(1251), rows=1),
+        "PNG of 2147483647 x 2147483647": png_file(2**31 - 1, 2**31 - 1, 8, 2, b"", rows=0),
+        "WebP of 16383 x 16383": riff_chunk(
+            b"VP8 ", b"\x30\x01\0\x9d\x01\x2a" + struct.pack("<HH", 16_383, 16_383) + bytes(20)
+        ),
+        "WebP, lossless, of 16384 x 16384": riff_chunk(
+            b"VP8L", b"\x2f" + struct.pack("<L", 16_383 | 16_383 << 14) + bytes(25)
+        ),
+        "WebP, extended, of 60000 x 60000": riff_chunk(b"VP8X", bytes(4) + (59_999).to_bytes(3, "little") * 2),
+        "WebP, extended, of 16777216 x 255": riff_chunk(b"VP8X", bytes(4) + b"\xff\xff\xff" + b"\xfe\0\0"),
+    }
+
+
+def _too_few_pixels() -> dict[str, bytes]:
+    return {
+        f"{kind} of {width} x {height}": encode(plain_picture(size=(width, height)), kind)
+        for kind in ("JPEG", "PNG", "WEBP")
+        for width, height in ((1, 1), (31, 400), (400, 31))
+    }
