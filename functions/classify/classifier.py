@@ -1,0 +1,70 @@
+"""The model at work: pixels in, what the graph says out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from contract.bundle import INPUT_NAME, MODEL, OUTPUT_NAMES, REFERENCE, Manifest
+from contract.errors import BundleError
+from functions.classify.model_store import fetch_bundle
+from functions.classify.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the model says of one picture."""
+
+    probabilities: np.ndarray  # float32 (7,), calibrated, in the order of contract.labels.CODES
+    class_map: np.ndarray  # float32 (7, h, w): logits by place, over the square that the model saw
+    unfamiliar_score: float  # 0 like a training picture, up to 2; held against the manifest's threshold
+
+
+class Classifier:
+    """One model, ready to answer."""
+
+    def __init__(self, folder: Path, manifest: Manifest, *, threads: int) -> None:
+        """Open a verified bundle.
+
+        Raises:
+            BundleError: the model or the reference cannot be opened, or they do not fit the manifest.
+        """
+        self.manifest = manifest
+        self.input_size = manifest.input.size
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors alone
+        try:
+            self._session = onnxruntime.InferenceSession(folder / MODEL, options, ["CPUExecutionProvider"])
+            with np.load(folder / REFERENCE, allow_pickle=False) as reference:
+                self._reference = reference["embeddings"].astype(np.float32)
+            self.predict(np.zeros((self.input_size, self.input_size, 3), np.uint8))  # also fills ONNX Runtime's arenas
+        except Exception as error:  # ONNX Runtime raises classes of its own that share no base with a name
+            raise BundleError(f"The model {manifest.version} cannot be opened: {error}") from error
+
+    @classmethod
+    def load(cls, settings: Settings) -> "Classifier":
+        """Fetch the model that the settings name, and open it.
+
+        Raises:
+            ModelUnavailableError: there is none, or it cannot be fetched or opened.
+        """
+        folder, manifest = fetch_bundle(settings)
+        return cls(folder, manifest, threads=settings.threads)
+
+    def predict(self, pixels: np.ndarray) -> Evidence:
+        """Classify one picture.
+
+        Args:
+            pixels: RGB in 0..255: uint8, shape (input_size, input_size, 3).
+        """
+        probabilities, class_map, embedding = self._session.run(OUTPUT_NAMES, {INPUT_NAME: pixels[np.newaxis]})
+        return Evidence(probabilities[0], class_map[0], self._unfamiliar_score(embedding[0]))
+
+    def _unfamiliar_score(self, embedding: np.ndarray) -> float:
+        """One minus the cosine similarity to the k-th nearest training picture (Sun et al., arXiv:2204.06507)."""
+        similarity = self._reference @ (embedding / max(float(np.linalg.norm(embedding)), 1e-12))
+        k = min(self.manifest.unfamiliar.neighbours, len(similarity))
+        return float(1 - np.partition(similarity, -k)[-k])

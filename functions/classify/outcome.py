@@ -1,0 +1,78 @@
+"""From what the model says to what a person is told: values in, values out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from contract.api import ClassProbability, Explanation, Outcome
+from contract.bundle import ANY_MALIGNANT, Manifest
+from contract.labels import BY_CODE
+from contract.quality import Finding
+
+MIN_LEADING_PROBABILITY = 0.4  # below it no class stands out
+
+
+def rank_classes(probabilities: np.ndarray, labels: Sequence[str]) -> list[ClassProbability]:
+    """Name the classes, likeliest first.
+
+    Args:
+        probabilities: float32 (7,), in the order of `labels`.
+        labels: class codes.
+    """
+    return [
+        ClassProbability(
+            code=labels[index],
+            name=BY_CODE[labels[index]].name,
+            malignant=BY_CODE[labels[index]].malignant,
+            probability=round(float(probabilities[index]), 6),
+        )
+        for index in np.argsort(-probabilities, kind="stable")
+    ]
+
+
+def malignant_probability(probabilities: np.ndarray, manifest: Manifest) -> float:
+    """Add up the probabilities of the classes that the any-malignant operating point counts."""
+    counted = manifest.operating_points[ANY_MALIGNANT].classes
+    share = sum(float(probabilities[manifest.labels.index(code)]) for code in counted)
+    return round(min(share, 1.0), 6)
+
+
+def decide(
+    classes: Sequence[ClassProbability],
+    *,
+    malignant: float,
+    unfamiliar_score: float,
+    findings: Sequence[Finding],
+    manifest: Manifest,
+) -> Outcome:
+    """Choose the one outcome.
+
+    A picture unlike the training pictures, or too poor, is not judged at all; then suspicion goes before doubt, so
+    that no doubt between harmless and malignant classes hides that they add up to a warning.
+    """
+    if unfamiliar_score > manifest.unfamiliar.threshold:
+        return "unfamiliar"
+    if findings:
+        return "inconclusive"
+    if malignant >= manifest.operating_points[ANY_MALIGNANT].threshold:
+        return "see_a_doctor"
+    if classes[0].probability < MIN_LEADING_PROBABILITY:
+        return "inconclusive"
+    return "low_risk"
+
+
+def explain(class_map: np.ndarray, code: str, labels: Sequence[str]) -> Explanation:
+    """Show where the evidence for a class lies: its class activation map, the strongest place at 1.
+
+    The map is the dense head applied to each place of the last feature map (Zhou et al., CVPR 2016,
+    arXiv:1512.04150), so it costs nothing beyond the answer itself.
+
+    Args:
+        class_map: float32 (7, h, w), logits by place.
+        code: the class to explain.
+        labels: class codes in the order of the map.
+    """
+    evidence = np.maximum(class_map[labels.index(code)], 0)
+    strongest = float(evidence.max())
+    grid = evidence / strongest if strongest > 0 else evidence
+    return Explanation(code=code, grid=np.round(grid.astype(np.float64), 3).tolist())

@@ -1,0 +1,253 @@
+"""The function through its own door: an event in, a response out."""
+
+import base64
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from contract.api import MAX_BODY_BYTES, Health, ModelDescription, Prediction, Problem
+from contract.bundle import MODEL
+from contract.image import decode_image
+from contract.labels import CODES, DISCLAIMER
+from functions.classify.handler import Handler
+from tests.functions.conftest import Ask, LambdaContext, http_event, settings_for
+from tests.odd_pictures import odd_pictures
+from tests.tiny_bundle import write_tiny_bundle
+
+PREDICTIONS = "/v1/predictions"
+
+
+def problem_of(response: dict[str, Any], status: int, code: str) -> Problem:
+    """Check that a response is the problem it should be."""
+    problem = Problem.model_validate_json(response["body"])
+    assert (response["statusCode"], problem.status, problem.code) == (status, status, code)
+    assert response["headers"]["Content-Type"] == "application/problem+json"
+    assert problem.request_id == LambdaContext.aws_request_id
+    return problem
+
+
+def answer_of(response: dict[str, Any]) -> Prediction:
+    """Check that a response is an answer."""
+    assert response["statusCode"] == 200, response["body"]
+    assert response["headers"]["Content-Type"] == "application/json"
+    return Prediction.model_validate_json(response["body"])
+
+
+def test_a_picture_is_answered_with_what_the_model_says_of_it(ask: Ask, bundle: Path, originals: list[bytes]) -> None:
+    answer = answer_of(ask("POST", PREDICTIONS, data=originals[0], content_type="image/jpeg"))
+
+    session = onnxruntime.InferenceSession(bundle / MODEL)
+    pixels = decode_image(originals[0], 64).pixels[np.newaxis]
+    probabilities, class_map = session.run(["probabilities", "class_map"], {"pixels": pixels})
+    said = {item.code: item.probability for item in answer.classes}
+    assert said == pytest.approx(dict(zip(CODES, probabilities[0].tolist(), strict=True)), abs=1e-5)
+    assert sum(said.values()) == pytest.approx(1, abs=1e-5)
+    assert [item.probability for item in answer.classes] == sorted(said.values(), reverse=True)
+    assert answer.malignant_probability == pytest.approx(said["akiec"] + said["bcc"] + said["mel"], abs=1e-5)
+    assert (answer.image.width, answer.image.height) == Image.open(io.BytesIO(originals[0])).size
+    assert answer.model_version == bundle.name
+    assert answer.disclaimer == DISCLAIMER
+    assert answer.explanation is not None
+    assert answer.explanation.code == answer.classes[0].code
+    leading = np.maximum(class_map[0][CODES.index(answer.classes[0].code)], 0)
+    assert np.array(answer.explanation.grid) == pytest.approx(leading / leading.max(), abs=1e-3)
+
+
+def test_a_form_and_a_bare_body_get_the_same_answer(ask: Ask, originals: list[bytes]) -> None:
+    bare = answer_of(ask("POST", PREDICTIONS, data=originals[0], content_type="image/jpeg"))
+    form = answer_of(ask("POST", PREDICTIONS, data={"image": (io.BytesIO(originals[0]), "a.gif", "image/gif")}))
+    assert form.classes == bare.classes
+
+
+def test_the_explanation_can_be_left_out(ask: Ask, originals: list[bytes]) -> None:
+    assert answer_of(ask("POST", PREDICTIONS + "?explain=false", data=originals[0])).explanation is None
+    assert answer_of(ask("POST", PREDICTIONS + "?explain=true", data=originals[0])).explanation is not None
+    problem_of(ask("POST", PREDICTIONS + "?explain=maybe", data=originals[0]), 400, "malformed_request")
+
+
+@pytest.mark.parametrize("name", odd_pictures())
+def test_every_odd_picture_gets_its_status(ask: Ask, name: str) -> None:
+    encoded, status, code = odd_pictures()[name]
+    response = ask("POST", PREDICTIONS, data=encoded, content_type="image/jpeg")
+    if status == 200:
+        assert len(answer_of(response).classes) == 7
+    else:
+        assert code is not None
+        problem_of(response, status, code)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        ({"data": b""}, 400, "malformed_request"),
+        ({"data": b"x" * (MAX_BODY_BYTES + 1)}, 413, "payload_too_large"),
+        ({"data": b"x" * MAX_BODY_BYTES}, 415, "unsupported_picture"),
+        ({"data": {"photo": (io.BytesIO(b"x"), "a.jpg")}}, 400, "malformed_request"),
+        ({"data": {"image": (io.BytesIO(b""), "a.jpg")}}, 400, "malformed_request"),
+        ({"data": b"--x\r\nbroken", "content_type": "multipart/form-data; boundary=x"}, 400, "malformed_request"),
+        ({"data": b"--x--\r\n", "content_type": "multipart/form-data; boundary=x"}, 400, "malformed_request"),
+        ({"data": b"anything", "content_type": "multipart/form-data"}, 400, "malformed_request"),
+        ({"data": b"{}", "content_type": "application/json"}, 415, "unsupported_picture"),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, dict) else str(value),
+)
+def test_a_request_that_carries_no_picture_is_refused(
+    ask: Ask, request_: dict[str, Any], status: int, code: str
+) -> None:
+    problem_of(ask("POST", PREDICTIONS, **request_), status, code)
+
+
+def test_a_body_that_is_not_base64_is_refused(handler: Handler) -> None:
+    event = {**http_event("POST", PREDICTIONS, data=b"x"), "body": "not base64!", "isBase64Encoded": True}
+    problem_of(handler(event, LambdaContext()), 400, "malformed_request")
+
+
+def test_routes_that_are_not_there_are_told_from_wrong_methods(ask: Ask) -> None:
+    problem_of(ask("GET", "/v2/predictions"), 404, "not_found")
+    problem_of(ask("POST", "/"), 404, "not_found")
+    refused = ask("GET", PREDICTIONS)
+    problem_of(refused, 405, "method_not_allowed")
+    assert refused["headers"]["Allow"] == "POST"
+    problem_of(ask("DELETE", "/v1/model"), 405, "method_not_allowed")
+
+
+def test_the_model_describes_itself(ask: Ask, bundle: Path) -> None:
+    model = ModelDescription.model_validate_json(ask("GET", "/v1/model")["body"])
+    assert (model.version, model.labels, model.input_size_px) == (bundle.name, list(CODES), 64)
+    assert model.metrics["balanced_accuracy"].low == 0.1
+    assert model.limits.max_body_bytes == MAX_BODY_BYTES
+    health = Health.model_validate_json(ask("GET", "/v1/health")["body"])
+    assert health.model_version == bundle.name
+
+
+def test_the_openapi_document_names_every_route_and_refers_only_to_what_it_holds(ask: Ask) -> None:
+    text = ask("GET", "/openapi.json")["body"]
+    document = json.loads(text)
+    assert set(document["paths"]) == {PREDICTIONS, "/v1/model", "/v1/health"}
+    assert set(document["paths"][PREDICTIONS]["post"]["responses"]) == {
+        "200", "400", "413", "415", "422", "429", "503",
+    }  # fmt: skip
+    references = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert references <= set(document["components"]["schemas"])
+
+
+def test_without_a_model_everything_answers_503_and_says_so(tmp_path: Path, originals: list[bytes]) -> None:
+    handler = Handler(settings_for(None, tmp_path))
+    handler.preload()
+    for event in (http_event("POST", PREDICTIONS, data=originals[0]), http_event("GET", "/v1/health")):
+        response = handler(event, LambdaContext())
+        assert "No model has been deployed" in problem_of(response, 503, "model_unavailable").detail
+        assert response["headers"]["Retry-After"] == "30"
+
+
+def test_a_model_that_comes_later_is_found(tmp_path: Path, originals: list[bytes]) -> None:
+    event = http_event("POST", PREDICTIONS, data=originals[0])
+    made = write_tiny_bundle(tmp_path / "made")
+    handler = Handler(settings_for((tmp_path / "later").as_uri(), tmp_path / "cache"))
+    problem_of(handler(event, LambdaContext()), 503, "model_unavailable")
+    made.rename(tmp_path / "later")
+    assert answer_of(handler(event, LambdaContext())).model_version == made.name
+
+
+def metrics_of(printed: str) -> dict[str, Any]:
+    """Read EMF lines as CloudWatch does: for each metric named in `_aws`, the values and the dimensions."""
+    found: dict[str, Any] = {}
+    for line in printed.splitlines():
+        entry = json.loads(line)
+        for directive in entry.get("_aws", {}).get("CloudWatchMetrics", []):
+            assert directive["Namespace"] == "SkinLesionAnalyzer"
+            for dimensions in directive["Dimensions"]:
+                for metric in directive["Metrics"]:
+                    values = {name: entry[name] for name in dimensions}
+                    found.setdefault(metric["Name"], []).append((values, entry[metric["Name"]]))
+    return found
+
+
+ONE_EVENT = """
+import json, sys
+from functions.classify.handler import handler
+from tests.functions.conftest import LambdaContext
+print(json.dumps({"response": handler(json.load(sys.stdin), LambdaContext())}))
+"""
+
+
+def printed_for(event: dict[str, Any], bundle: Path, cache: Path) -> tuple[dict[str, Any], str]:
+    """Answer one event in a process of its own, as Lambda does; return the response and all that was printed."""
+    environment = {"MODEL_URI": bundle.as_uri(), "MODEL_CACHE": str(cache), "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_EVENT], input=json.dumps(event), env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    *printed, last = done.stdout.splitlines()
+    return json.loads(last)["response"], "\n".join(printed) + done.stderr
+
+
+def test_metrics_and_logs_tell_what_happened_and_nothing_of_the_picture(
+    bundle: Path, originals: list[bytes], tmp_path: Path
+) -> None:
+    event = http_event("POST", PREDICTIONS, data={"image": (io.BytesIO(originals[0]), "Jane Doe.jpg", "image/jpeg")})
+    response, printed = printed_for(event, bundle, tmp_path)
+    answer, metrics = answer_of(response), metrics_of(printed)
+    assert metrics["Predictions"] == metrics["Requests"] == [({"service": "classify"}, [1.0])]
+    assert metrics["Outcomes"] == [({"service": "classify", "outcome": answer.outcome}, [1.0])]
+    assert metrics["LeadingClasses"] == [({"service": "classify", "class": answer.classes[0].code}, [1.0])]
+    assert metrics["ColdStart"] == [({"function_name": "classify", "service": "classify"}, [1.0])]
+    assert metrics["TotalTime"][0][1][0] >= metrics["InferenceTime"][0][1][0] > 0
+    assert metrics["ModelLoadTime"][0][1][0] > 0
+    logs = [json.loads(line) for line in printed.splitlines() if "_aws" not in line]
+    assert [log["message"] for log in logs] == ["model loaded", "predicted"]
+    assert logs[1]["prediction_id"] == answer.prediction_id
+    assert logs[1]["function_request_id"] == LambdaContext.aws_request_id
+    assert "Jane" not in printed
+    assert not any(event["body"][start : start + 40] in printed for start in range(0, len(event["body"]), 40))
+
+
+def test_a_refusal_is_counted_by_its_code_and_its_body_stays_out_of_the_log(bundle: Path, tmp_path: Path) -> None:
+    event = http_event("POST", PREDICTIONS, data=b"somebody's secret")
+    response, printed = printed_for(event, bundle, tmp_path)
+    problem_of(response, 415, "unsupported_picture")
+    metrics = metrics_of(printed)
+    assert metrics["Refusals"] == [({"service": "classify", "code": "unsupported_picture"}, [1.0])]
+    assert "Predictions" not in metrics
+    assert "secret" not in printed
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    body=st.binary(max_size=300),
+    content_type=st.one_of(
+        st.sampled_from(
+            [
+                "image/jpeg",
+                "multipart/form-data",
+                "multipart/form-data; boundary=-",
+                "multipart/form-data; boundary=\x00",
+            ]
+        ),
+        st.text(max_size=60),
+    ),
+    query=st.dictionaries(st.text(max_size=10), st.text(max_size=10), max_size=2),
+    encoded=st.booleans(),
+)
+def test_whatever_a_caller_sends_gets_an_answer_or_a_problem_of_the_4xx_family(
+    handler: Handler, body: bytes, content_type: str, query: dict[str, str], encoded: bool
+) -> None:
+    event = {
+        **http_event("POST", PREDICTIONS),
+        "headers": {"Content-Type": content_type},
+        "queryStringParameters": query,
+        "body": base64.b64encode(body).decode() if encoded else body.decode("latin-1"),
+        "isBase64Encoded": encoded,
+    }
+    response = handler(event, LambdaContext())
+    assert response["statusCode"] == 200 or 400 <= response["statusCode"] < 500
