@@ -1,0 +1,99 @@
+"""`lesion data`: what a person and a program see of it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.data import data
+from contract.errors import DatasetError
+from contract.labels import CODES
+
+
+def lesion_data(*arguments: object, **environment: str) -> Result:
+    return CliRunner().invoke(data, [str(argument) for argument in arguments], env={"HAM10000_DIR": "", **environment})
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """A set that the command painted, and what it printed."""
+    folder = tmp_path_factory.mktemp("sampled") / "pictures"
+    result = lesion_data("sample", folder, "--images", 42, "--seed", 5, "--json")
+    assert result.exit_code == 0, result.output
+    return folder, json.loads(result.stdout)
+
+
+def test_sample_paints_a_set_that_check_calls_sound_and_split_deals(sampled: tuple[Path, dict]) -> None:
+    folder, told = sampled
+    assert told["pictures"] == 42 == sum(told["per_class"].values())
+    assert "sound: every picture was decoded" in lesion_data("check", folder).stdout
+    report = json.loads(lesion_data("check", folder, "--json").stdout)
+    assert (report["sound"], report["problems"], report["sizes"]) == (True, [], {"600x450": 42})
+    split = json.loads(lesion_data("split", folder, "--json").stdout)
+    assert split["dataset_sha256"] == told["sha256"]
+    assert sum(part["total"]["pictures"] for part in split["parts"].values()) == 42
+    assert split["shared_lesions"] == []
+
+
+def test_sample_refuses_a_folder_with_something_in_it(sampled: tuple[Path, dict]) -> None:
+    result = lesion_data("sample", sampled[0], "--images", 42)
+    assert result.exit_code == 1
+    assert "not an empty folder" in str(result.exception)
+
+
+def test_split_prints_every_class_and_part_and_that_no_lesion_is_shared(folder) -> None:
+    output = lesion_data("split", folder.path).stdout
+    lines = {line.split()[0]: line.split()[1:] for line in output.splitlines()}
+    for code in CODES:
+        assert [lines[code][position] for position in (0, 3, 6)] == ["2", "1", "1"]  # of its four lesions
+    assert sum(int(lines["total"][position]) for position in (2, 5, 8)) == len(folder.rows)
+    assert "No lesion is in more than one part." in output
+
+
+def test_another_seed_deals_otherwise(folder) -> None:
+    first, again, other = (
+        json.loads(lesion_data("split", folder.path, "--seed", seed, "--json").stdout)["split_sha256"]
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_the_folder_comes_from_the_environment_when_none_is_named(folder, tmp_path: Path) -> None:
+    assert str(folder.path) in lesion_data("check", HAM10000_DIR=str(folder.path)).stdout
+    with pytest.MonkeyPatch.context() as elsewhere:
+        elsewhere.chdir(tmp_path)
+        result = lesion_data("check")
+    assert result.exit_code == 1
+    assert str(tmp_path / "data" / "ham10000") in str(result.exception)
+
+
+def test_check_fails_and_lists_what_is_wrong(folder) -> None:
+    corrupt = folder.picture(folder.rows[0]["image_id"])
+    corrupt.write_bytes(corrupt.read_bytes()[:3000])
+    result = lesion_data("check", folder.path)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, DatasetError)
+    assert f"corrupt: {corrupt.stem}: The picture is damaged" in result.stdout
+    assert "problem: 1 picture cannot be decoded" in result.stdout
+    assert "sound: every" not in result.stdout
+    as_json = lesion_data("check", folder.path, "--json")
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.stdout)["sound"] is False
+
+
+@pytest.mark.parametrize("arguments", [["sample"], ["sample", "x", "--images", "0"], ["split", "--seed", "-1"]])
+def test_misuse_is_told_from_failure(arguments: list[str]) -> None:
+    assert lesion_data(*arguments).exit_code == 2
+
+
+def test_asking_for_help_loads_neither_pandas_nor_numpy() -> None:
+    program = (
+        "import sys; from cli.data import data; data(['split', '--help'], standalone_mode=False); "
+        "sys.exit(bool({'pandas', 'numpy', 'PIL'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--seed" in done.stdout
