@@ -4,7 +4,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -14,12 +14,12 @@ import pandas as pd
 
 from contract.errors import DatasetError
 from contract.labels import CODES
+from training.data.clean import UNKNOWN, CleaningReport, clean
 
 METADATA: Final = "HAM10000_metadata.csv"
 COLUMNS: Final = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 IMAGES: Final = "images"
 PUBLISHED_PARTS: Final = ("HAM10000_images_part_1", "HAM10000_images_part_2")
-UNKNOWN: Final = "unknown"  # how the published table says that a sex or a site was not recorded
 
 NAMED_AT_MOST: Final = 3  # of the offenders in an error's sentence
 
@@ -35,6 +35,7 @@ class Dataset:
     name: str
     folder: Path
     rows: pd.DataFrame
+    cleaning: CleaningReport = field(default_factory=CleaningReport)  # what was put right as the table was read
 
     @cached_property
     def sha256(self) -> str:
@@ -57,30 +58,32 @@ class Dataset:
 
     def subset(self, indexes: "Sequence[int] | np.ndarray") -> "Dataset":
         """Keep the rows at these positions, in this order."""
-        return Dataset(self.name, self.folder, self.rows.iloc[np.asarray(indexes, int)].reset_index(drop=True))
+        rows = self.rows.iloc[np.asarray(indexes, int)].reset_index(drop=True)
+        return Dataset(self.name, self.folder, rows, self.cleaning)
 
 
 def read_dataset(folder: Path, *, name: str = "HAM10000") -> Dataset:
-    """Read the table and find every picture that it names; no picture is opened.
+    """Read the table, clean it by the rules of `training.data.clean`, and find every picture that it names.
 
-    The rows are sorted by `image_id`. The pictures lie in `images/`, or in the two folders of the published archive.
+    No picture is opened. What cleaning did is in the result's `cleaning`. The rows are sorted by
+    `image_id`. The pictures lie in `images/`, or in the two folders of the published archive.
 
     Raises:
         DatasetError: the folder or the table cannot be read, or they do not agree; the sentence says how.
     """
     folder = folder.absolute()
-    rows = read_metadata(folder)
+    rows, cleaning = clean(read_metadata(folder))
     pictures = find_pictures(folder)
     if faults := find_faults(rows, pictures):
         raise DatasetError(faults[0])
     rows["age"] = _ages(rows["age"])
     rows["path"] = [pictures[image_id] for image_id in rows["image_id"]]
     rows["class_index"] = [CODES.index(dx) for dx in rows["dx"]]
-    return Dataset(name, folder, rows)
+    return Dataset(name, folder, rows, cleaning)
 
 
 def read_metadata(folder: Path) -> pd.DataFrame:
-    """Read the published columns as text, sorted by `image_id`; blank cells of sex and site become "unknown".
+    """Read the published columns as text without blanks around it, sorted by `image_id`.
 
     Raises:
         DatasetError: there is no folder or table, or it is not a table of these columns with at least one row.
@@ -110,8 +113,6 @@ def read_metadata(folder: Path) -> pd.DataFrame:
     if table.empty:
         raise DatasetError(f"{path} has a header and no rows: put the published table there again.")
     table = pd.DataFrame({column: table[column].fillna("").str.strip() for column in COLUMNS})
-    for column in ("sex", "localization"):
-        table[column] = table[column].replace("", UNKNOWN)
     return table.sort_values("image_id", kind="stable", ignore_index=True)
 
 
@@ -142,7 +143,7 @@ def find_faults(rows: pd.DataFrame, pictures: dict[str, str]) -> list[str]:
     """Hold the table against itself and against the pictures: a sentence for each kind of fault, none if sound.
 
     Args:
-        rows: as `read_metadata` returns them.
+        rows: as `training.data.clean.clean` returns them.
         pictures: as `find_pictures` returns them.
     """
     faults = []
@@ -164,10 +165,6 @@ def find_faults(rows: pd.DataFrame, pictures: dict[str, str]) -> list[str]:
             f"{_many(torn, 'lesion has', 'lesions have')} more than one dx ({_some(torn)}), and a lesion has one "
             "diagnosis: correct those rows or take them out."
         )
-    if not_ages := sorted({age for age in rows["age"] if not _is_age(age)}):
-        faults.append(
-            f"The age column holds {_some(not_ages, quoted=True)}: an age is a number of years, blank if unknown."
-        )
     absent = [image_id for image_id in rows["image_id"] if image_id and image_id not in pictures]
     if absent:
         faults.append(
@@ -175,13 +172,6 @@ def find_faults(rows: pd.DataFrame, pictures: dict[str, str]) -> list[str]:
             "copy them there, or take out their rows."
         )
     return faults
-
-
-def _is_age(text: str) -> bool:
-    try:
-        return text in ("", UNKNOWN) or 0 <= float(text) <= 130
-    except ValueError:
-        return False
 
 
 def _ages(texts: pd.Series) -> list[float]:

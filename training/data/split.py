@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from contract.errors import DatasetError
 from contract.labels import CODES
@@ -62,16 +63,51 @@ def split_by_lesion(dataset: Dataset, seed: int = 42, validation: float = 0.15, 
     return Split(train=train, validation=tuned_on, test=judged_by, seed=seed)
 
 
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """The positions of a dataset's rows that one round learns from and is judged by: int64, ascending."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+def k_folds(dataset: Dataset, k: int = 5, seed: int = 42) -> list[Fold]:
+    """Deal the lesions of each class into `k` folds; each fold is once the test set of a round.
+
+    Every picture is tested exactly once, all pictures of a lesion in the same round, and each class is spread over the
+    folds as evenly as its lesions allow (stratified, grouped k-fold cross-validation: Kohavi, IJCAI 1995, with lesions
+    for samples). Dealing starts at another fold for each class, so that none gets all the odd lesions. The same rows,
+    `k` and seed give the same folds.
+
+    Raises:
+        DatasetError: a class has fewer lesions than there are folds, or the same lesion was given two classes.
+        ValueError: `k` is less than 2.
+    """
+    if k < 2:
+        raise ValueError(f"Cross-validation has at least 2 folds, not {k}.")
+    _check_classes(dataset, fewest=k)
+    fold_of: dict[str, int] = {}
+    dealt = 0
+    for class_index, code in enumerate(CODES):
+        for lesion in _shuffled_lesions(dataset, code, np.random.default_rng([seed, class_index])):
+            if lesion in fold_of:
+                raise DatasetError(f"Lesion {lesion} has more than one dx, so it would lie in two folds: correct it.")
+            fold_of[lesion] = dealt % k
+            dealt += 1
+    tested_in = dataset.rows["lesion_id"].map(fold_of).to_numpy(np.int64)
+    folds = [Fold(np.flatnonzero(tested_in != fold), np.flatnonzero(tested_in == fold)) for fold in range(k)]
+    _check_apart(dataset, folds)
+    return folds
+
+
+def count_folds(dataset: Dataset, folds: list[Fold]) -> dict[str, dict[str, dict[str, int]]]:
+    """Count what each round is judged by: "fold 1" -> class code, or "total" -> {"lesions", "pictures"}."""
+    return {f"fold {number}": _count(dataset.rows.iloc[fold.test]) for number, fold in enumerate(folds, 1)}
+
+
 def count_parts(dataset: Dataset, split: Split) -> dict[str, dict[str, dict[str, int]]]:
     """Count lesions and pictures: part -> class code, or "total" -> {"lesions", "pictures"}."""
-    counts: dict[str, dict[str, dict[str, int]]] = {}
-    for part in PARTS:
-        rows = dataset.rows.iloc[getattr(split, part)]
-        counts[part] = {
-            name: {"lesions": int(chosen["lesion_id"].nunique()), "pictures": len(chosen)}
-            for name, chosen in [*((code, rows[rows["dx"] == code]) for code in CODES), ("total", rows)]
-        }
-    return counts
+    return {part: _count(dataset.rows.iloc[getattr(split, part)]) for part in PARTS}
 
 
 def shared_lesions(dataset: Dataset, split: Split) -> list[str]:
@@ -113,12 +149,32 @@ def sample_lesions(dataset: Dataset, images: int, seed: int) -> Dataset:
     return dataset.subset(np.flatnonzero(dataset.rows["lesion_id"].isin(kept)))
 
 
-def _check_classes(dataset: Dataset) -> None:
+def _count(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+    chosen = [*((code, rows[rows["dx"] == code]) for code in CODES), ("total", rows)]
+    return {name: {"lesions": int(of["lesion_id"].nunique()), "pictures": len(of)} for name, of in chosen}
+
+
+def _check_apart(dataset: Dataset, folds: list[Fold]) -> None:
+    """Hold what the folds promise: no lesion on both sides of a round, and every picture judged exactly once.
+
+    Raises:
+        RuntimeError: they do not; this would be a fault of this file.
+    """
+    lesions = dataset.rows["lesion_id"].to_numpy(object)
+    for fold in folds:
+        if not set(lesions[fold.train]).isdisjoint(lesions[fold.test]):
+            raise RuntimeError("A lesion lies on both sides of a fold.")
+    judged = np.sort(np.concatenate([fold.test for fold in folds]))
+    if not np.array_equal(judged, np.arange(len(lesions))):
+        raise RuntimeError("The folds do not judge every picture exactly once.")
+
+
+def _check_classes(dataset: Dataset, fewest: int = FEWEST_LESIONS) -> None:
     lesions = dataset.rows.groupby("dx")["lesion_id"].nunique()
-    few = [f"{code} has {lesions.get(code, 0)}" for code in CODES if lesions.get(code, 0) < FEWEST_LESIONS]
+    few = [f"{code} has {lesions.get(code, 0)}" for code in CODES if lesions.get(code, 0) < fewest]
     if few:
         raise DatasetError(
-            f"Each class needs at least {FEWEST_LESIONS} lesions to be split, and {', '.join(few)}: add pictures of it."
+            f"Each class needs at least {fewest} lesions to be split, and {', '.join(few)}: add pictures of it."
         )
 
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from contract.labels import CODES
 from training.data.ham10000 import COLUMNS, IMAGES, METADATA, Dataset, read_dataset
 from training.data.synthetic.paint import paint_patch
 from training.data.synthetic.photograph import photograph
+from training.data.whole import whole_folder
 
 NAME: Final = "synthetic"
 SHARES: Final = {"akiec": 0.09, "bcc": 0.11, "bkl": 0.14, "df": 0.07, "mel": 0.14, "nv": 0.38, "vasc": 0.07}
@@ -79,19 +79,9 @@ def write_sample(folder: Path, images: int = 350, seed: int = 7, on_progress: On
         OSError: the folder cannot be written to; nothing is left of the set.
     """
     plan = _plan(images, np.random.default_rng(seed))
-    folder = folder.absolute()
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise DatasetError(f"{folder} is there already and not an empty folder: name another, or delete it first.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = folder.parent / f".{folder.name}.{os.getpid()}.partial"
-    shutil.rmtree(unfinished, ignore_errors=True)  # of a process killed long ago that had this number
-    try:
-        (unfinished / IMAGES).mkdir(parents=True)
+    with whole_folder(folder) as unfinished:
+        (unfinished / IMAGES).mkdir()
         _write(unfinished, plan, images, seed, on_progress)
-        unfinished.replace(folder)
-    except BaseException:  # an interrupt too: half a set must not pass for a whole one
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
     return read_dataset(folder, name=NAME)
 
 

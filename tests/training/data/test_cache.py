@@ -2,7 +2,11 @@
 
 import os
 import resource
+import subprocess
+import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,7 @@ import pytest
 
 from contract.errors import DatasetError
 from contract.image import decode_image
-from training.data.cache import ABANDONED_S, open_cache
+from training.data.cache import ABANDONED_S, BLOCK, open_cache
 
 SIZE = 64
 
@@ -82,24 +86,103 @@ def test_another_order_or_size_is_another_cache_and_another_diagnosis_is_not(fol
     assert again.reports == []
 
 
-def test_an_interrupted_build_leaves_nothing_and_the_next_one_is_whole(small_dataset, tmp_path: Path) -> None:
+def test_an_interrupted_build_is_no_cache_and_the_next_goes_on_after_its_finished_blocks(small_dataset, tmp_path):
     with pytest.raises(Interrupt):
-        open_cache(small_dataset, SIZE, tmp_path, Progress(stop_at=20))
-    assert list(tmp_path.iterdir()) == []
-    np.testing.assert_array_equal(open_cache(small_dataset, SIZE, tmp_path), decoded(small_dataset))
-
-
-def test_what_a_killed_process_left_is_no_cache_and_goes_after_a_day(small_dataset, tmp_path: Path) -> None:
-    finished = Path(str(open_cache(small_dataset, SIZE, tmp_path).filename))
-    whole = finished.read_bytes()
-    finished.unlink()
-    old, fresh = (tmp_path / f".{finished.stem}.{process}.partial" for process in (1, 2))
-    old.write_bytes(whole[:-1])
-    fresh.write_bytes(whole[:-1])
-    os.utime(old, times=(time.time() - ABANDONED_S - 60,) * 2)
+        open_cache(small_dataset, SIZE, tmp_path, Progress(stop_at=2 * BLOCK + 5))
+    assert list(tmp_path.glob("pixels-*")) == []
     again = Progress()
-    open_cache(small_dataset, SIZE, tmp_path, again)
-    assert len(again.reports) == len(small_dataset.rows)
+    pixels = open_cache(small_dataset, SIZE, tmp_path, again)
+    total = len(small_dataset.rows)
+    assert again.reports == [("decoding pictures", done, total) for done in range(2 * BLOCK + 1, total + 1)]
+    np.testing.assert_array_equal(pixels, decoded(small_dataset))
+    assert list(tmp_path.iterdir()) == [Path(str(pixels.filename))]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kept"),
+    [
+        (lambda partial, journal: partial.write_bytes(b"?" + partial.read_bytes()[1:]), 0),
+        (lambda partial, journal: flip(partial, 128 + 5), 0),
+        (lambda partial, journal: flip(partial, 128 + BLOCK * SIZE * SIZE * 3 + 5), 1),
+        (lambda partial, journal: partial.write_bytes(partial.read_bytes()[: -BLOCK * SIZE * SIZE * 3]), 1),
+        (lambda partial, journal: partial.write_bytes(b""), 0),
+        (lambda partial, journal: partial.unlink(), 0),
+        (lambda partial, journal: journal.unlink(), 0),
+        (lambda partial, journal: journal.write_bytes(journal.read_bytes()[:-3]), 1),
+        (lambda partial, journal: journal.write_bytes(b"\xff\n" + journal.read_bytes()), 0),
+        (lambda partial, journal: partial.write_bytes(partial.read_bytes() + b"surplus"), 2),
+    ],
+    ids=["header", "first block", "second block", "cut", "emptied", "gone", "no journal", "journal cut",
+         "journal spoiled", "more than was written down"],
+)  # fmt: skip
+def test_what_is_left_is_verified_block_by_block_before_it_is_built_upon(small_dataset, tmp_path, spoil, kept) -> None:
+    with pytest.raises(Interrupt):
+        open_cache(small_dataset, SIZE, tmp_path, Progress(stop_at=2 * BLOCK))
+    (partial,), (journal,) = tmp_path.glob(".*.partial"), tmp_path.glob(".*.journal")
+    spoil(partial, journal)
+    again = Progress()
+    np.testing.assert_array_equal(open_cache(small_dataset, SIZE, tmp_path, again), decoded(small_dataset))
+    assert len(again.reports) == len(small_dataset.rows) - kept * BLOCK
+
+
+def flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_killed_process_leaves_what_the_next_one_goes_on_with(folder, tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from training.data.cache import *; "
+        "from training.data.ham10000 import read_dataset\n"
+        f"def stop(what, done, total):\n    if done == {BLOCK + 3}: os.kill(os.getpid(), 9)\n"
+        f"open_cache(read_dataset(Path(sys.argv[1])), {SIZE}, Path(sys.argv[2]), stop)"
+    )
+    dataset = folder.read()
+    assert len(dataset.rows) > BLOCK + 3
+    command = [sys.executable, "-c", program, str(folder.path), str(tmp_path / "cache")]
+    killed = subprocess.run(command, capture_output=True, check=False)
+    assert killed.returncode == -9, killed.stderr
+    again = Progress()
+    np.testing.assert_array_equal(open_cache(dataset, SIZE, tmp_path / "cache", again), decoded(dataset))
+    assert len(again.reports) == len(dataset.rows) - BLOCK
+
+
+def test_of_two_that_want_the_same_cache_one_builds_and_the_other_waits(small_dataset, tmp_path: Path) -> None:
+    reports = [Progress(), Progress()]
+    with ThreadPoolExecutor(2) as both:
+        opened = list(both.map(lambda report: open_cache(small_dataset, SIZE, tmp_path, report), reports))
+    for pixels in opened:
+        np.testing.assert_array_equal(pixels, decoded(small_dataset))
+    assert sorted(len(report.reports) for report in reports) in ([0, len(small_dataset.rows)],)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_one_that_waits_builds_it_where_the_other_gave_up(small_dataset, tmp_path: Path) -> None:
+    def give_up(what: str, done: int, total: int) -> None:
+        started.set()
+        time.sleep(0.3)
+        raise OSError("the disk is full")
+
+    started = threading.Event()
+    with ThreadPoolExecutor(2) as both:
+        first = both.submit(open_cache, small_dataset, SIZE, tmp_path, give_up)
+        assert started.wait(20)
+        second = both.submit(open_cache, small_dataset, SIZE, tmp_path)
+        with pytest.raises(OSError, match="disk is full"):
+            first.result(60)
+        np.testing.assert_array_equal(second.result(60), decoded(small_dataset))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_was_left_of_other_caches_goes_after_a_day(small_dataset, tmp_path: Path) -> None:
+    old, fresh = (tmp_path / f".pixels-{SIZE}-{name}.partial" for name in ("old", "fresh"))
+    journal = old.with_suffix(".journal")
+    for left in (old, fresh, journal):
+        left.write_bytes(b"unfinished")
+    for left in (old, journal):
+        os.utime(left, times=(time.time() - ABANDONED_S - 60,) * 2)
+    finished = Path(str(open_cache(small_dataset, SIZE, tmp_path).filename))
     assert set(tmp_path.iterdir()) == {finished, fresh}
 
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from contract.errors import DatasetError
 from contract.labels import CODES
@@ -84,3 +85,61 @@ def test_a_class_too_small_to_be_split_is_a_problem(folder) -> None:
 def test_where_there_is_nothing_to_report_on_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no HAM10000_metadata.csv"):
         check(tmp_path)
+
+
+def test_what_cleaning_puts_right_is_told_and_what_it_leaves_unknown_too(folder) -> None:
+    rows = [{**row, "age": "50.0", "sex": "female", "localization": "back", "dx_type": "histo"} for row in folder.rows]
+    rows[0] |= {"age": "-5", "sex": "F", "localization": "Back "}
+    rows[1]["age"] = "0"
+    folder.rows = [*rows, rows[2]]
+    report = check(folder.path)
+    assert {step.rule for step in report.cleaning.steps} == {
+        "repeated_row", "wording", "impossible_age", "strange_sex",
+    }  # fmt: skip
+    assert (report.pictures, report.cleaning.rows_read) == (len(rows), len(rows) + 1)
+    assert (report.unknown_ages, report.unknown_sexes, report.unknown_sites) == (1, 1, 0)
+    assert report.anomalies[0] == "1 picture of age 0: infants, or an age that was not recorded."
+    assert report.sound
+
+
+def test_a_lesion_whose_pictures_disagree_and_values_never_published_are_strange_and_no_fault(folder) -> None:
+    rows = [{**row, "age": "50.0", "sex": "female", "localization": "back", "dx_type": "histo"} for row in folder.rows]
+    first, second = _two_of_one_class(rows)
+    second["lesion_id"] = first["lesion_id"]
+    second |= {"age": "80.0", "localization": "tongue", "dx_type": "guess"}
+    folder.rows = rows
+    report = check(folder.path)
+    assert report.problems == [] or "needed to split" in report.problems[0]
+    told = " ".join(report.anomalies)
+    for sentence in (
+        f"1 lesion with pictures of different ages ({first['lesion_id']} for one)",
+        "1 lesion with pictures of different sites",
+        "1 lesion with pictures of different ways of diagnosis",
+        'a dx_type that HAM10000 does not have ("guess")',
+        'a localization that HAM10000 does not have ("tongue")',
+    ):
+        assert sentence in told
+
+
+def _two_of_one_class(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    nevi = [row for row in rows if row["dx"] == "nv"]
+    return [nevi[0], next(row for row in nevi if row["lesion_id"] != nevi[0]["lesion_id"])]
+
+
+def test_one_photograph_under_two_lesions_is_a_problem_and_under_one_lesion_is_none(folder) -> None:
+    rows = folder.rows
+    first, second = _two_of_one_class(rows)
+    with Image.open(folder.picture(first["image_id"])) as picture:
+        lighter = picture.point(lambda value: round(value * 0.9 + 20))
+    lighter.save(folder.picture(second["image_id"]), quality=70)
+    report = check(folder.path)
+    (pair,) = report.duplicates.across_lesions
+    assert set(pair.image_ids) == {first["image_id"], second["image_id"]}
+    assert any("1 pair of pictures nearly the same under different lesions" in problem for problem in report.problems)
+    for row in rows:
+        row["lesion_id"] = first["lesion_id"] if row["lesion_id"] == second["lesion_id"] else row["lesion_id"]
+    folder.rows = rows
+    again = check(folder.path)
+    assert again.duplicates.across_lesions == []
+    assert set(pair.image_ids) in [set(found.image_ids) for found in again.duplicates.within_lesions]
+    assert not any("nearly the same" in problem for problem in again.problems)

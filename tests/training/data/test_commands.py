@@ -53,6 +53,17 @@ def test_split_prints_every_class_and_part_and_that_no_lesion_is_shared(folder) 
     assert "No lesion is in more than one part." in output
 
 
+def test_folds_are_counted_for_people_and_for_programs(folder) -> None:
+    output = lesion_data("split", folder.path, "--folds", 4).stdout
+    assert output.splitlines()[0].split()[-2:] == ["fold", "4"]
+    assert "No lesion is in more than one fold." in output
+    told = json.loads(lesion_data("split", folder.path, "--folds", 4, "--json").stdout)
+    assert {fold[code]["lesions"] for fold in told["folds"].values() for code in CODES} == {1}  # of its four
+    assert sum(fold["total"]["pictures"] for fold in told["folds"].values()) == len(folder.rows)
+    assert lesion_data("split", folder.path, "--folds", 1).exit_code == 2
+    assert "at least 5 lesions" in str(lesion_data("split", folder.path, "--folds", 5).exception)
+
+
 def test_another_seed_deals_otherwise(folder) -> None:
     first, again, other = (
         json.loads(lesion_data("split", folder.path, "--seed", seed, "--json").stdout)["split_sha256"]
@@ -82,6 +93,17 @@ def test_check_fails_and_lists_what_is_wrong(folder) -> None:
     as_json = lesion_data("check", folder.path, "--json")
     assert as_json.exit_code == 1
     assert json.loads(as_json.stdout)["sound"] is False
+
+
+def test_cache_decodes_once_and_tells_how_fast(folder, tmp_path: Path) -> None:
+    arguments = ["cache", folder.path, "--size", 48, "--cache", tmp_path / "cache"]
+    first = json.loads(lesion_data(*arguments, "--json").stdout)
+    assert first["decoded"] == first["pictures"] == len(folder.rows)
+    assert first["bytes"] == len(folder.rows) * 48 * 48 * 3 == Path(first["file"]).stat().st_size - 128
+    assert first["pictures_per_s"] == pytest.approx(first["decoded"] / first["seconds"], rel=0.05)
+    assert first["pictures_per_s_per_core"] == pytest.approx(first["pictures_per_s"] / first["cores"], rel=0.01)
+    assert "They had been decoded before." in lesion_data(*arguments).stdout
+    assert "pictures/s" in lesion_data("cache", folder.path, "--size", 32, "--cache", tmp_path / "cache").stdout
 
 
 @pytest.mark.parametrize("arguments", [["sample"], ["sample", "x", "--images", "0"], ["split", "--seed", "-1"]])

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from contract.errors import DatasetError
 from contract.labels import CODES
 from training.data.ham10000 import Dataset, read_dataset
-from training.data.split import HANDFUL, PARTS, count_parts, sample_lesions, shared_lesions, split_by_lesion
+from training.data.split import (
+    HANDFUL,
+    PARTS,
+    count_folds,
+    count_parts,
+    k_folds,
+    sample_lesions,
+    shared_lesions,
+    split_by_lesion,
+)
 
 
 def dataset_of(pictures: dict[str, list[int]]) -> Dataset:
@@ -127,3 +136,48 @@ def test_a_sample_as_large_as_the_whole_is_the_whole_and_one_of_none_is_refused(
     assert sample_lesions(whole, len(whole.rows), seed=1) is whole
     with pytest.raises(ValueError, match="at least one picture"):
         sample_lesions(whole, 0, seed=1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(dataset=datasets, k=st.sampled_from([2, 3]), seed=st.integers(0, 2**32))
+def test_each_picture_is_judged_once_and_never_by_what_has_seen_its_lesion(dataset: Dataset, k: int, seed: int) -> None:
+    folds = k_folds(dataset, k, seed)
+    lesions = dataset.rows["lesion_id"].to_numpy(object)
+    assert len(folds) == k
+    assert sorted(np.concatenate([fold.test for fold in folds]).tolist()) == list(range(len(dataset.rows)))
+    for fold in folds:
+        assert sorted([*fold.train.tolist(), *fold.test.tolist()]) == list(range(len(dataset.rows)))
+        assert not set(lesions[fold.train]) & set(lesions[fold.test])
+        assert fold.train.dtype == fold.test.dtype == np.int64
+
+
+@settings(max_examples=30, deadline=None)
+@given(dataset=datasets, k=st.sampled_from([2, 3]), seed=st.integers(0, 100))
+def test_no_two_folds_differ_by_more_than_one_lesion_of_a_class_or_in_all(dataset: Dataset, k: int, seed: int) -> None:
+    counts = count_folds(dataset, k_folds(dataset, k, seed))
+    for name in (*CODES, "total"):
+        lesions = [fold[name]["lesions"] for fold in counts.values()]
+        assert max(lesions) - min(lesions) <= 1
+        assert name == "total" or sum(lesions) == dataset.rows.loc[dataset.rows["dx"] == name, "lesion_id"].nunique()
+
+
+def test_the_same_seed_deals_the_same_folds_and_another_others() -> None:
+    dataset = dataset_of({code: [1, 2, 3] * 6 for code in CODES})
+    first, again, other = (k_folds(dataset, 5, seed)[0].test.tolist() for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_folds_that_cannot_hold_every_class_are_refused_and_so_is_a_single_one() -> None:
+    dataset = dataset_of({code: [2] * (4 if code == "df" else 9) for code in CODES})
+    assert len(k_folds(dataset, 4)) == 4
+    with pytest.raises(DatasetError, match="at least 5 lesions to be split, and df has 4:"):
+        k_folds(dataset, 5)
+    with pytest.raises(ValueError, match="at least 2 folds, not 1"):
+        k_folds(dataset, 1)
+
+
+def test_a_lesion_of_two_classes_is_in_no_fold() -> None:
+    dataset = dataset_of({code: [1] * 10 for code in CODES})
+    torn = [lesion.removeprefix(dx) for lesion, dx in dataset.rows[["lesion_id", "dx"]].to_numpy()]
+    with pytest.raises(DatasetError, match="would lie in two folds"):
+        k_folds(Dataset("torn", Path(), dataset.rows.assign(lesion_id=torn)), 3)

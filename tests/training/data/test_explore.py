@@ -1,0 +1,195 @@
+"""The report: whole in one file, true to the data, readable in a narrow window, and never half there."""
+
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from cli.data import data
+from contract.errors import DatasetError
+from contract.labels import CODES
+from training.data.explore.pictures import EXAMPLES, STATISTICS, choose_examples, measure, sample_classes
+from training.data.explore.report import explore
+from training.data.ham10000 import Dataset, read_dataset
+
+
+class Page(HTMLParser):
+    """What a page holds."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data.strip())
+
+
+@pytest.fixture(scope="module")
+def explored(synthetic_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Path]:
+    out = tmp_path_factory.mktemp("explored") / "deep" / "report"
+    done = lesion_explore(synthetic_dir, out, "--pictures", 40, "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["page"] == str(out / "report.html")
+    assert told["figures"] == [str(path) for path in sorted((out / "figures").iterdir())]
+    return read_dataset(synthetic_dir), out
+
+
+def lesion_explore(folder: Path, out: Path, *options: object) -> Result:
+    return CliRunner().invoke(data, ["explore", str(folder), "--out", str(out), *map(str, options)])
+
+
+@pytest.fixture(scope="module")
+def page(explored: tuple[Dataset, Path]) -> Page:
+    return Page((explored[1] / "report.html").read_text())
+
+
+def test_the_page_asks_for_nothing_outside_itself(page: Page) -> None:
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "iframe", "object", "embed")
+        for name in ("src", "href", "xlink:href", "data", "srcset"):
+            assert (attributes.get(name) or "#").startswith(("data:image/jpeg;base64,", "#")), (tag, attributes)
+    assert "url(http" not in str(page.tags)
+
+
+def test_everything_that_is_named_is_named_once_and_everything_that_is_referred_to_is_there(page: Page) -> None:
+    names = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)
+    assert [name for name, count in names.items() if count > 1] == []
+    referred = {
+        found for _, attributes in page.tags for value in attributes.values()
+        for found in re.findall(r"^#(.+)|url\(#([^)]+)\)", value or "")
+    }  # fmt: skip
+    assert {one or other for one, other in referred} <= names.keys()
+
+
+def test_every_picture_says_what_it_shows_and_every_figure_has_its_n(page: Page) -> None:
+    figures = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(figures) == 13
+    for attributes in figures:
+        assert attributes["role"] == "img"
+        assert re.search(r"n = \d", attributes["aria-label"] or "")
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len({attributes["alt"] for attributes in pictures}) == len(pictures) > len(CODES)
+    assert ("html", {"lang": "en"}) in page.tags
+
+
+def test_colours_follow_the_page_so_that_it_can_be_dark(explored: tuple[Dataset, Path]) -> None:
+    text = (explored[1] / "report.html").read_text()
+    assert "prefers-color-scheme: dark" in text
+    drawn = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+    assert "var(--ink)" in drawn
+    assert not re.findall(r"#000000|#1c2127|#69727d|#d5dae0|#005a8f", drawn)
+
+
+def test_the_numbers_are_those_of_the_data(explored: tuple[Dataset, Path], page: Page) -> None:
+    dataset, _ = explored
+    words = page.words
+    for code in CODES:
+        at = words.index(code)
+        numbers = [word for word in words[at : at + 12] if re.fullmatch(r"[\d,]+", word)]
+        of_class = dataset.rows[dataset.rows["dx"] == code]
+        assert numbers[:2] == [str(len(of_class)), str(of_class["lesion_id"].nunique())]
+    for row in dataset.rows.head(8).itertuples():
+        assert row.image_id in words
+    assert any(dataset.sha256[:16] in word for word in words)
+
+
+def test_each_figure_is_a_picture_for_print_too(explored: tuple[Dataset, Path]) -> None:
+    figures = sorted((explored[1] / "figures").iterdir())
+    assert [path.name[:2] for path in figures] == [f"{number:02}" for number in range(1, 14)]
+    for path in figures:
+        with Image.open(path) as figure:
+            assert figure.width >= 900
+            assert figure.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+            assert len(figure.convert("RGB").reduce(8).getcolors() or range(257)) > 10
+
+
+def test_a_browser_shows_it_in_a_wide_and_in_a_narrow_window(explored: tuple[Dataset, Path]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        found = next((path for name in ("chromium", "google-chrome", "chromium-browser")
+                      if (path := Path("/usr/bin") / name).exists()), None)  # fmt: skip
+        browser = player.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        for width in (1200, 390):
+            shown = browser.new_page(viewport={"width": width, "height": 800})
+            said: list[str] = []
+            asked: list[str] = []
+            shown.on("console", lambda message, said=said: said.append(message.text))
+            shown.on("request", lambda request, asked=asked: asked.append(request.url))
+            shown.goto((explored[1] / "report.html").as_uri())
+            assert shown.evaluate("document.documentElement.scrollWidth") <= width
+            assert shown.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+            sizes = shown.evaluate(
+                "[...document.querySelectorAll('svg text')].map(t => t.getBoundingClientRect().height)"
+            )
+            assert min(sizes) > 6
+            assert said == []
+            assert not [url for url in asked if not url.startswith(("file:", "data:"))]
+        browser.close()
+
+
+def test_a_name_in_the_table_is_text_and_what_is_unknown_throughout_is_described_all_the_same(folder, tmp_path) -> None:
+    strange = {"localization": "<script>alert(1)</script>", "age": "", "sex": "", "dx_type": ""}
+    folder.rows = [{**row, **strange} for row in folder.rows]
+    text = explore(folder.path, tmp_path / "report", pictures=7).read_text()
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert f"left unknown, not imputed: dx_type of {len(folder.rows)}, age of" in text
+
+
+def test_the_same_pictures_give_the_same_page(explored: tuple[Dataset, Path], tmp_path: Path) -> None:
+    again = explore(explored[0].folder, tmp_path / "again", pictures=40)
+    assert again.read_text() == (explored[1] / "report.html").read_text()
+
+
+def test_a_folder_with_something_in_it_is_not_touched_and_a_failure_leaves_nothing(folder, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="not an empty folder"):
+        explore(folder.path, folder.path)
+    for row in folder.rows:
+        folder.picture(row["image_id"]).write_bytes(b"")
+    with pytest.raises(DatasetError, match="cannot be used"):
+        explore(folder.path, tmp_path / "report")
+    assert not list(tmp_path.glob("*report*"))
+
+
+def test_a_sample_takes_all_of_rare_classes_and_as_many_of_the_others(small_dataset: Dataset) -> None:
+    smallest = min(small_dataset.per_class.values())
+    sample = sample_classes(small_dataset, 7 * smallest, seed=1)
+    assert set(sample.per_class.values()) == {smallest}
+    assert len(sample_classes(small_dataset, 10**6, seed=1).rows) == len(small_dataset.rows)
+    assert sample_classes(small_dataset, 30, seed=1).sha256 == sample_classes(small_dataset, 30, seed=1).sha256
+
+
+def test_examples_are_of_different_lesions_of_their_class(small_dataset: Dataset) -> None:
+    examples = choose_examples(small_dataset, seed=1)
+    for code, squares in examples.items():
+        lesions = small_dataset.rows.loc[small_dataset.rows["dx"] == code, "lesion_id"].nunique()
+        assert len(squares) == min(EXAMPLES, lesions)
+
+
+def test_brightness_colour_and_sharpness_are_measured_as_they_are_named() -> None:
+    flat = measure(np.full((32, 32, 3), (200, 100, 100), np.uint8))
+    assert set(flat) == set(STATISTICS)
+    assert flat["brightness"] == pytest.approx(0.299 * 200 + 0.701 * 100, rel=1e-5)
+    assert (flat["saturation"], flat["redness"]) == (pytest.approx(50), pytest.approx(50))
+    assert flat["sharpness"] == pytest.approx(0, abs=1e-6)
+    assert measure(np.zeros((32, 32, 3), np.uint8))["saturation"] == 0
+    chequered = np.indices((32, 32)).sum(axis=0)[..., None] % 2 * np.full(3, 255)
+    assert measure(chequered.astype(np.uint8))["sharpness"] > 10_000
+
+
+def test_the_command_refuses_a_folder_with_something_in_it_and_a_sample_too_small(folder) -> None:
+    assert lesion_explore(folder.path, folder.path).exit_code == 1
+    assert lesion_explore(folder.path, folder.path / "out", "--pictures", 6).exit_code == 2

@@ -1,0 +1,17 @@
+"""Under what terms HAM10000 may be used: shown before it is fetched, and laid beside it."""
+
+from typing import Final
+
+FILE: Final = "LICENCE.txt"  # beside the pictures
+
+TERMS: Final = """\
+HAM10000 is published under the Creative Commons Attribution-NonCommercial 4.0 International licence (CC BY-NC 4.0,
+https://creativecommons.org/licenses/by-nc/4.0/). You may use and share it, and what you make of it,
+  - with attribution, and
+  - for non-commercial purposes only; this concerns a model trained on it as well.
+
+Cite it as:
+  Tschandl P., Rosendahl C., Kittler H. The HAM10000 dataset, a large collection of multi-source dermatoscopic images
+  of common pigmented skin lesions. Scientific Data 5, 180161 (2018). doi:10.1038/sdata.2018.161
+  Archive of record: Harvard Dataverse, doi:10.7910/DVN/DBW86T
+"""
