@@ -1,0 +1,103 @@
+"""What the tests of training stand on: one tiny run, made once, and an S3 that answers over HTTP on this machine."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+if TYPE_CHECKING:
+    from training.model import Classifier
+    from training.train import TrainedModel
+
+TINY_SIZE = 64  # pixels: the last feature map is 2 x 2
+TINY_IMAGES = 84
+
+
+@dataclass(frozen=True, eq=False)
+class TinyRun:
+    """A finished run and what it told while it went."""
+
+    trained: "TrainedModel"
+    out: Path
+    lines: list[str] = field(default_factory=list)
+    progress: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(pictures_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+    """One epoch over a few pictures, from fresh weights to a bundle."""
+    from training.config import TrainingConfig
+    from training.train import train
+
+    config = TrainingConfig(size=TINY_SIZE, weights="none", images=TINY_IMAGES, head_epochs=1, fine_tune_epochs=0)
+    out = tmp_path_factory.mktemp("models")
+    lines: list[str] = []
+    progress: list[tuple[str, int, int]] = []
+    trained = train(
+        config,
+        pictures_dir,
+        out,
+        cache=tmp_path_factory.mktemp("cache"),
+        job="tiny",
+        on_progress=lambda *report: progress.append(report),
+        say=lines.append,
+    )
+    return TinyRun(trained, out, lines, progress)
+
+
+@pytest.fixture(scope="session")
+def classifier() -> "Classifier":
+    """The network at its smallest, with fresh weights and batch normalization that does something."""
+    import keras
+    import numpy as np
+
+    from training.model import build_classifier
+
+    keras.utils.set_random_seed(5)
+    built = build_classifier(TINY_SIZE)
+    random = np.random.default_rng(5)
+    for layer in built.backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights(
+                [
+                    random.uniform(0.4, 0.8, gamma.shape),
+                    random.normal(0, 0.1, beta.shape),
+                    random.normal(0, 0.1, mean.shape),
+                    random.uniform(0.8, 1.2, variance.shape),
+                ]
+            )
+    built.head.set_weights([random.normal(0, 0.5, built.head.kernel.shape), random.normal(0, 0.5, 7)])
+    return built
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """The URL of an AWS that answers over HTTP, on this machine alone."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def aws_endpoint(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """That AWS, with an environment that leads every client to it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    return moto_url
+
+
+@pytest.fixture
+def bucket(aws_endpoint: str) -> str:
+    """A bucket of the test's own, for the server keeps its state."""
+    name = f"models-{uuid.uuid4().hex}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    return name

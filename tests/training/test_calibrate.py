@@ -1,0 +1,97 @@
+"""Calibration: an honest temperature, thresholds that find what they must, and what is unfamiliar."""
+
+import numpy as np
+import pytest
+
+from contract.errors import TrainingError
+from contract.labels import CODES, MALIGNANT_CODES
+from training.calibrate import (
+    UNFAMILIAR_QUANTILE,
+    WANTED_SENSITIVITY,
+    choose_operating_points,
+    choose_unfamiliar_threshold,
+    fit_temperature,
+    normalize,
+    sample_reference,
+    score,
+    softmax,
+    unfamiliarity,
+)
+
+
+def honest(pictures: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Logits whose softmax is the very chance by which the class was drawn."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(0, 2, (pictures, 7))
+    class_index = np.array([random.choice(7, p=chances) for chances in softmax(logits)])
+    return logits, class_index
+
+
+def negative_log_likelihood(logits: np.ndarray, class_index: np.ndarray) -> float:
+    return float(-np.log(softmax(logits)[np.arange(len(logits)), class_index]).mean())
+
+
+@pytest.mark.parametrize("overconfidence", [0.4, 1.0, 3.0])
+def test_the_temperature_undoes_over_and_underconfidence(overconfidence: float) -> None:
+    logits, class_index = honest(4000)
+    shown = logits * overconfidence
+    temperature = fit_temperature(shown, class_index)
+    assert temperature == pytest.approx(overconfidence, rel=0.1)
+    assert negative_log_likelihood(shown / temperature, class_index) <= negative_log_likelihood(shown, class_index)
+
+
+def test_a_model_that_is_always_right_keeps_a_temperature_that_can_be_divided_by() -> None:
+    temperature = fit_temperature(10 * np.eye(7), np.arange(7))
+    assert 0 < temperature < 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_operating_points_reach_the_sensitivity_and_no_higher_threshold_would(seed: int) -> None:
+    logits, class_index = honest(300, seed)
+    probabilities = softmax(logits / 2)
+    for name, point in choose_operating_points(probabilities, class_index).items():
+        scores = score(probabilities, point.classes)
+        positive = np.isin(class_index, [CODES.index(code) for code in point.classes])
+        assert point.sensitivity == np.mean(scores[positive] >= point.threshold) >= WANTED_SENSITIVITY, name
+        assert point.specificity == np.mean(scores[~positive] < point.threshold)
+        stricter = scores[scores > point.threshold].min() + 1e-9
+        assert np.mean(scores[positive] >= stricter) < WANTED_SENSITIVITY
+        assert np.abs(scores - point.threshold).min() > 0  # so no picture lies on it
+
+
+def test_any_malignant_adds_up_the_malignant_classes() -> None:
+    logits, class_index = honest(200)
+    points = choose_operating_points(softmax(logits), class_index)
+    assert points["any_malignant"].classes == list(MALIGNANT_CODES)
+    assert points["melanoma"].classes == ["mel"]
+
+
+def test_without_a_melanoma_to_choose_by_there_is_no_operating_point() -> None:
+    class_index = np.array([CODES.index("nv"), CODES.index("bcc")])
+    with pytest.raises(TrainingError, match=r"melanoma cannot be chosen: .* Train on more pictures"):
+        choose_operating_points(np.full((2, 7), 1 / 7), class_index)
+
+
+def test_the_reference_takes_every_class_before_it_takes_many_of_one() -> None:
+    class_index = np.array([5] * 500 + [4] * 40 + [3] * 10)
+    chosen = sample_reference(class_index, seed=1, pictures=100)
+    assert np.bincount(class_index[chosen], minlength=7).tolist() == [0, 0, 0, 10, 40, 50, 0]
+    assert np.array_equal(chosen, np.unique(chosen))
+    assert np.array_equal(chosen, sample_reference(class_index, seed=1, pictures=100))
+
+
+def test_unfamiliarity_is_one_minus_the_similarity_to_the_kth_nearest() -> None:
+    reference = normalize(np.eye(4, 2048))
+    towards_two = np.zeros((1, 2048))
+    towards_two[0, :2] = (30, 40)
+    for neighbours, expected in [(1, 1 - 0.8), (2, 1 - 0.6), (3, 1.0), (99, 1.0)]:
+        assert unfamiliarity(towards_two, reference, neighbours) == pytest.approx([expected], abs=1e-3)
+
+
+def test_an_embedding_of_zeros_is_unfamiliar_and_not_nan() -> None:
+    assert unfamiliarity(np.zeros((1, 2048)), normalize(np.eye(4, 2048)), 1) == pytest.approx([1.0])
+
+
+def test_one_validation_picture_in_a_hundred_is_over_the_unfamiliar_threshold() -> None:
+    scores = np.random.default_rng(0).random(1000)
+    assert np.mean(scores > choose_unfamiliar_threshold(scores)) == pytest.approx(1 - UNFAMILIAR_QUANTILE)

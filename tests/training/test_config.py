@@ -1,0 +1,31 @@
+"""The description of a run: text becomes numbers, and what makes no sense is refused."""
+
+import pytest
+from pydantic import ValidationError
+
+from training.config import TrainingConfig
+
+
+def test_values_that_come_as_text_become_numbers() -> None:
+    config = TrainingConfig(size="96", head_learning_rate="0.01", augment="false")  # type: ignore[arg-type]
+    assert (config.size, config.head_learning_rate, config.augment) == (96, 0.01, False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": 16},
+        {"images": 3},
+        {"seed": -1},
+        {"train_from": "conv9"},
+        {"batch_size": 1},
+        {"head_learning_rate": 0},
+        {"frozen_views": 9},
+        {"label_smoothing": 1.0},
+        {"learning_rat": 1e-3},
+        {"head_epochs": 0, "fine_tune_epochs": 0},
+    ],
+)
+def test_an_unknown_name_or_a_value_out_of_range_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        TrainingConfig(**wrong)  # type: ignore[arg-type]

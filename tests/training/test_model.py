@@ -1,0 +1,76 @@
+"""The network: the same numbers whichever way it is cut, and a class map that adds up to the logits."""
+
+import keras
+import numpy as np
+import pytest
+
+from training.config import TrainFrom
+from training.model import Classifier, Preprocessing
+
+pytestmark = pytest.mark.filterwarnings(
+    r"ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+)
+
+
+@pytest.fixture(scope="module")
+def pixels(classifier: Classifier) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (3, classifier.size, classifier.size, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def logits(classifier: Classifier, pixels: np.ndarray) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(classifier.whole()(pixels)))
+
+
+def test_the_preprocessing_is_that_of_the_imagenet_weights_to_the_last_bit(pixels: np.ndarray) -> None:
+    expected = keras.applications.resnet50.preprocess_input(pixels.astype(np.float32))
+    assert np.array_equal(keras.ops.convert_to_numpy(Preprocessing()(pixels)), expected)
+
+
+def test_the_mean_of_the_class_map_is_the_logits_before_the_temperature(
+    classifier: Classifier, pixels: np.ndarray, logits: np.ndarray
+) -> None:
+    _, class_map, _ = classifier.serving(temperature=3.0)(pixels)
+    assert class_map.shape == (3, 7, 2, 2)
+    assert np.ptp(class_map, axis=(2, 3)).min() > 1e-3  # a map that is flat would prove nothing
+    np.testing.assert_allclose(np.mean(class_map, axis=(2, 3)), logits, atol=1e-4)
+
+
+def test_the_probabilities_are_the_softmax_of_the_logits_over_the_temperature(
+    classifier: Classifier, pixels: np.ndarray, logits: np.ndarray
+) -> None:
+    probabilities, _, embedding = classifier.serving(temperature=3.0)(pixels)
+    powers = np.exp(logits / 3.0)
+    np.testing.assert_allclose(probabilities, powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
+    assert embedding.shape == (3, 2048)
+
+
+@pytest.mark.parametrize("boundary", ["conv2", "conv4", "conv5", "head"])
+def test_frozen_features_and_what_lies_above_them_make_the_whole_network(
+    classifier: Classifier, pixels: np.ndarray, logits: np.ndarray, boundary: TrainFrom
+) -> None:
+    in_two = classifier.above(boundary)(classifier.below(boundary)(pixels))
+    np.testing.assert_allclose(in_two, logits, atol=1e-4)
+
+
+def test_what_is_learned_above_a_boundary_is_in_the_model_that_serves(
+    classifier: Classifier, pixels: np.ndarray, logits: np.ndarray
+) -> None:
+    last = classifier.above("conv5").get_layer("head")
+    before = last.get_weights()
+    last.set_weights([before[0], before[1] + np.arange(7)])
+    try:
+        _, class_map, _ = classifier.serving(temperature=1.0)(pixels)
+    finally:
+        last.set_weights(before)
+    np.testing.assert_allclose(np.mean(class_map, axis=(2, 3)), logits + np.arange(7), atol=1e-4)
+
+
+@pytest.mark.parametrize(("boundary", "frozen"), [("all", set()), ("conv5", {"conv1", "conv2", "conv3", "conv4"})])
+def test_only_what_lies_below_the_boundary_is_frozen(
+    classifier: Classifier, boundary: TrainFrom, frozen: set[str]
+) -> None:
+    classifier.freeze_below(boundary)
+    stages = {layer.name[:5] for layer in classifier.backbone.layers if layer.weights and not layer.trainable}
+    classifier.freeze_below("all")
+    assert stages == frozen

@@ -1,0 +1,122 @@
+"""The whole story: one tiny run leaves a bundle that serving accepts, and a failed one leaves nothing."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from contract.bundle import MANIFEST, MODEL, MODEL_FP32, REFERENCE, read_bundle
+from contract.errors import DatasetError, TrainingError
+from contract.labels import CODES
+from tests.training.conftest import TINY_SIZE, TinyRun
+from training.bundle import unfinished_bundle
+from training.config import TrainingConfig
+from training.train import train
+
+
+def test_a_run_leaves_one_bundle_that_serving_accepts(tiny_run: TinyRun) -> None:
+    (folder,) = tiny_run.out.iterdir()
+    manifest = read_bundle(folder)
+    assert manifest == tiny_run.trained.manifest
+    assert folder == tiny_run.trained.folder
+    assert folder.name == manifest.version
+    assert manifest.version.endswith(manifest.files[MODEL].sha256[:8])
+
+
+def test_the_manifest_names_every_file_of_the_bundle(tiny_run: TinyRun) -> None:
+    folder = tiny_run.trained.folder
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert there - {MANIFEST} == set(tiny_run.trained.manifest.files)
+    assert {MODEL, MODEL_FP32, REFERENCE, "model-card.md", "report/metrics.json"} <= there
+
+
+def test_the_manifest_records_the_data_and_how_the_model_came_about(tiny_run: TinyRun) -> None:
+    manifest = tiny_run.trained.manifest
+    assert manifest.labels == CODES
+    assert manifest.input.size == TINY_SIZE
+    assert manifest.data.images == sum(manifest.data.per_class.values())
+    assert 0 < manifest.data.lesions <= manifest.data.images
+    assert manifest.training.job == "tiny"
+    assert manifest.training.config["weights"] == "none"
+    assert manifest.training.backend == "tensorflow"
+    assert {"keras", "tensorflow", "onnxruntime"} <= manifest.training.versions.keys()
+    assert manifest.training.seconds > 0
+
+
+def test_every_metric_has_an_interval_around_it(tiny_run: TinyRun) -> None:
+    metrics = tiny_run.trained.manifest.metrics
+    assert next(iter(metrics)) == "balanced_accuracy"
+    assert all(0 <= metric.low <= metric.high <= 1 for metric in metrics.values())
+    assert {"melanoma_sensitivity", "any_malignant_sensitivity", "ece", "macro_f1", "unfamiliar_rate"} <= metrics.keys()
+
+
+def test_the_file_that_ships_is_the_one_that_the_gate_chose(tiny_run: TinyRun) -> None:
+    files, gate = tiny_run.trained.manifest.files, tiny_run.trained.gate
+    assert (files[MODEL] == files[MODEL_FP32]) == (gate.ships == "fp32")
+    assert gate.reason in tiny_run.lines
+
+
+def test_the_reference_holds_training_embeddings_of_length_one(tiny_run: TinyRun) -> None:
+    with np.load(tiny_run.trained.folder / REFERENCE) as reference:
+        assert reference.files == ["embeddings"]
+        embeddings = reference["embeddings"]
+    assert embeddings.dtype == np.float16
+    assert embeddings.shape[1] == 2048
+    assert 20 < len(embeddings) <= 1024
+    np.testing.assert_allclose(np.linalg.norm(embeddings.astype(np.float32), axis=1), 1, atol=2e-3)
+
+
+def test_the_report_shows_what_the_manifest_says(tiny_run: TinyRun) -> None:
+    report = tiny_run.trained.folder / "report"
+    numbers = json.loads((report / "metrics.json").read_text())
+    assert (
+        numbers["metrics"]["balanced_accuracy"] == tiny_run.trained.manifest.metrics["balanced_accuracy"].model_dump()
+    )
+    assert len(numbers["epochs"]) == 1
+    assert sum(map(sum, numbers["confusion_matrix"])) > 0
+    for name in ("confusion_matrix.png", "reliability.png", "curves.png"):
+        with Image.open(report / name) as picture:
+            assert min(picture.size) > 300
+            assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 10  # not a blank sheet
+
+
+def test_the_card_says_what_a_stranger_must_know(tiny_run: TinyRun) -> None:
+    card = (tiny_run.trained.folder / "model-card.md").read_text()
+    metric = tiny_run.trained.manifest.metrics["balanced_accuracy"]
+    assert f"| balanced_accuracy | {metric.value:.3f} | {metric.low:.3f} to {metric.high:.3f} |" in card
+    for said in ("never a diagnosis", "CC BY-NC 4.0", "Tschandl", "other skin tones", tiny_run.trained.gate.reason):
+        assert said in card
+
+
+def test_each_step_tells_how_long_it_took_and_progress_reaches_its_end(tiny_run: TinyRun) -> None:
+    steps = ("read the pictures", "built the network", "trained", "exported", "quantized", "measured")
+    assert all(any(line.startswith(f"{step} in ") for line in tiny_run.lines) for step in steps)
+    ends = {what: (done, total) for what, done, total in tiny_run.progress}
+    assert {"decoding pictures", "training", "checking fp32", "checking int8", "evaluating"} <= ends.keys()
+    assert all(done == total for done, total in ends.values())
+
+
+def test_a_bundle_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    def break_off() -> None:
+        with unfinished_bundle(tmp_path / "models") as folder:
+            (folder / MODEL).write_bytes(b"half a model")
+            raise TrainingError("the disk is full")
+
+    with pytest.raises(TrainingError):
+        break_off()
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_weights_that_are_not_there_stop_a_run_before_it_leaves_anything(pictures_dir: Path, tmp_path: Path) -> None:
+    config = TrainingConfig(size=32, images=60, weights=str(tmp_path / "absent.npz"))
+    with pytest.raises(TrainingError, match="no file of weights"):
+        train(config, pictures_dir, tmp_path / "models", cache=tmp_path / "cache")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_folder_without_pictures_stops_a_run_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError):
+        train(TrainingConfig(weights="none"), tmp_path, tmp_path / "models", cache=tmp_path / "cache")
+    assert not (tmp_path / "models").exists()

@@ -1,0 +1,100 @@
+"""Finish a model bundle: describe its files in a manifest, written last, and put the whole in its place at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from contract.bundle import (
+    INPUT_NAME,
+    INTENDED_USE,
+    LICENCE,
+    MANIFEST,
+    MODEL,
+    OUTPUT_NAMES,
+    REFERENCE,
+    SCHEMA_VERSION,
+    BundleFile,
+    DataRecord,
+    Manifest,
+    ModelInput,
+    TrainingRecord,
+    Unfamiliar,
+    describe_file,
+    version_of,
+)
+from contract.labels import CODES
+from training.calibrate import Calibration
+from training.evaluate import Evaluation
+from training.quantize import Gate
+from training.report import MODEL_CARD, model_card
+
+
+@contextmanager
+def unfinished_bundle(out: Path) -> Iterator[Path]:
+    """Make an empty folder to build a bundle in, hidden in `out`, and remove whatever is left of it in the end."""
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".unfinished-", dir=out) as hidden:
+        folder = Path(hidden) / "bundle"
+        folder.mkdir()
+        yield folder
+
+
+def write_reference(folder: Path, embeddings: np.ndarray) -> None:
+    """Write the training pictures' embeddings, of length 1: float16, shape (M, 2048)."""
+    np.savez(folder / REFERENCE, embeddings=embeddings)
+
+
+def finish_bundle(
+    folder: Path,
+    out: Path,
+    *,
+    size: int,
+    calibration: Calibration,
+    evaluation: Evaluation,
+    gate: Gate,
+    data: DataRecord,
+    training: TrainingRecord,
+) -> tuple[Path, Manifest]:
+    """Write the model card and the manifest into a folder of model files, and rename it to `<out>/<version>`.
+
+    Args:
+        folder: with everything else of the bundle in it, on the disk that `out` is on; it is moved.
+        out: where versions lie; it exists.
+
+    Returns:
+        the bundle's folder and its manifest.
+    """
+    created_at = datetime.now(UTC).replace(microsecond=0)
+    version = version_of(created_at, describe_file(folder / MODEL).sha256)
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        version=version,
+        created_at=created_at,
+        labels=CODES,
+        input=ModelInput(name=INPUT_NAME, size=size),
+        outputs=OUTPUT_NAMES,
+        files=_describe(folder),
+        temperature=calibration.temperature,
+        operating_points=calibration.operating_points,
+        unfamiliar=Unfamiliar(
+            method="knn_cosine", neighbours=calibration.neighbours, threshold=calibration.unfamiliar_threshold
+        ),
+        metrics=evaluation.metrics,
+        data=data,
+        training=training,
+        licence=LICENCE,
+        intended_use=INTENDED_USE,
+    )
+    (folder / MODEL_CARD).write_text(model_card(manifest, gate))
+    manifest = manifest.model_copy(update={"files": _describe(folder)})  # now with the card
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
+    return folder.rename(out / version), manifest
+
+
+def _describe(folder: Path) -> dict[str, BundleFile]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+    return {path.relative_to(folder).as_posix(): describe_file(path) for path in files}

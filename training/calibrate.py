@@ -1,0 +1,168 @@
+"""Turn scores into decisions, on validation lesions alone: the temperature, the thresholds, and what is unfamiliar."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from contract.api import OperatingPoint
+from contract.bundle import ANY_MALIGNANT
+from contract.errors import TrainingError
+from contract.labels import CODES, MALIGNANT_CODES
+from training.artifact import Answers
+
+MELANOMA: Final = "melanoma"
+OPERATING_POINTS: Final = {ANY_MALIGNANT: MALIGNANT_CODES, MELANOMA: ("mel",)}  # name -> the classes added up
+WANTED_SENSITIVITY: Final = 0.90
+
+COLDEST, HOTTEST = 0.05, 20.0  # bounds of the temperature
+
+NEIGHBOURS: Final = 5  # k
+REFERENCE_PICTURES: Final = 1024  # at most: 4 MB as float16
+UNFAMILIAR_QUANTILE: Final = 0.99  # of validation pictures counts as familiar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Everything that was chosen on validation lesions."""
+
+    temperature: float
+    operating_points: dict[str, OperatingPoint]
+    neighbours: int
+    unfamiliar_threshold: float
+
+
+def calibrate(temperature: float, answers: Answers, class_index: np.ndarray, reference: np.ndarray) -> Calibration:
+    """Choose the thresholds from what the model that ships says of the validation pictures.
+
+    Args:
+        temperature: already in that model.
+        answers: of it, on the validation pictures.
+        class_index: what those show.
+        reference: training embeddings of length 1, shape (M, 2048).
+
+    Raises:
+        TrainingError: the validation pictures lack what has to be told apart.
+    """
+    scores = unfamiliarity(answers.embeddings, reference, NEIGHBOURS)
+    return Calibration(
+        temperature=temperature,
+        operating_points=choose_operating_points(answers.probabilities, class_index),
+        neighbours=NEIGHBOURS,
+        unfamiliar_threshold=choose_unfamiliar_threshold(scores),
+    )
+
+
+def fit_temperature(logits: np.ndarray, class_index: np.ndarray) -> float:
+    """Find the temperature that makes probabilities as honest as one number can (Guo et al. 2017, arXiv:1706.04599).
+
+    It minimizes the negative log-likelihood of softmax(logits / temperature), which is convex in 1 / temperature, so
+    the sign of the slope there is followed home by bisection.
+
+    Args:
+        logits: of validation pictures, shape (N, 7).
+        class_index: what they show.
+
+    Returns:
+        the temperature, within COLDEST..HOTTEST: above 1 for a model that is too sure of itself.
+    """
+    logits = logits.astype(np.float64)
+    of_truth = logits[np.arange(len(logits)), class_index]
+    low, high = 1 / HOTTEST, 1 / COLDEST
+    for _ in range(60):
+        middle = (low * high) ** 0.5
+        slope = float(np.mean((softmax(logits * middle) * logits).sum(axis=1) - of_truth))
+        low, high = (low, middle) if slope > 0 else (middle, high)
+    return float(1 / np.sqrt(low * high))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Turn logits into probabilities, along the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def score(probabilities: np.ndarray, codes: Sequence[str]) -> np.ndarray:
+    """Add up the probabilities of some classes: shape (N,)."""
+    return np.asarray(probabilities[:, [CODES.index(code) for code in codes]].sum(axis=1))
+
+
+def shows(class_index: np.ndarray, codes: Sequence[str]) -> np.ndarray:
+    """Tell which pictures show one of some classes: bool, shape (N,)."""
+    return np.isin(class_index, [CODES.index(code) for code in codes])
+
+
+def choose_operating_points(probabilities: np.ndarray, class_index: np.ndarray) -> dict[str, OperatingPoint]:
+    """Choose for each decision the threshold with the best specificity among those of at least WANTED_SENSITIVITY.
+
+    Raises:
+        TrainingError: the validation pictures lack what has to be told apart.
+    """
+    return {
+        name: _choose(name, codes, score(probabilities, codes), shows(class_index, codes))
+        for name, codes in OPERATING_POINTS.items()
+    }
+
+
+def _choose(name: str, codes: Sequence[str], scores: np.ndarray, positive: np.ndarray) -> OperatingPoint:
+    if positive.all() or not positive.any():
+        raise TrainingError(
+            f"The operating point {name} cannot be chosen: the validation lesions must hold pictures with and without "
+            f"{', '.join(codes)}. Train on more pictures."
+        )
+    # The highest threshold is the most specific, so the wanted share of the positives stays just above it; halfway to
+    # the next score, no rounding of a probability can move a picture across.
+    kept = int(np.ceil(WANTED_SENSITIVITY * positive.sum()))
+    lowest_kept = np.sort(scores[positive])[::-1][kept - 1]
+    below = scores[scores < lowest_kept]
+    threshold = float(lowest_kept + (below.max() if len(below) else 0.0)) / 2
+    return OperatingPoint(
+        threshold=min(threshold, 1.0),
+        sensitivity=float(np.mean(scores[positive] >= threshold)),
+        specificity=float(np.mean(scores[~positive] < threshold)),
+        classes=list(codes),
+    )
+
+
+def sample_reference(class_index: np.ndarray, seed: int, pictures: int = REFERENCE_PICTURES) -> np.ndarray:
+    """Pick training pictures to compare new ones with, as evenly over the classes as there are pictures.
+
+    Returns:
+        positions in `class_index`, ascending; all of them if there are no more than `pictures`.
+    """
+    random = np.random.default_rng(seed)
+    # A picture's place in its own class's shuffled queue; whoever stands further ahead in any queue goes first.
+    place = np.empty(len(class_index), int)
+    for index in range(len(CODES)):
+        of_class = np.flatnonzero(class_index == index)
+        place[of_class] = random.permutation(len(of_class))
+    return np.sort(np.lexsort((class_index, place))[:pictures])
+
+
+def normalize(embeddings: np.ndarray) -> np.ndarray:
+    """Scale each embedding to length 1: float16, as `reference.npz` keeps them; one of zeros stays zeros."""
+    lengths = np.linalg.norm(embeddings.astype(np.float32), axis=1, keepdims=True)
+    return np.asarray((embeddings / np.maximum(lengths, 1e-12)).astype(np.float16))
+
+
+def unfamiliarity(embeddings: np.ndarray, reference: np.ndarray, neighbours: int) -> np.ndarray:
+    """Score how unlike the training pictures each picture is (Sun et al. 2022, arXiv:2204.06507).
+
+    Args:
+        embeddings: shape (N, 2048), of any length.
+        reference: training embeddings of length 1, shape (M, 2048).
+        neighbours: k; with fewer reference pictures than that, the farthest counts.
+
+    Returns:
+        one minus the cosine similarity to the k-th nearest reference embedding, shape (N,), in 0..1 for embeddings
+        that are nowhere negative.
+    """
+    similarity = normalize(embeddings).astype(np.float32) @ reference.astype(np.float32).T
+    kth = min(neighbours, similarity.shape[1])
+    return np.asarray(1 - np.partition(similarity, -kth, axis=1)[:, -kth])
+
+
+def choose_unfamiliar_threshold(scores: np.ndarray) -> float:
+    """Choose the threshold that UNFAMILIAR_QUANTILE of validation pictures stay within."""
+    return float(np.quantile(scores, UNFAMILIAR_QUANTILE))

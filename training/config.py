@@ -1,0 +1,48 @@
+"""One training run, wholly described: every number that decides what comes out, with its range."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+TrainFrom = Literal["all", "conv2", "conv3", "conv4", "conv5", "head"]  # the lowest part of the network that learns
+
+IMAGENET: Final = "imagenet"  # the weights that Keras publishes, fetched and kept by Keras
+NO_WEIGHTS: Final = "none"
+
+
+@dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
+class TrainingConfig:
+    """One run. Values may come as text: validation turns them into numbers.
+
+    There are two phases. In the first, the head learns, and with it every stage that started fresh, while what was
+    loaded stays as it is; in the second, everything from `train_from` upwards learns, gently.
+
+    Raises:
+        pydantic.ValidationError: a name is unknown or a value out of range; it is a ValueError.
+    """
+
+    size: Annotated[int, Field(ge=32, le=1024)] = 224  # of the pictures' square, in pixels
+    weights: Annotated[str, Field(min_length=1)] = IMAGENET  # or "none", or the path of an .npz file
+    images: Annotated[int, Field(ge=50)] | None = None  # about how many pictures to take; None takes all
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42  # of the split, of the fresh weights and of everything random
+
+    head_epochs: Annotated[int, Field(ge=0, le=1000)] = 5
+    fine_tune_epochs: Annotated[int, Field(ge=0, le=1000)] = 20
+    train_from: TrainFrom = "all"  # in the second phase
+    patience: Annotated[int, Field(ge=1)] = 6  # epochs without a better balanced accuracy before a phase ends
+
+    batch_size: Annotated[int, Field(ge=2, le=4096)] = 32  # pictures
+    head_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-3  # Adam's, at its height
+    fine_tune_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-4
+    warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of a phase's steps; the rest is a cosine down to zero
+    class_balance: Annotated[float, Field(ge=0, le=1)] = 1.0  # loss weights: inverse frequency to this power; 0 is none
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
+
+    augment: bool = True  # turn, mirror, relight the training pictures
+    frozen_views: Annotated[int, Field(ge=1, le=8)] = 2  # of a picture, where frozen stages are computed only once
+
+    def __post_init__(self) -> None:
+        """Refuse a run that trains nothing."""
+        if self.head_epochs + self.fine_tune_epochs == 0:
+            raise ValueError("head_epochs and fine_tune_epochs are both 0: nothing would be trained")

@@ -1,0 +1,134 @@
+"""The classifier: ResNet50 with a dense head, cut and joined as training and serving each need it.
+
+One set of layers, several Keras models over them: `below` and `above` a boundary (what is frozen is computed once, the
+rest learns), `whole` (everything learns), and `serving` (what is exported). They share their weights, so whichever one
+trains, the same network is exported.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import keras
+from keras import ops
+
+from contract.bundle import INPUT_NAME, OUTPUT_NAMES
+from contract.labels import CODES
+from training.config import TrainFrom
+
+STAGES: Final = ("conv1", "conv2", "conv3", "conv4", "conv5", "head")  # bottom to top
+EMBEDDING_SIZE: Final = 2048
+
+# What `keras.applications.resnet50.preprocess_input` subtracts: ImageNet's mean, blue first, of 0..255.
+IMAGENET_MEAN_BGR: Final = (103.939, 116.779, 123.68)
+
+_INPUT_OF: Final = {  # the layer whose output enters a stage
+    "conv2": "pool1_pool",
+    "conv3": "conv2_block3_out",
+    "conv4": "conv3_block4_out",
+    "conv5": "conv4_block6_out",
+    "head": "conv5_block3_out",
+}
+_BATCH_NORM_MOMENTUM: Final = 0.9  # Keras's 0.99 forgets its start too slowly for a few hundred steps
+
+
+class Preprocessing(keras.layers.Layer):  # type: ignore[misc]
+    """From RGB pixels in 0..255 (any dtype) to what the ImageNet weights expect: float32, BGR, mean subtracted.
+
+    Subtracts as `keras.applications.resnet50.preprocess_input` does, to the last bit. The channels are turned while
+    they are the leading axis: copying three planes is cheap, gathering single bytes was 1 ms of a 224 x 224 answer.
+    """
+
+    def call(self, pixels: Any) -> Any:
+        """Preprocess a batch of shape (N, size, size, 3)."""
+        planes = ops.take(ops.transpose(pixels, (0, 3, 1, 2)), (2, 1, 0), axis=1)
+        centred = ops.subtract(
+            ops.cast(planes, "float32"), ops.reshape(ops.array(IMAGENET_MEAN_BGR, "float32"), (1, 3, 1, 1))
+        )
+        return ops.transpose(centred, (0, 2, 3, 1))
+
+    def compute_output_spec(self, pixels: Any) -> Any:
+        """Describe the output: the input's shape, in float32."""
+        return keras.KerasTensor(pixels.shape, dtype="float32")
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """The layers, and the models that can be made of them.
+
+    The head is a 1 x 1 convolution. Over the pooled features it is the dense layer that gives the logits; over the last
+    feature map it gives one map for each class, whose mean is that class's logit since both steps are linear (class
+    activation maps: Zhou et al. 2016, arXiv:1512.04150).
+    """
+
+    size: int  # of the input's square, in pixels
+    backbone: keras.Model  # preprocessed pixels -> feature map
+    head: keras.layers.Conv2D
+
+    def whole(self, augmentation: keras.layers.Layer | None = None) -> keras.Model:
+        """Make the model from pixels to logits, shape (N, 7); `augmentation` acts in training alone."""
+        pixels = self._pixels()
+        seen = pixels if augmentation is None else augmentation(pixels)
+        return keras.Model(pixels, self._logits(self.backbone(Preprocessing(dtype="float32")(seen))), name="whole")
+
+    def below(self, boundary: TrainFrom) -> keras.Model:
+        """Make the model from pixels to what enters the stage `boundary`, which may not be "all"."""
+        lower = keras.Model(self.backbone.input, self.backbone.get_layer(_INPUT_OF[boundary]).output)
+        pixels = self._pixels()
+        return keras.Model(pixels, lower(Preprocessing(dtype="float32")(pixels)), name=f"below_{boundary}")
+
+    def above(self, boundary: TrainFrom) -> keras.Model:
+        """Make the model from what enters the stage `boundary` (which may not be "all") to logits, shape (N, 7)."""
+        middle = self.backbone.get_layer(_INPUT_OF[boundary]).output
+        entering = keras.Input(middle.shape[1:], dtype="float32")
+        features = entering
+        if boundary != "head":
+            features = keras.Model(middle, self.backbone.output)(entering)
+        return keras.Model(entering, self._logits(features), name=f"above_{boundary}")
+
+    def serving(self, temperature: float) -> keras.Model:
+        """Make the model that is exported: the input and the outputs of `contract.bundle`, calibrated."""
+        pixels = self._pixels()
+        features = self.backbone(Preprocessing(dtype="float32")(pixels))
+        probabilities = keras.layers.Softmax(name=OUTPUT_NAMES[0])(self._logits(features) / temperature)
+        class_map = keras.layers.Permute((3, 1, 2), name=OUTPUT_NAMES[1])(self.head(features))
+        embedding = keras.layers.GlobalAveragePooling2D(name=OUTPUT_NAMES[2])(features)
+        return keras.Model(pixels, [probabilities, class_map, embedding], name="serving")
+
+    def freeze_below(self, boundary: TrainFrom) -> None:
+        """Let the stage `boundary` and all above it learn, and nothing below, whose batch normalization only infers."""
+        lowest = 0 if boundary == "all" else STAGES.index(boundary)
+        for layer in self.backbone.layers:
+            layer.trainable = stage_of(layer.name) >= lowest
+
+    def _pixels(self) -> Any:
+        return keras.Input((self.size, self.size, 3), dtype="uint8", name=INPUT_NAME)
+
+    def _logits(self, features: Any) -> Any:
+        pooled = keras.layers.GlobalAveragePooling2D(keepdims=True)(features)
+        return keras.layers.Flatten()(self.head(pooled))
+
+
+def build_classifier(size: int) -> Classifier:
+    """Build the network with fresh weights, for pictures of size x size pixels.
+
+    The last batch normalization of each block starts at zero, so that a fresh block passes its input on and training
+    starts from a shallower network (Goyal et al. 2017, arXiv:1706.02677, section 5.1). Loaded weights replace that.
+    """
+    backbone = keras.applications.ResNet50(
+        include_top=False, weights=None, input_shape=(size, size, 3), name="backbone"
+    )
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = _BATCH_NORM_MOMENTUM
+            if layer.name.endswith("_3_bn"):
+                layer.gamma.assign(ops.zeros_like(layer.gamma))
+    head = keras.layers.Conv2D(
+        len(CODES), 1, kernel_initializer=keras.initializers.RandomNormal(stddev=0.01), name="head"
+    )
+    head.build((None, 1, 1, EMBEDDING_SIZE))
+    return Classifier(size, backbone, head)
+
+
+def stage_of(layer_name: str) -> int:
+    """Tell a backbone layer's stage by its index in `STAGES`; the input and the stem are the first."""
+    return next((index for index, stage in enumerate(STAGES) if layer_name.startswith(stage)), 0)
