@@ -14,10 +14,33 @@ LOCKED := $(GROUPS:%=requirements/%.txt)
 HAM10000_DIR ?= data/ham10000
 export HAM10000_DIR
 
-.PHONY: help demo test lint bench lock clean
+WEIGHTS ?= none
+ONCE ?=
+
+.PHONY: help setup demo test lint bench lock clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/ready-run $(VENV)/emulator ## Install what `lesion` needs, into .venv
+
+demo: setup ## Train a small model and serve it until Ctrl-C (ONCE=1: ask it twice and stop; WEIGHTS=none|imagenet|FILE)
+	@$(BIN)/lesion demo --weights "$(WEIGHTS)" $(if $(ONCE),--once)
+
+test: $(VENV)/ready-test $(VENV)/emulator ## Run every test
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/ready-test ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
+	@$(BIN)/mypy
+
+bench: setup ## Measure the function beside the bare ONNX Runtime call, on the newest model
+	@$(BIN)/python -m benchmarks.function
+
+clean: ## Remove what was made here: packages, caches, models, state
+	@if [ -x $(BIN)/lesion ]; then $(BIN)/lesion local down || true; fi
+	rm -rf $(VENV) .cache .local artifacts .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 
 # --- set-up: uv and every package at the locked version and hash, into .venv -----------------------------------------
 

@@ -128,8 +128,8 @@ class LocalStack:
     def start_page(self) -> str:
         """Start the page; return its URL."""
         url = f"http://{HOST}:{self._ports.page}"
-        command = [sys.executable, "-m", "gunicorn", "--bind", f"{HOST}:{self._ports.page}", "--threads", "4"]
-        command += ["--worker-tmp-dir", str(self.folder), "--no-control-socket", "webapp.app:create_app()"]
+        command = [sys.executable, "-m", "gunicorn", "--config", "python:webapp.gunicorn_conf"]  # as its container does
+        command += ["--bind", f"{HOST}:{self._ports.page}", "--graceful-timeout", "1", "webapp.app:create_app()"]
         environment = {"CLASSIFY_URL": self._urls["api"], "CLASSIFY_AUTH": "none", "TRUSTED_HOSTS": ""}
         self._start("page", "page", command, environment, url, ready=f"{url}/healthz")
         return url

@@ -1,0 +1,146 @@
+"""`lesion demo`: the whole flow on one machine, from labelled pictures to an answer on the page."""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.console import progress_bars
+from cli.local import FOLDER, MODELS, start_parts
+from cli.predict import ask_api, describe
+from cli.train import quiet_tensorflow
+from contract.errors import AnalyzerError
+
+SYNTHETIC = FOLDER / "synthetic"
+CACHE = Path(".cache")
+TIMEOUT_S = 60.0
+
+# Measured to train within four minutes on two cores.
+FROM_SCRATCH: dict[str, Any] = {"size": 96, "images": 500, "head_epochs": 0, "fine_tune_epochs": 4}
+FROM_WEIGHTS: dict[str, Any] = {"size": 160, "images": 1200, "head_epochs": 3, "fine_tune_epochs": 0}
+
+
+@click.command()
+@click.option("--weights", default="none", show_default=True, help="To start from: none, imagenet or an .npz file.")
+@click.option("--once", is_flag=True, help="Ask about two pictures through the page and the API, then stop.")
+@click.option("--page-port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
+@click.option("--api-port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="0: any free port.")
+@click.option("--aws-port", type=click.IntRange(0, 65535), default=8002, show_default=True, help="0: any free port.")
+def demo(weights: str, once: bool, page_port: int, api_port: int, aws_port: int) -> None:
+    """Train a small model, publish it, serve it, and stay until Ctrl-C.
+
+    The pictures are those in HAM10000_DIR, or synthetic ones where there are none.
+    """
+    from infra.local.stack import LocalStack, Ports
+
+    ports = Ports(page=page_port, api=api_port, aws=aws_port)
+    with LocalStack(FOLDER, ports=ports) as stack:  # claims the ports before minutes of training, not after them
+        with _step(1, "labelled pictures"):
+            pictures = _labelled_pictures()
+        with _step(2, "a model: ResNet50, small and short enough for two processor cores"):
+            bundle = _train(pictures, weights)
+        with _step(3, "the stack: S3, the Lambda function behind an HTTP API, the page"):
+            urls = start_parts(stack, bundle, say=_say)
+        click.echo("\nA demo model is not a good model: it saw few pictures, briefly. Never a diagnosis.")
+        if once:
+            with _step(4, "two pictures through the page and the API"):
+                for picture in _two_pictures(pictures):
+                    _say(f"page  {picture.name}: {_ask_page(urls['page'], picture)}")
+                    _say(f"API   {describe(picture.name, ask_api(urls['api'], picture.read_bytes()))}")
+            return
+        click.echo(f"Open {urls['page']} and send it a picture. Ctrl-C stops everything.")
+        try:
+            stack.wait()
+        except KeyboardInterrupt:
+            click.echo("\nstopping; `lesion local up` serves this model again without training")
+
+
+@contextmanager
+def _step(number: int, what: str) -> Iterator[None]:
+    click.secho(f"\n[{number}] {what}", bold=True)
+    began = time.perf_counter()
+    yield
+    click.echo(f"    ({time.perf_counter() - began:.0f} s)")
+
+
+def _say(line: str) -> None:
+    click.echo(f"    {line}")
+
+
+def _labelled_pictures() -> Path:
+    from training.data.ham10000 import METADATA
+    from training.data.synthesize import write_sample
+
+    named = Path(os.environ.get("HAM10000_DIR") or "data/ham10000")
+    if (named / METADATA).is_file():
+        _say(f"the real ones in {named}")
+        return named
+    if (SYNTHETIC / METADATA).is_file():
+        _say(f"there is no {METADATA} in {named}, so the synthetic ones in {SYNTHETIC}")
+        return SYNTHETIC
+    _say(f"there is no {METADATA} in {named}, so synthetic ones are painted into {SYNTHETIC}")
+    with progress_bars() as on_progress:
+        write_sample(SYNTHETIC, on_progress=on_progress)
+    return SYNTHETIC
+
+
+def _train(pictures: Path, weights: str) -> Path:
+    quiet_tensorflow()
+    from training.config import TrainingConfig
+    from training.train import train
+
+    small = FROM_SCRATCH if weights == "none" else FROM_WEIGHTS
+    with progress_bars() as on_progress:
+        trained = train(
+            TrainingConfig(weights=weights, **small), pictures, MODELS, cache=CACHE, on_progress=on_progress, say=_say
+        )
+    for name, metric in trained.manifest.metrics.items():
+        _say(f"{name:<28} {metric.value:6.3f}  (95% {metric.low:.3f} to {metric.high:.3f}, held-out lesions)")
+    _say(f"bundle {trained.folder}")
+    return trained.folder
+
+
+def _two_pictures(pictures: Path) -> list[Path]:
+    originals = sorted((pictures / "originals").glob("*.jpg"))
+    return (originals or sorted(pictures.glob("*images*/*.jpg")))[:2]
+
+
+def _ask_page(page_url: str, picture: Path) -> str:
+    """Send the page's form as a browser does, and read the heading of what comes back."""
+    import urllib3
+
+    with urllib3.PoolManager(timeout=TIMEOUT_S, retries=False) as browser:
+        form = browser.request("GET", page_url).data.decode()
+        token = re.search(r'name="token" value="([^"]+)"', form)
+        if token is None:
+            raise AnalyzerError(f"{page_url} shows no form.")
+        fields = {"token": token[1], "image": (picture.name, picture.read_bytes(), "image/jpeg")}
+        answer = browser.request("POST", page_url, fields=fields)
+    heading = _Heading()
+    heading.feed(answer.data.decode())
+    return f"{answer.status} {' '.join(heading.text.split())}"
+
+
+class _Heading(HTMLParser):
+    """Reads the text of a page's h1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        self._inside = self._inside or tag == "h1"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = self._inside and tag != "h1"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data if self._inside else ""

@@ -1,0 +1,58 @@
+"""The `lesion` command: joins the groups of commands, and turns every error into one sentence and an exit status."""
+
+import errno
+import sys
+import traceback
+
+import click
+
+from cli.data import data
+from cli.demo import demo
+from cli.local import local
+from cli.predict import predict
+from cli.train import train
+from contract.errors import AnalyzerError
+from infra.local.errors import LocalStackError
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="skin-lesion-analyzer")
+def cli(debug: bool) -> None:
+    """Train, serve and ask a classifier of skin lesions. Research software: never a diagnosis."""
+    del debug  # main() looks for it, since an error may come before click has parsed anything
+
+
+cli.add_command(data)
+cli.add_command(train)
+cli.add_command(predict)
+cli.add_command(local)
+cli.add_command(demo)
+
+
+def main() -> None:
+    """Run the command line; exit 0 when done, 1 when it failed, 2 when it was misused, 130 when interrupted."""
+    try:
+        status = cli.main(standalone_mode=False)  # an exit that a command asked for comes back as a number
+    except click.UsageError as error:
+        error.show()
+        sys.exit(MISUSED)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; nothing half-written was left", INTERRUPTED)
+    except (AnalyzerError, LocalStackError, click.ClickException) as error:
+        _fail(error.format_message() if isinstance(error, click.ClickException) else str(error), FAILED)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _fail("the disk is full: free some space and run it again", FAILED)
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", FAILED)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(sentence: str, status: int) -> None:
+    if "--debug" in sys.argv:
+        traceback.print_exc()
+    click.echo(f"lesion: {sentence}", err=True)
+    sys.exit(status)

@@ -1,0 +1,111 @@
+"""`lesion train`: from labelled pictures to a model bundle, on this machine."""
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.console import print_json, progress_bars
+from cli.data import folder_argument, json_option
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from training.train import TrainedModel
+
+
+@click.command()
+@folder_argument
+@click.option("--out", default="artifacts/models", show_default=True, type=click.Path(file_okay=False, path_type=Path),
+              help="Where the bundle goes, in a folder named after its version.")  # fmt: skip
+@click.option("--cache", default=".cache", show_default=True, type=click.Path(file_okay=False, path_type=Path),
+              help="Where decoded pictures are kept between runs.")  # fmt: skip
+@click.option("--weights", metavar="imagenet|none|FILE", help="What to start from; FILE is an .npz of Keras's weights.")
+@click.option("--size", type=int, metavar="PX", help="Side of the square that the model sees.")
+@click.option("--images", type=int, metavar="N", help="Take whole lesions with about N pictures, for a quick run.")
+@click.option("--head-epochs", type=int, metavar="N", help="Epochs of the head and of what starts fresh.")
+@click.option("--fine-tune-epochs", type=int, metavar="N", help="Epochs of everything from --train-from upwards.")
+@click.option("--train-from", type=click.Choice(["all", "conv2", "conv3", "conv4", "conv5", "head"]),
+              help="The lowest stage that fine-tuning changes.")  # fmt: skip
+@click.option("--patience", type=int, metavar="N", help="Epochs without improvement before a phase ends.")
+@click.option("--batch-size", type=int, metavar="N", help="Pictures in a step.")
+@click.option("--head-learning-rate", type=float, metavar="RATE", help="Adam's, in the head epochs.")
+@click.option("--fine-tune-learning-rate", type=float, metavar="RATE", help="Adam's, in the fine-tune epochs.")
+@click.option("--augment/--no-augment", default=None, help="Turn, mirror and relight the training pictures.")
+@click.option("--frozen-views", type=int, metavar="N", help="Views of a picture, 1 to 8, where frozen stages run once.")
+@click.option("--seed", type=int, metavar="N", help="Of the split and of everything random.")
+@json_option
+def train(folder: Path, out: Path, cache: Path, as_json: bool, **options: Any) -> None:
+    """Train a classifier on the labelled pictures in FOLDER and write its bundle.
+
+    FOLDER is by default the environment variable HAM10000_DIR, or else data/ham10000. What is not given keeps the
+    default of training.config.TrainingConfig.
+    """
+    began = time.perf_counter()
+    from pydantic import ValidationError
+
+    from training.config import TrainingConfig
+
+    try:
+        config = TrainingConfig(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        raise click.UsageError(_explain(error)) from error
+
+    quiet_tensorflow()
+    from training.train import train as run
+
+    with progress_bars() as on_progress:
+        trained = run(
+            config, folder, out, cache=cache, on_progress=on_progress, say=lambda line: click.echo(line, err=True)
+        )
+    seconds = time.perf_counter() - began
+    if as_json:
+        print_json(
+            {
+                "bundle": str(trained.folder),
+                "version": trained.manifest.version,
+                "ships": trained.gate.ships,
+                "reason": trained.gate.reason,
+                "metrics": {name: metric.model_dump() for name, metric in trained.manifest.metrics.items()},
+                "seconds": round(seconds, 1),
+            }
+        )
+    else:
+        _print_result(trained, seconds)
+
+
+def quiet_tensorflow() -> None:
+    """Load Keras and its backend without the lines about itself that TensorFlow writes to standard error.
+
+    Some are written before its log level can be set, by C++, so the file descriptor looks away while it loads.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    terminal = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import keras  # noqa: F401
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def _explain(error: "ValidationError") -> str:
+    """Say what is wrong with the first value that was refused, by the name of its option."""
+    first = error.errors()[0]
+    option = f"--{str(first['loc'][0]).replace('_', '-')}: " if first["loc"] else ""
+    return option + first["msg"].removeprefix("Value error, ") + "."
+
+
+def _print_result(trained: "TrainedModel", seconds: float) -> None:
+    from training.evaluate import HEADLINE
+
+    click.echo(f"The model is in {trained.folder}, made in {seconds:.0f} s.")
+    click.echo("On held-out lesions, with 95% intervals:")
+    for name in HEADLINE:
+        if (metric := trained.manifest.metrics.get(name)) is not None:
+            shown = name.replace("_", " ")
+            click.echo(f"  {shown:<26} {metric.value:.3f}  ({metric.low:.3f} to {metric.high:.3f})")
+    click.echo(trained.gate.reason)

@@ -1,0 +1,83 @@
+"""The command line's manners: one plain sentence, and an exit status that a program can read."""
+
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_bundle import write_tiny_bundle
+
+
+def lesion(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = Path(sys.executable).with_name("lesion")
+    env = {"PATH": "/usr/bin:/bin", **environment}
+    return subprocess.run([command, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+
+
+def test_help_lists_the_commands_and_loads_none_of_what_they_need(tmp_path: Path) -> None:
+    helped = lesion("--help", cwd=tmp_path)
+    assert helped.returncode == 0
+    for command in ("data", "train", "predict", "local", "demo"):
+        assert f"\n  {command} " in helped.stdout
+    loads = (
+        "import sys, cli.main; sys.exit(bool({'tensorflow', 'keras', 'pandas', 'boto3', 'numpy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", loads], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (["local", "up"], 1, "There is no model in artifacts/models: run `lesion train`"),
+        (["predict", "picture.jpg"], 2, "picture.jpg"),
+        (["predict"], 2, "Missing argument"),
+        (["nonsense"], 2, "No such command"),
+        (["train", "nowhere"], 1, "nowhere"),
+        (["data", "check", "nowhere"], 1, "nowhere"),
+        (["data", "split", "nowhere"], 1, "nowhere"),
+        (["local", "status"], 1, ""),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_no_traceback(
+    tmp_path: Path, words: list[str], status: int, sentence: str
+) -> None:
+    done = lesion(*words, cwd=tmp_path)
+    assert (done.returncode, sentence in done.stderr) == (status, True), done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    assert "Traceback" in lesion("--debug", "data", "split", "nowhere", cwd=tmp_path).stderr
+
+
+def test_a_broken_bundle_is_not_served(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path)
+    (bundle / "model.onnx").write_bytes(b"damaged")
+    ports = ["--page-port", "0", "--api-port", "0", "--aws-port", "0"]
+    done = lesion("local", "up", "--bundle", str(bundle), *ports, cwd=tmp_path)
+    assert (done.returncode, "model.onnx is not the file" in done.stderr) == (1, True), done.stderr
+    (tmp_path / "picture.jpg").write_bytes(b"\xff\xd8\xff")
+    assert lesion("predict", "picture.jpg", "--bundle", str(bundle), cwd=tmp_path).returncode == 1
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        done = lesion("local", "up", "--bundle", str(bundle), "--api-port", port, "--page-port", "0", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"Port {port} for the API is taken" in done.stderr
+
+
+def test_a_file_that_cannot_grow_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    limited = shutil.which("prlimit")
+    assert limited, "prlimit is part of util-linux"
+    command = [limited, "--fsize=20000", str(Path(sys.executable).with_name("lesion")), "data", "sample", "made"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,160 @@
+"""The whole journey, by the commands and the page that people use: pictures, a model, the stack, an answer."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import urllib3
+from playwright.sync_api import Page, expect, sync_playwright
+
+from contract.bundle import read_bundle
+from contract.labels import BY_CODE, DISCLAIMER
+from tests.odd_pictures import odd_pictures
+
+SCREENSHOTS = Path("artifacts/screenshots")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def lesion(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a person does."""
+    command = Path(sys.executable).with_name("lesion")
+    return subprocess.run([command, *words], cwd=cwd, capture_output=True, text=True, timeout=400)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to work in, as if the project had just been installed."""
+    return tmp_path_factory.mktemp("workplace")
+
+
+@pytest.fixture(scope="module")
+def trained(workplace: Path, pictures_dir: Path) -> dict[str, Any]:
+    """What `lesion train` prints after the shortest training that is one."""
+    words = ["--size", "64", "--images", "150", "--weights", "none", "--train-from", "all"]
+    done = lesion(
+        "train", str(pictures_dir), *words, "--head-epochs", "0", "--fine-tune-epochs", "1", "--json", cwd=workplace
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+@pytest.fixture(scope="module")
+def urls(workplace: Path, trained: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """The addresses of a stack around that model, which is stopped in the end and leaves nothing running."""
+    ports = ["--page-port", "0", "--api-port", "0", "--aws-port", "0"]
+    command = [Path(sys.executable).with_name("lesion"), "local", "up", *ports]
+    with subprocess.Popen(command, cwd=workplace, stdout=subprocess.PIPE, text=True) as stack:
+        assert stack.stdout is not None
+        printed = ""
+        for line in stack.stdout:
+            printed += line
+            if "Ctrl-C" in line:
+                break
+        found = dict(re.findall(r"^(AWS APIs|API|page) +(http://\S+)", printed, re.MULTILINE))
+        assert found.keys() == {"AWS APIs", "API", "page"}, printed
+        parts = psutil.Process(stack.pid).children(recursive=True)
+        yield found
+        stack.send_signal(signal.SIGINT)
+        assert "stopping" in stack.communicate(timeout=30)[0]
+    assert stack.returncode == 0
+    assert psutil.wait_procs(parts, timeout=10)[1] == []
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """A page of a real browser."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert chromium, "these tests need a browser: on Debian, apt install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield browser.new_page(viewport={"width": 1200, "height": 1000})
+        browser.close()
+
+
+def test_training_leaves_a_sound_bundle(trained: dict[str, Any], workplace: Path) -> None:
+    manifest = read_bundle(workplace / trained["bundle"])
+    assert manifest.input.size == 64
+    assert manifest.version == trained["version"]
+    assert manifest.metrics["balanced_accuracy"].low <= manifest.metrics["balanced_accuracy"].value
+
+
+def test_a_person_uploads_a_picture_and_sees_what_the_model_makes_of_it(
+    urls: dict[str, str], page: Page, originals: list[bytes], tmp_path: Path, trained: dict[str, Any]
+) -> None:
+    (tmp_path / "mole.jpg").write_bytes(originals[0])
+    page.goto(urls["page"])
+    page.get_by_label("Picture of the lesion").set_input_files(tmp_path / "mole.jpg")
+    page.get_by_role("button", name="Look at this picture").click()
+    expect(page.get_by_text(DISCLAIMER)).to_be_visible()
+    for lesion_class in BY_CODE.values():
+        expect(page.get_by_text(lesion_class.name).first).to_be_visible()
+    assert len(re.findall(r"\d+(?:\.\d+)? ?%", page.locator("ol.classes").inner_text())) == 7
+    expect(page.get_by_text(trained["version"])).to_have_count(1)
+    for picture in ("img.preview", "img.map"):
+        expect(page.locator(picture)).to_be_visible()
+        assert page.locator(picture).evaluate("image => image.naturalWidth") > 0
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "result.png", full_page=True)
+
+
+def test_a_file_that_is_no_picture_is_refused_on_the_page_in_words(
+    urls: dict[str, str], page: Page, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.jpg").write_bytes(b"these are my notes")
+    page.goto(urls["page"])
+    page.get_by_label("Picture of the lesion").set_input_files(tmp_path / "notes.jpg")
+    page.get_by_role("button", name="Look at this picture").click()
+    expect(page.get_by_text("JPEG, PNG or WebP").first).to_be_visible()
+    expect(page.get_by_label("Picture of the lesion")).to_be_visible()  # another can be sent at once
+
+
+def test_every_odd_picture_gets_its_status_over_http(urls: dict[str, str]) -> None:
+    with urllib3.PoolManager(retries=False, timeout=30) as caller:
+        for name, odd in odd_pictures().items():
+            answer = caller.request("POST", f"{urls['API']}/v1/predictions", body=odd.encoded)
+            assert (name, answer.status, answer.json().get("code")) == (name, odd.status, odd.code)
+
+
+def test_the_command_line_asks_the_running_stack_and_the_bundle_alike(
+    urls: dict[str, str], workplace: Path, originals: list[bytes], trained: dict[str, Any]
+) -> None:
+    (workplace / "mole.jpg").write_bytes(originals[0])
+    (workplace / "notes.txt").write_bytes(b"no picture")
+    answers = []
+    for where in ([], ["--url", urls["API"]], ["--bundle", trained["bundle"]]):
+        asked = lesion("predict", "mole.jpg", "--json", *where, cwd=workplace)
+        assert asked.returncode == 0, asked.stderr
+        answers.append(json.loads(asked.stdout)[0])
+    assert answers[0]["classes"] == answers[1]["classes"] == answers[2]["classes"]
+    assert answers[0]["model_version"] == trained["version"]
+
+    refused = lesion("predict", "mole.jpg", "notes.txt", cwd=workplace)
+    assert refused.returncode == 1
+    assert "notes.txt: The file is not a JPEG, PNG or WebP picture" in refused.stdout
+    assert "mole.jpg: " in refused.stdout
+
+
+def test_status_tells_what_runs(urls: dict[str, str], workplace: Path) -> None:
+    asked = lesion("local", "status", "--json", cwd=workplace)
+    assert asked.returncode == 0
+    parts = json.loads(asked.stdout)["parts"]
+    assert {part["url"] for part in parts.values()} == set(urls.values())
+    assert all(part["answers"] for part in parts.values())
+    second = lesion("local", "up", "--page-port", "0", "--api-port", "0", "--aws-port", "0", cwd=workplace)
+    assert (second.returncode, "already runs" in second.stderr) == (1, True)
