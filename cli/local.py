@@ -82,7 +82,7 @@ def down(folder: Path) -> None:
 def start_parts(stack: "LocalStack", bundle: Path, *, say: Callable[[str], None]) -> dict[str, str]:
     """Start every part around a bundle, published to the local S3 as to Amazon's; return each part's URL."""
     from infra.local.stack import MODELS_BUCKET
-    from training.publish import publish
+    from training.artifact.publish import publish
 
     aws_url = stack.start_aws()
     say(f"AWS APIs  {aws_url}  (by moto)")

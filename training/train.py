@@ -14,20 +14,27 @@ from typing import Any, Final
 import keras
 
 from contract.bundle import MODEL, MODEL_FP32, DataRecord, Manifest, TrainingRecord
-from training.artifact import ask
-from training.batches import OnProgress, Pictures
-from training.bundle import finish_bundle, unfinished_bundle, write_reference
-from training.calibrate import calibrate, fit_temperature, normalize, sample_reference, softmax, unfamiliarity
+from training.artifact.answers import ask
+from training.artifact.bundle import finish_bundle, unfinished_bundle, write_reference
+from training.artifact.export import check_parity, export
+from training.artifact.quantize import Gate, judge, quantize
 from training.config import TrainingConfig
 from training.data.cache import open_cache
 from training.data.ham10000 import read_dataset
 from training.data.split import sample_lesions, split_by_lesion
-from training.evaluate import evaluate
-from training.export import check_parity, export
-from training.fit import Say, fit, predict_logits
+from training.evaluation.calibrate import (
+    calibrate,
+    fit_temperature,
+    normalize,
+    sample_reference,
+    softmax,
+    unfamiliarity,
+)
+from training.evaluation.measure import evaluate
+from training.evaluation.report import write_report
+from training.fitting.batches import OnProgress, Pictures
+from training.fitting.loop import Say, fit, predict_logits
 from training.model import build_classifier
-from training.quantize import Gate, judge, quantize
-from training.report import write_report
 from training.weights import load_weights
 
 RECORDED_VERSIONS: Final = ("keras", "numpy", "onnx", "onnxruntime", "pillow", "tf2onnx")

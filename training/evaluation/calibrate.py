@@ -10,7 +10,7 @@ from contract.api import OperatingPoint
 from contract.bundle import ANY_MALIGNANT
 from contract.errors import TrainingError
 from contract.labels import CODES, MALIGNANT_CODES
-from training.artifact import Answers
+from training.artifact.answers import Answers
 
 MELANOMA: Final = "melanoma"
 OPERATING_POINTS: Final = {ANY_MALIGNANT: MALIGNANT_CODES, MELANOMA: ("mel",)}  # name -> the classes added up

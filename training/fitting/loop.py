@@ -14,9 +14,9 @@ from keras import ops
 
 from contract.errors import TrainingError
 from contract.labels import CODES
-from training.augment import build_augmentation
-from training.batches import PREDICT_BATCH, Batches, OnProgress, Pictures, class_weights, compute_once, predict
 from training.config import TrainFrom, TrainingConfig
+from training.fitting.augment import build_augmentation
+from training.fitting.batches import PREDICT_BATCH, Batches, OnProgress, Pictures, class_weights, compute_once, predict
 from training.model import STAGES, Classifier
 from training.weights import LoadedWeights
 

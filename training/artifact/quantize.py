@@ -16,9 +16,9 @@ import numpy as np
 import onnx
 
 from contract.bundle import INPUT_NAME
-from training.artifact import Answers
-from training.batches import Pictures
-from training.evaluate import balanced_accuracy, expected_calibration_error
+from training.artifact.answers import Answers
+from training.evaluation.measure import balanced_accuracy, expected_calibration_error
+from training.fitting.batches import Pictures
 
 CALIBRATION_PICTURES: Final = 128
 CALIBRATION_BATCH: Final = 16

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from training.augment import build_augmentation, exact_views
+from training.fitting.augment import build_augmentation, exact_views
 
 
 @pytest.fixture(scope="module")

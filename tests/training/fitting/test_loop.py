@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from contract.errors import TrainingError
-from training.batches import Pictures
 from training.config import TrainFrom, TrainingConfig
-from training.fit import BalancedAccuracy, Epoch, fit, plan_phases, predict_logits
+from training.fitting.batches import Pictures
+from training.fitting.loop import BalancedAccuracy, Epoch, fit, plan_phases, predict_logits
 from training.model import STAGES, Classifier
 from training.weights import LoadedWeights
 

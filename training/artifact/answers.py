@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 
 from contract.bundle import INPUT_NAME, OUTPUT_NAMES
-from training.batches import PREDICT_BATCH, OnProgress, Pictures
+from training.fitting.batches import PREDICT_BATCH, OnProgress, Pictures
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import pytest
 
 from contract.api import OperatingPoint
 from contract.labels import CODES
-from training.evaluate import (
+from training.evaluation.measure import (
     Evaluation,
     balanced_accuracy,
     evaluate,

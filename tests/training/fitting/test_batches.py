@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.batches import PREDICT_BATCH, Batches, Pictures, class_weights, compute_once, predict
+from training.fitting.batches import PREDICT_BATCH, Batches, Pictures, class_weights, compute_once, predict
 from training.model import Classifier
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from contract.errors import TrainingError
 from contract.labels import CODES
-from training.augment import exact_views
+from training.fitting.augment import exact_views
 
 OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 

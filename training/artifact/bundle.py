@@ -27,10 +27,10 @@ from contract.bundle import (
     version_of,
 )
 from contract.labels import CODES
-from training.calibrate import Calibration
-from training.evaluate import Evaluation
-from training.quantize import Gate
-from training.report import MODEL_CARD, model_card
+from training.artifact.quantize import Gate
+from training.evaluation.calibrate import Calibration
+from training.evaluation.measure import Evaluation
+from training.evaluation.report import MODEL_CARD, model_card
 
 
 @contextmanager

@@ -9,12 +9,12 @@ import pytest
 from contract.bundle import INPUT_NAME, MODEL, MODEL_FP32, OUTPUT_NAMES
 from contract.errors import TrainingError
 from tests.training.conftest import TINY_SIZE, TinyRun
-from training.artifact import ask
-from training.batches import Pictures
+from training.artifact.answers import ask
+from training.artifact.export import TOLERANCE, check_parity, export
 from training.data.cache import open_cache
 from training.data.ham10000 import read_dataset
 from training.data.split import sample_lesions
-from training.export import TOLERANCE, check_parity, export
+from training.fitting.batches import Pictures
 from training.model import Classifier
 
 

@@ -7,9 +7,9 @@ import onnx
 
 from contract.bundle import MODEL_FP32, OUTPUT_NAMES
 from tests.training.conftest import TINY_SIZE, TinyRun
-from training.artifact import Answers, ask
-from training.batches import Pictures
-from training.quantize import judge, quantize
+from training.artifact.answers import Answers, ask
+from training.artifact.quantize import judge, quantize
+from training.fitting.batches import Pictures
 
 TRUTH = np.arange(700) % 7
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from contract.bundle import Manifest
 from contract.labels import BY_CODE, CODES
-from training.evaluate import HEADLINE, Evaluation
-from training.fit import Epoch
-from training.quantize import Gate
+from training.artifact.quantize import Gate
+from training.evaluation.measure import HEADLINE, Evaluation
+from training.fitting.loop import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

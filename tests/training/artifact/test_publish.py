@@ -18,7 +18,7 @@ import urllib3
 from contract.bundle import MANIFEST, MODEL, read_bundle
 from contract.errors import BundleError, TrainingError
 from tests.tiny_bundle import write_tiny_bundle
-from training.publish import publish
+from training.artifact.publish import publish
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_written_to_is_told(bundle: Path, tmp_path: Path
 
 def test_publishing_loads_nothing_that_training_needs() -> None:
     loaded = subprocess.run(
-        [sys.executable, "-c", "import json, sys, training.publish; print(json.dumps(sorted(sys.modules)))"],
+        [sys.executable, "-c", "import json, sys, training.artifact.publish; print(json.dumps(sorted(sys.modules)))"],
         capture_output=True,
         text=True,
         check=True,

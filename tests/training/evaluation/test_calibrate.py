@@ -5,7 +5,7 @@ import pytest
 
 from contract.errors import TrainingError
 from contract.labels import CODES, MALIGNANT_CODES
-from training.calibrate import (
+from training.evaluation.calibrate import (
     UNFAMILIAR_QUANTILE,
     WANTED_SENSITIVITY,
     choose_operating_points,

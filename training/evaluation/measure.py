@@ -16,7 +16,7 @@ import pandas as pd
 from contract.api import Metric, OperatingPoint
 from contract.bundle import ANY_MALIGNANT
 from contract.labels import CODES
-from training.calibrate import MELANOMA, score, shows
+from training.evaluation.calibrate import MELANOMA, score, shows
 
 HEADLINE: Final = (
     "balanced_accuracy",
