@@ -128,6 +128,13 @@ class Manifest(Part):
 _SAFE_PATH: Final = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
+def licence_of(data_name: str) -> str:
+    """Tell under which licence a model stands that was trained on a data set of this name."""
+    if data_name == "synthetic":
+        return "MIT, like the program that painted its training pictures: a model to try the software with, no more"
+    return LICENCE if data_name == "HAM10000" else f"that of its training pictures ({data_name})"
+
+
 def version_of(created_at: datetime, model_sha256: str) -> str:
     """Name a model after when it was made (a time with its zone, named to the second in UTC) and what it is."""
     return f"{created_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{model_sha256[:8]}"

@@ -72,6 +72,6 @@ BY_CODE: Final[dict[str, LesionClass]] = {lesion_class.code: lesion_class for le
 MALIGNANT_CODES: Final[tuple[str, ...]] = tuple(c.code for c in CLASSES if c.malignant)
 
 DISCLAIMER: Final = (
-    "Not a diagnosis. This is research software trained on HAM10000; it has not been tested in clinical use "
+    "Not a diagnosis. This is research software built on HAM10000; it has not been tested in clinical use "
     "and it can be wrong. Show a lesion that worries you to a doctor, whatever is said here."
 )

@@ -22,6 +22,7 @@ from contract.bundle import (
     check_file,
     describe_file,
     key_of,
+    licence_of,
     parse_manifest,
     read_bundle,
     version_of,
@@ -289,3 +290,9 @@ def test_versions_sort_by_when_they_were_made() -> None:
 def test_a_version_and_its_files_lie_under_models() -> None:
     assert key_of("v") == "models/v"
     assert key_of("v", MODEL) == "models/v/model.onnx"
+
+
+def test_a_model_stands_under_the_licence_of_what_it_was_trained_on() -> None:
+    assert "CC BY-NC 4.0" in licence_of("HAM10000")
+    assert "non-commercial" not in licence_of("synthetic")
+    assert "clinic" in licence_of("clinic")

@@ -11,7 +11,6 @@ import numpy as np
 from contract.bundle import (
     INPUT_NAME,
     INTENDED_USE,
-    LICENCE,
     MANIFEST,
     MODEL,
     OUTPUT_NAMES,
@@ -24,6 +23,7 @@ from contract.bundle import (
     TrainingRecord,
     Unfamiliar,
     describe_file,
+    licence_of,
     version_of,
 )
 from contract.labels import CODES
@@ -86,7 +86,7 @@ def finish_bundle(
         metrics=evaluation.metrics,
         data=data,
         training=training,
-        licence=LICENCE,
+        licence=licence_of(data.name),
         intended_use=INTENDED_USE,
     )
     (folder / MODEL_CARD).write_text(model_card(manifest, gate))

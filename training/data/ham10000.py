@@ -21,6 +21,7 @@ COLUMNS: Final = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "local
 IMAGES: Final = "images"
 PUBLISHED_PARTS: Final = ("HAM10000_images_part_1", "HAM10000_images_part_2")
 
+NAMES: Final = {"ISIC_": "HAM10000", "SYNTHETIC_": "synthetic"}  # how all image_ids of a set begin -> its name
 NAMED_AT_MOST: Final = 3  # of the offenders in an error's sentence
 
 
@@ -62,11 +63,12 @@ class Dataset:
         return Dataset(self.name, self.folder, rows, self.cleaning)
 
 
-def read_dataset(folder: Path, *, name: str = "HAM10000") -> Dataset:
+def read_dataset(folder: Path) -> Dataset:
     """Read the table, clean it by the rules of `training.data.clean`, and find every picture that it names.
 
     No picture is opened. What cleaning did is in the result's `cleaning`. The rows are sorted by
-    `image_id`. The pictures lie in `images/`, or in the two folders of the published archive.
+    `image_id`. The pictures lie in `images/`, or in the two folders of the published archive. A set is called what its
+    pictures are: "HAM10000", "synthetic", or else by the name of its folder.
 
     Raises:
         DatasetError: the folder or the table cannot be read, or they do not agree; the sentence says how.
@@ -79,7 +81,14 @@ def read_dataset(folder: Path, *, name: str = "HAM10000") -> Dataset:
     rows["age"] = _ages(rows["age"])
     rows["path"] = [pictures[image_id] for image_id in rows["image_id"]]
     rows["class_index"] = [CODES.index(dx) for dx in rows["dx"]]
-    return Dataset(name, folder, rows, cleaning)
+    return Dataset(_name(rows, folder), folder, rows, cleaning)
+
+
+def _name(rows: pd.DataFrame, folder: Path) -> str:
+    for prefix, name in NAMES.items():
+        if rows["image_id"].str.startswith(prefix).all():
+            return name
+    return folder.name
 
 
 def read_metadata(folder: Path) -> pd.DataFrame:

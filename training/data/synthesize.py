@@ -20,7 +20,6 @@ from training.data.synthetic.paint import paint_patch
 from training.data.synthetic.photograph import photograph
 from training.data.whole import whole_folder
 
-NAME: Final = "synthetic"
 SHARES: Final = {"akiec": 0.09, "bcc": 0.11, "bkl": 0.14, "df": 0.07, "mel": 0.14, "nv": 0.38, "vasc": 0.07}
 FEWEST_PICTURES: Final = 6  # of a class
 FEWEST_LESIONS: Final = 4  # of a class, so that it can be split
@@ -82,7 +81,7 @@ def write_sample(folder: Path, images: int = 350, seed: int = 7, on_progress: On
     with whole_folder(folder) as unfinished:
         (unfinished / IMAGES).mkdir()
         _write(unfinished, plan, images, seed, on_progress)
-    return read_dataset(folder, name=NAME)
+    return read_dataset(folder)
 
 
 def _plan(images: int, random: np.random.Generator) -> list[_PlannedLesion]:

@@ -55,6 +55,22 @@ def test_a_subset_keeps_the_rows_asked_for_in_their_order(folder) -> None:
     assert subset.rows.index.tolist() == [0, 1, 2]
 
 
+def test_a_set_is_called_what_its_pictures_are(folder, synthetic_dir: Path) -> None:
+    assert read_dataset(synthetic_dir).name == "synthetic"
+    rows = folder.rows
+    own = [f"CLINIC_{number}" for number in range(len(rows))]
+    for row, image_id in zip(rows, own, strict=True):
+        folder.picture(row["image_id"]).rename(folder.picture(image_id))
+        row["image_id"] = image_id
+    folder.rows = rows
+    assert folder.read().name == folder.path.name
+    for row, image_id in zip(rows, own, strict=True):
+        row["image_id"] = image_id.replace("CLINIC", "ISIC")
+        folder.picture(image_id).rename(folder.picture(row["image_id"]))
+    folder.rows = rows
+    assert folder.read().name == "HAM10000"
+
+
 def test_the_two_folders_of_the_published_archive_read_as_one(folder) -> None:
     one_folder = folder.read()
     parts = [folder.path / f"HAM10000_images_part_{part}" for part in (1, 2)]
