@@ -32,7 +32,7 @@ def draw_cells(axes: Axes, values: np.ndarray, texts: np.ndarray) -> None:
             axes.fill([column - 0.5, column + 0.5, column + 0.5, column - 0.5],
                       [row - 0.5, row - 0.5, row + 0.5, row + 0.5],
                       color=NEGATIVE_HEAT if value < 0 else HEAT, alpha=opacity, linewidth=0)  # fmt: skip
-        axes.text(column, row, texts[row, column], ha="center", va="center", fontsize=8.5,
+        axes.text(column, row, str(texts[row, column]), ha="center", va="center", fontsize=8.5,
                   color="white" if opacity >= WHITE_TEXT_FROM else INK)  # fmt: skip
     axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(rows - 0.5, -0.5)
