@@ -148,8 +148,8 @@ def split(folder: Path, seed: int, folds: int | None, as_json: bool) -> None:
 @json_option
 def explore(folder: Path, out: Path, pictures: int, seed: int, as_json: bool) -> None:
     """Describe the pictures and their table: a page that needs no other file, and its figures as PNG."""
-    from training.data.explore.report import FIGURES
     from training.data.explore.report import explore as write_report
+    from training.reporting.page import FIGURES
 
     with progress_bars() as on_progress:
         page = write_report(folder, out, pictures, seed, on_progress)

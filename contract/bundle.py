@@ -63,6 +63,7 @@ class Unfamiliar(Part):
     method: Literal["knn_cosine"]  # one minus the cosine similarity to the k-th nearest `reference.npz` embedding
     neighbours: Annotated[int, Field(ge=1)]  # k
     threshold: float
+    false_alarm_rate: Annotated[float, Field(gt=0, lt=1)]  # share of validation pictures over it, as it was chosen
 
 
 class DataRecord(Part):
@@ -74,6 +75,22 @@ class DataRecord(Part):
     lesions: Annotated[int, Field(ge=1)]
     per_class: dict[str, int]  # pictures
     split_seed: int
+    split_sha256: Sha256  # of which pictures were learned from, chosen by and held out
+
+
+class Group(Part):
+    """Some of the held-out pictures, and what was measured on them alone."""
+
+    pictures: Annotated[int, Field(ge=1)]
+    lesions: Annotated[int, Field(ge=1)]
+    metrics: dict[str, Metric]  # those that these pictures allow
+
+
+class Shipped(Part):
+    """Which file serves, and the sentence that says why."""
+
+    precision: Literal["int8", "fp32"]
+    reason: str
 
 
 class TrainingRecord(Part):
@@ -101,7 +118,10 @@ class Manifest(Part):
     temperature: Annotated[float, Field(gt=0)]  # already in the graph; here for the record
     operating_points: dict[str, OperatingPoint]
     unfamiliar: Unfamiliar
+    shipped: Shipped
     metrics: dict[str, Metric]  # on held-out lesions
+    per_class: dict[str, Group]  # one class against the rest, by code; a class that was not held out is absent
+    slices: dict[str, dict[str, Group]]  # by what (age, sex, site, confirmed_by) -> which -> the group
     data: DataRecord
     training: TrainingRecord
     licence: str
@@ -119,6 +139,8 @@ class Manifest(Part):
             raise ValueError("it names a file outside the bundle")
         if ANY_MALIGNANT not in self.operating_points:
             raise ValueError(f"it has no operating point {ANY_MALIGNANT}")
+        if set(self.per_class) - set(CODES):
+            raise ValueError("it measures classes that are not among its labels")
         for name, point in self.operating_points.items():
             if not point.classes or set(point.classes) - set(CODES):
                 raise ValueError(f"the operating point {name} adds up classes that are not among its labels")

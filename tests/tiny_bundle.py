@@ -15,6 +15,7 @@ from contract.bundle import SCHEMA_VERSION, describe_file, version_of  # isort: 
 from contract.labels import CODES, MALIGNANT_CODES
 
 EMBEDDING = 8
+A_GROUP = {"pictures": 7, "lesions": 7, "metrics": {"recall": {"value": 0.2, "low": 0.1, "high": 0.3}}}
 
 
 def tiny_graph(size: int, *, seed: int = 0, scale: float = 4.0) -> onnx.ModelProto:
@@ -91,8 +92,24 @@ def write_tiny_bundle(
                 "classes": MALIGNANT_CODES,
             }
         },
-        "unfamiliar": {"method": "knn_cosine", "neighbours": 5, "threshold": unfamiliar_threshold},
+        "unfamiliar": {
+            "method": "knn_cosine",
+            "neighbours": 5,
+            "threshold": unfamiliar_threshold,
+            "false_alarm_rate": 0.01,
+        },
+        "shipped": {"precision": "fp32", "reason": "fp32 ships: nothing else was tried."},
         "metrics": {"balanced_accuracy": {"value": 0.2, "low": 0.1, "high": 0.3}},
+        "per_class": {"mel": A_GROUP},
+        "slices": {
+            "sex": {
+                "female": {
+                    "pictures": 7,
+                    "lesions": 7,
+                    "metrics": {"balanced_accuracy": {"value": 0.2, "low": 0.1, "high": 0.3}},
+                }
+            }
+        },
         "data": {
             "name": "tiny",
             "sha256": "0" * 64,
@@ -100,6 +117,7 @@ def write_tiny_bundle(
             "lesions": 7,
             "per_class": dict.fromkeys(CODES, 1),
             "split_seed": 42,
+            "split_sha256": "1" * 64,
         },
         "training": {
             "job": "tiny",

@@ -28,10 +28,10 @@ from training.evaluation.calibrate import (
     normalize,
     sample_reference,
     softmax,
-    unfamiliarity,
 )
-from training.evaluation.measure import evaluate
-from training.evaluation.report import write_report
+from training.evaluation.examine import examine
+from training.evaluation.report.words import ATTRIBUTION
+from training.evaluation.report.write import Subject, write_report
 from training.fitting.batches import OnProgress, Pictures
 from training.fitting.loop import Say, fit, predict_logits
 from training.model import build_classifier
@@ -123,16 +123,28 @@ def train(
             reference = normalize(ask(folder / MODEL, reference_pictures, "remembering", on_progress).embeddings)
             write_reference(folder, reference)
             calibration = calibrate(temperature, chosen, choose.class_index, reference)
-            answers = ask(folder / MODEL, held_out, "evaluating", on_progress)
-            scores = unfamiliarity(answers.embeddings, reference, calibration.neighbours)
-            evaluation = evaluate(
-                answers.probabilities,
-                scores > calibration.unfamiliar_threshold,
+            evaluation, _ = examine(
+                folder / MODEL,
+                held_out,
                 dataset.rows.iloc[split.test].reset_index(drop=True),
-                calibration.operating_points,
-                config.seed,
+                calibration,
+                reference,
+                seed=config.seed,
+                on_progress=on_progress,
             )
-            write_report(folder / "report", evaluation, epochs, gate)
+            subject = Subject(
+                model="This model",
+                data=dataset.name,
+                scope="Measured once, with the file that serves, on lesions that neither training nor any choice saw.",
+                operating_points=calibration.operating_points,
+                temperature=temperature,
+                false_alarm_rate=calibration.false_alarm_rate,
+                unfamiliar_threshold=calibration.unfamiliar_threshold,
+                shipped=gate.reason,
+                attribution=ATTRIBUTION,
+                epochs=epochs,
+            )
+            write_report(folder / "report", evaluation, subject)
 
         bundle, manifest = finish_bundle(
             folder,
@@ -148,6 +160,7 @@ def train(
                 lesions=dataset.lesions,
                 per_class=dataset.per_class,
                 split_seed=config.seed,
+                split_sha256=split.sha256,
             ),
             training=TrainingRecord(
                 job=job,

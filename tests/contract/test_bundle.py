@@ -32,6 +32,7 @@ from contract.labels import CODES, MALIGNANT_CODES
 
 MADE = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 CONTENTS = {MODEL: b"a model", REFERENCE: b"a reference", "report/roc.png": b"a curve"}
+A_GROUP = {"pictures": 7, "lesions": 7, "metrics": {"recall": {"value": 0.2, "low": 0.1, "high": 0.3}}}
 ANY_FILE = {"sha256": "0" * 64, "bytes": 1}
 
 
@@ -54,8 +55,19 @@ def manifest_of(files: dict[str, dict[str, Any]]) -> dict[str, Any]:
                 "classes": list(MALIGNANT_CODES),
             }
         },
-        "unfamiliar": {"method": "knn_cosine", "neighbours": 10, "threshold": 0.4},
+        "unfamiliar": {"method": "knn_cosine", "neighbours": 10, "threshold": 0.4, "false_alarm_rate": 0.01},
+        "shipped": {"precision": "fp32", "reason": "fp32 ships: nothing else was tried."},
         "metrics": {"balanced_accuracy": {"value": 0.8, "low": 0.7, "high": 0.9}},
+        "per_class": {"mel": A_GROUP},
+        "slices": {
+            "sex": {
+                "female": {
+                    "pictures": 7,
+                    "lesions": 7,
+                    "metrics": {"balanced_accuracy": {"value": 0.2, "low": 0.1, "high": 0.3}},
+                }
+            }
+        },
         "data": {
             "name": "ham10000",
             "sha256": "0" * 64,
@@ -63,6 +75,7 @@ def manifest_of(files: dict[str, dict[str, Any]]) -> dict[str, Any]:
             "lesions": 60,
             "per_class": dict.fromkeys(CODES, 10),
             "split_seed": 1,
+            "split_sha256": "1" * 64,
         },
         "training": {
             "job": "here",

@@ -20,6 +20,7 @@ from contract.bundle import (
     DataRecord,
     Manifest,
     ModelInput,
+    Shipped,
     TrainingRecord,
     Unfamiliar,
     describe_file,
@@ -30,7 +31,7 @@ from contract.labels import CODES
 from training.artifact.quantize import Gate
 from training.evaluation.calibrate import Calibration
 from training.evaluation.measure import Evaluation
-from training.evaluation.report import MODEL_CARD, model_card
+from training.evaluation.report.card import MODEL_CARD, model_card
 
 
 @contextmanager
@@ -81,15 +82,21 @@ def finish_bundle(
         temperature=calibration.temperature,
         operating_points=calibration.operating_points,
         unfamiliar=Unfamiliar(
-            method="knn_cosine", neighbours=calibration.neighbours, threshold=calibration.unfamiliar_threshold
+            method="knn_cosine",
+            neighbours=calibration.neighbours,
+            threshold=calibration.unfamiliar_threshold,
+            false_alarm_rate=calibration.false_alarm_rate,
         ),
+        shipped=Shipped(precision=gate.ships, reason=gate.reason),
         metrics=evaluation.metrics,
+        per_class=evaluation.per_class,
+        slices=evaluation.slices,
         data=data,
         training=training,
         licence=licence_of(data.name),
         intended_use=INTENDED_USE,
     )
-    (folder / MODEL_CARD).write_text(model_card(manifest, gate))
+    (folder / MODEL_CARD).write_text(model_card(manifest))
     manifest = manifest.model_copy(update={"files": _describe(folder)})  # now with the card
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
     return folder.rename(out / version), manifest

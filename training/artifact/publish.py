@@ -17,7 +17,12 @@ from contract.errors import TrainingError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-CONTENT_TYPES: Final = {".json": "application/json", ".md": "text/markdown; charset=utf-8", ".png": "image/png"}
+CONTENT_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+    ".png": "image/png",
+}
 
 
 def publish(bundle: Path, models_uri: str) -> str:

@@ -20,7 +20,7 @@ COLDEST, HOTTEST = 0.05, 20.0  # bounds of the temperature
 
 NEIGHBOURS: Final = 5  # k
 REFERENCE_PICTURES: Final = 1024  # at most: 4 MB as float16
-UNFAMILIAR_QUANTILE: Final = 0.99  # of validation pictures counts as familiar
+FALSE_ALARM_RATE: Final = 0.01  # share of validation pictures that may count as unfamiliar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ class Calibration:
     operating_points: dict[str, OperatingPoint]
     neighbours: int
     unfamiliar_threshold: float
+    false_alarm_rate: float  # at which that threshold was chosen
 
 
 def calibrate(temperature: float, answers: Answers, class_index: np.ndarray, reference: np.ndarray) -> Calibration:
@@ -51,6 +52,7 @@ def calibrate(temperature: float, answers: Answers, class_index: np.ndarray, ref
         operating_points=choose_operating_points(answers.probabilities, class_index),
         neighbours=NEIGHBOURS,
         unfamiliar_threshold=choose_unfamiliar_threshold(scores),
+        false_alarm_rate=FALSE_ALARM_RATE,
     )
 
 
@@ -81,6 +83,15 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Turn logits into probabilities, along the last axis."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def without_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Undo the temperature that is in a model's probabilities: what it would say if it had not been calibrated.
+
+    The logarithm of softmax(logits / temperature), times the temperature, is the logits up to a number that is the same
+    for all classes.
+    """
+    return softmax(np.log(np.maximum(probabilities.astype(np.float64), np.finfo(np.float32).tiny)) * temperature)
 
 
 def score(probabilities: np.ndarray, codes: Sequence[str]) -> np.ndarray:
@@ -164,5 +175,5 @@ def unfamiliarity(embeddings: np.ndarray, reference: np.ndarray, neighbours: int
 
 
 def choose_unfamiliar_threshold(scores: np.ndarray) -> float:
-    """Choose the threshold that UNFAMILIAR_QUANTILE of validation pictures stay within."""
-    return float(np.quantile(scores, UNFAMILIAR_QUANTILE))
+    """Choose the threshold that a share of FALSE_ALARM_RATE of the validation pictures is over."""
+    return float(np.quantile(scores, 1 - FALSE_ALARM_RATE))

@@ -1,22 +1,38 @@
 """What the model is worth on lesions that it never saw: metrics with intervals, and where it differs between people.
 
-Lesions are very unequally common (two thirds are nevi), so accuracy says little, and balanced accuracy leads. Pictures
-of one lesion are no independent evidence, so the intervals come from a bootstrap over lesions (Field and Welsh 2007,
-doi:10.1111/j.1467-9868.2007.00593.x).
+Lesions are very unequally common (two thirds are nevi), so accuracy says little, and balanced accuracy leads. The
+intervals come from a bootstrap over lesions.
 """
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from contract.api import Metric, OperatingPoint
-from contract.bundle import ANY_MALIGNANT
+from contract.api import Metric
+from contract.bundle import ANY_MALIGNANT, Group
 from contract.labels import CODES
-from training.evaluation.calibrate import MELANOMA, score, shows
+from training.evaluation.bootstrap import RESAMPLES, Measure, resample_lesions, with_interval
+from training.evaluation.calibrate import OPERATING_POINTS, score, shows
+from training.evaluation.curves import Curve, precision_recall_curve, reliability, roc_curve
+from training.evaluation.unfamiliar import ANY, Strangers, Told, tell_strangers
+from training.evaluation.weighted import (
+    average_precisions,
+    balanced_accuracies,
+    calibration_errors,
+    confusion_matrices,
+    f1_scores,
+    macro_f1,
+    mean_over_classes,
+    means,
+    precisions,
+    recalls,
+    roc_areas,
+    shares,
+    weighted_f1,
+)
 
 HEADLINE: Final = (
     "balanced_accuracy",
@@ -24,165 +40,208 @@ HEADLINE: Final = (
     f"{ANY_MALIGNANT}_specificity",
     "melanoma_sensitivity",
 )
-RESAMPLES: Final = 2000
-CALIBRATION_BINS: Final = 15  # of equal width
+OF_A_SLICE: Final = (*HEADLINE, f"{ANY_MALIGNANT}_auroc")
+CENTRED: Final = ("ece", "ece_before_temperature")  # means of absolute gaps
 AGE_BANDS: Final = ((0, 40), (40, 60), (60, 200))  # years, upper end excluded
+SLICED_BY: Final = {"age": "age", "sex": "sex", "site": "localization", "confirmed_by": "dx_type"}  # -> the column
 SMALLEST_SLICE: Final = 20  # pictures; below it a share says nothing
 
-Measure = Callable[[np.ndarray], np.ndarray]  # weights of the pictures, shape (R, N) -> a value for each row
+
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """What a model says of labelled pictures, all by thresholds that were chosen elsewhere."""
+
+    probabilities: np.ndarray  # shape (N, 7)
+    before_temperature: np.ndarray  # the same without the temperature
+    over: Mapping[str, np.ndarray]  # operating point -> which pictures are over its threshold: bool, shape (N,)
+    unfamiliarity: np.ndarray | None = None  # score of each picture, shape (N,)
+    unfamiliar: np.ndarray | None = None  # whether it is over the threshold
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """What came out on held-out lesions."""
 
+    pictures: int
+    lesions: int
     metrics: dict[str, Metric]  # those that these pictures allow: no melanoma, no sensitivity to melanoma
+    per_class: dict[str, Group]  # one class against the rest
     confusion: np.ndarray  # int, shape (7, 7): pictures of row's class that were taken for column's
-    reliability: list[dict[str, float]]  # for each filled bin: mean confidence, accuracy and pictures
-    slices: dict[str, dict[str, dict[str, float]]]  # by what -> which -> pictures and balanced accuracy
+    roc: dict[str, Curve]  # of each class and each operating point's classes: false against true positives
+    precision_recall: dict[str, Curve]  # likewise: recall against precision
+    reliability: dict[str, list[dict[str, float]]]  # "before" and "after" the temperature -> each filled bin
+    slices: dict[str, dict[str, Group]]  # by what -> which
+    strangers: dict[str, Told] = field(default_factory=dict)  # kind of picture that shows no lesion -> how it was told
+    strangeness: dict[str, np.ndarray] = field(default_factory=dict)  # "lesions" and each kind -> unfamiliarity scores
+    left_out: tuple[str, ...] = ()  # what could not be measured, and why
 
 
 def evaluate(
-    probabilities: np.ndarray,
-    unfamiliar: np.ndarray,
+    verdicts: Verdicts,
     rows: pd.DataFrame,
-    operating_points: Mapping[str, OperatingPoint],
     seed: int,
+    *,
+    strangers: Mapping[str, Strangers] | None = None,
+    absent: Sequence[str] = (),
 ) -> Evaluation:
     """Measure everything on held-out pictures.
 
     Args:
-        probabilities: of the pictures, shape (N, 7).
-        unfamiliar: which of them were taken to be unlike the training pictures: bool, shape (N,).
+        verdicts: on the pictures.
         rows: of the pictures, with the columns of `training.data.ham10000.Dataset.rows`.
-        operating_points: as chosen on validation lesions.
         seed: of the bootstrap.
+        strangers: what the model says of pictures that show no lesion, by kind.
+        absent: columns that the table does not have, so that nothing is sliced by them.
     """
     truth = rows["class_index"].to_numpy()
-    measures = _measures(probabilities, unfamiliar, truth, operating_points)
-    weights = resample_lesions(rows["lesion_id"].to_numpy(), RESAMPLES, seed)
-    predicted = probabilities.argmax(axis=1)
-    metrics = {name: with_interval(measure, weights) for name, measure in measures.items()}
+    lesion_id = rows["lesion_id"].to_numpy()
+    weights = resample_lesions(lesion_id, RESAMPLES, seed)
+    measures = _measures(verdicts, truth)
+    found = _intervals(measures, weights)
+    per_class = {
+        code: Group(**_size(rows[truth == index]), metrics=_intervals(_of_class(index, verdicts, truth), weights))
+        for index, code in enumerate(CODES)
+        if (truth == index).any()
+    }
+    told: dict[str, Told] = {}
+    strangeness: dict[str, np.ndarray] = {}
+    if strangers and verdicts.unfamiliarity is not None:
+        strangeness = {
+            "lesions": verdicts.unfamiliarity,
+            **{kind: of.unfamiliarity for kind, of in strangers.items()},
+        }
+        told = tell_strangers(verdicts.unfamiliarity, lesion_id, strangers, seed)
+        found |= {"unfamiliar_auroc": told[ANY].auroc, "unfamiliar_detection_rate": told[ANY].detection_rate}
+    last = ("always_nevus_accuracy", "accuracy")  # so that neither is taken for the headline
+    named = {**OPERATING_POINTS, **{code: (code,) for code in CODES}}
+    asked = {name: (score(verdicts.probabilities, codes), shows(truth, codes)) for name, codes in named.items()}
     return Evaluation(
-        metrics={name: metric for name, metric in metrics.items() if metric is not None},
-        confusion=confusion_matrices(predicted, truth, np.ones((1, len(truth))))[0].astype(int),
-        reliability=reliability(probabilities, truth),
-        slices={name: _slice(predicted, truth, by) for name, by in _groups(rows).items()},
+        **_size(rows),
+        metrics={name: found[name] for name in (*(name for name in found if name not in last), *last) if name in found},
+        per_class=per_class,
+        confusion=confusion_matrices(verdicts.probabilities.argmax(axis=1), truth, np.ones((1, len(truth))))[0].astype(
+            int
+        ),
+        roc={name: roc_curve(*of) for name, of in asked.items() if 0 < of[1].sum() < len(truth)},
+        precision_recall={name: precision_recall_curve(*of) for name, of in asked.items() if of[1].any()},
+        reliability={
+            "before": reliability(verdicts.before_temperature, truth),
+            "after": reliability(verdicts.probabilities, truth),
+        },
+        slices={
+            name: _slice(by, {of: measures[of] for of in OF_A_SLICE if of in measures}, weights, rows)
+            for name, by in _groups(rows).items()
+            if SLICED_BY[name] not in absent
+        },
+        strangers=told,
+        strangeness=strangeness,
+        left_out=_left_out(found, measures, per_class, absent),
     )
-
-
-def resample_lesions(lesion_id: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Draw as many lesions as there are, with replacement, again and again.
-
-    Returns:
-        how often each picture's lesion was drawn, shape (resamples, N): pictures of one lesion come and go together.
-    """
-    _, lesion = np.unique(lesion_id, return_inverse=True)
-    lesions = int(lesion.max()) + 1
-    drawn = np.random.default_rng(seed).multinomial(lesions, np.full(lesions, 1 / lesions), size=resamples)
-    return np.asarray(drawn[:, lesion])
-
-
-def with_interval(measure: Measure, weights: np.ndarray) -> Metric | None:
-    """Measure once on the pictures as they are, and take the 95% interval from the resamples; None if it cannot be."""
-    value = float(measure(np.ones((1, weights.shape[1])))[0])
-    if not math.isfinite(value):
-        return None
-    resampled = measure(weights)
-    # A resample may lack the pictures that the measure is about; the lesions as they are have some, so most do not.
-    low, high = np.nanpercentile(resampled, (2.5, 97.5))
-    return Metric(value=value, low=float(low), high=float(high))
-
-
-def confusion_matrices(predicted: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Count, for each row of weights, pictures of class i taken for class j: shape (R, 7, 7)."""
-    cells = np.eye(len(CODES) ** 2)[truth * len(CODES) + predicted]
-    return np.asarray((weights @ cells).reshape(len(weights), len(CODES), len(CODES)))
 
 
 def balanced_accuracy(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Average the classes' recalls; a class without pictures is left out."""
-    return float(_balanced_accuracies(confusion_matrices(predicted, truth, np.ones((1, len(truth)))))[0])
+    return float(balanced_accuracies(confusion_matrices(predicted, truth, np.ones((1, len(truth)))))[0])
 
 
 def expected_calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """Measure how far confidence is from accuracy, on average (Naeini et al. 2015), in CALIBRATION_BINS equal bins."""
-    return float(_calibration_errors(probabilities, truth, np.ones((1, len(truth))))[0])
+    """Measure how far confidence is from accuracy, on average (Naeini et al., AAAI 2015), in equal bins."""
+    return float(calibration_errors(probabilities, truth, np.ones((1, len(truth))))[0])
 
 
-def reliability(probabilities: np.ndarray, truth: np.ndarray) -> list[dict[str, float]]:
-    """Hold confidence against accuracy in each filled bin, for the diagram of that name."""
-    confidence, correct, bin_of = _confidence(probabilities, truth)
-    return [
-        {
-            "confidence": float(confidence[bin_of == number].mean()),
-            "accuracy": float(correct[bin_of == number].mean()),
-            "pictures": int((bin_of == number).sum()),
-        }
-        for number in np.unique(bin_of)
-    ]
-
-
-def _measures(
-    probabilities: np.ndarray, unfamiliar: np.ndarray, truth: np.ndarray, points: Mapping[str, OperatingPoint]
-) -> dict[str, Measure]:
+def _measures(verdicts: Verdicts, truth: np.ndarray) -> dict[str, Measure]:
     """Name everything that is measured; each takes weights of the pictures."""
+    probabilities, before = verdicts.probabilities, verdicts.before_temperature
     predicted = probabilities.argmax(axis=1)
+    everyone = np.ones(len(truth), bool)
+    measures: dict[str, Measure] = {"balanced_accuracy": lambda of: balanced_accuracies(confusion(of))}
 
     def confusion(weights: np.ndarray) -> np.ndarray:
         return confusion_matrices(predicted, truth, weights)
 
-    def share(of: np.ndarray, among: np.ndarray) -> Measure:
-        return lambda weights: _divide(weights @ (of & among), weights @ among)
+    def over_classes(measure: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> Measure:
+        each = [(probabilities[:, index], truth == index) for index in range(len(CODES))]
+        return lambda of: mean_over_classes(np.stack([measure(*one, of) for one in each], axis=1))
 
-    malignant = points[ANY_MALIGNANT]
-    suspected = score(probabilities, malignant.classes) >= malignant.threshold
-    is_malignant = shows(truth, malignant.classes)
-    melanoma = points[MELANOMA]
+    for name, codes in OPERATING_POINTS.items():
+        measures |= _decision(name, score(probabilities, codes), verdicts.over.get(name), shows(truth, codes))
+    measures |= {
+        "macro_f1": lambda of: macro_f1(confusion(of)),
+        "weighted_f1": lambda of: weighted_f1(confusion(of)),
+        "macro_auroc": over_classes(roc_areas),
+        "macro_average_precision": over_classes(average_precisions),
+        "ece": lambda of: calibration_errors(probabilities, truth, of),
+        "ece_before_temperature": lambda of: calibration_errors(before, truth, of),
+        "nll": lambda of: means(_log_losses(probabilities, truth), of),
+        "nll_before_temperature": lambda of: means(_log_losses(before, truth), of),
+        "brier": lambda of: means(_brier_scores(probabilities, truth), of),
+    }
+    if verdicts.unfamiliar is not None:
+        unfamiliar = verdicts.unfamiliar
+        measures["unfamiliar_rate"] = lambda of: shares(unfamiliar, everyone, of)
+    measures["always_nevus_accuracy"] = lambda of: shares(truth == CODES.index("nv"), everyone, of)
+    measures["accuracy"] = lambda of: shares(predicted == truth, everyone, of)
+    return measures
+
+
+def _decision(name: str, scores: np.ndarray, over: np.ndarray | None, positive: np.ndarray) -> dict[str, Measure]:
+    """Measure one operating point; how often each value is right (PPV, NPV) holds for the mix of these pictures."""
+    if over is None:
+        return {f"{name}_auroc": lambda of: roc_areas(scores, positive, of)}
     return {
-        "balanced_accuracy": lambda weights: _balanced_accuracies(confusion(weights)),
-        f"{ANY_MALIGNANT}_sensitivity": share(suspected, is_malignant),
-        f"{ANY_MALIGNANT}_specificity": share(~suspected, ~is_malignant),
-        "melanoma_sensitivity": share(
-            score(probabilities, melanoma.classes) >= melanoma.threshold, shows(truth, melanoma.classes)
-        ),
-        "macro_f1": lambda weights: _macro_f1(confusion(weights)),
-        "ece": lambda weights: _calibration_errors(probabilities, truth, weights),
-        "unfamiliar_rate": share(unfamiliar, np.ones(len(truth), bool)),
-        "accuracy": share(predicted == truth, np.ones(len(truth), bool)),
+        f"{name}_sensitivity": lambda of: shares(over, positive, of),
+        f"{name}_specificity": lambda of: shares(~over, ~positive, of),
+        f"{name}_ppv": lambda of: shares(positive, over, of),
+        f"{name}_npv": lambda of: shares(~positive, ~over, of),
+        f"{name}_auroc": lambda of: roc_areas(scores, positive, of),
     }
 
 
-def _balanced_accuracies(confusion: np.ndarray) -> np.ndarray:
-    return _mean_over_classes(_divide(np.einsum("rii->ri", confusion), confusion.sum(axis=2)))
+def _of_class(index: int, verdicts: Verdicts, truth: np.ndarray) -> dict[str, Measure]:
+    scores, positive = verdicts.probabilities[:, index], truth == index
+    predicted = verdicts.probabilities.argmax(axis=1)
+
+    def confusion(weights: np.ndarray) -> np.ndarray:
+        return confusion_matrices(predicted, truth, weights)
+
+    return {
+        "precision": lambda of: precisions(confusion(of))[:, index],
+        "recall": lambda of: recalls(confusion(of))[:, index],
+        "f1": lambda of: f1_scores(confusion(of))[:, index],
+        "auroc": lambda of: roc_areas(scores, positive, of),
+        "average_precision": lambda of: average_precisions(scores, positive, of),
+    }
 
 
-def _macro_f1(confusion: np.ndarray) -> np.ndarray:
-    """Average F1 over the classes that occur or were answered."""
-    hits = np.einsum("rii->ri", confusion)
-    return _mean_over_classes(_divide(2 * hits, confusion.sum(axis=1) + confusion.sum(axis=2)))
+def _log_losses(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    of_truth = probabilities[np.arange(len(truth)), truth].astype(float)
+    return np.asarray(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)))
 
 
-def _calibration_errors(probabilities: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    confidence, correct, bin_of = _confidence(probabilities, truth)
-    gaps = (correct - confidence)[:, None] * np.eye(CALIBRATION_BINS)[bin_of]
-    return np.asarray(np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1))
+def _brier_scores(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Square and add up the errors of the seven probabilities, 0 to 2 (Brier, Monthly Weather Review 78, 1950)."""
+    return np.asarray(((probabilities - np.eye(len(CODES))[truth]) ** 2).sum(axis=1))
 
 
-def _confidence(probabilities: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    confidence = probabilities.max(axis=1).astype(float)
-    correct = (probabilities.argmax(axis=1) == truth).astype(float)
-    return confidence, correct, np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+def _intervals(measures: Mapping[str, Measure], weights: np.ndarray) -> dict[str, Metric]:
+    found = {name: with_interval(measure, weights, centred=name in CENTRED) for name, measure in measures.items()}
+    return {name: metric for name, metric in found.items() if metric is not None}
 
 
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divide; nothing over nothing is NaN, which the averages leave out."""
-    return np.asarray(np.where(denominator > 0, numerator / np.maximum(denominator, 1e-12), np.nan))
+def _slice(by: pd.Series, measures: Mapping[str, Measure], weights: np.ndarray, rows: pd.DataFrame) -> dict[str, Group]:
+    """Measure each group of at least SMALLEST_SLICE pictures on its own."""
+    slices = {}
+    for which in sorted(by.unique()):
+        among = (by == which).to_numpy()
+        if among.sum() >= SMALLEST_SLICE:
+            of_group = {name: _within(measure, among) for name, measure in measures.items()}
+            slices[str(which)] = Group(**_size(rows[among]), metrics=_intervals(of_group, weights))
+    return slices
 
 
-def _mean_over_classes(values: np.ndarray) -> np.ndarray:
-    counted = np.isfinite(values)
-    return _divide(np.where(counted, values, 0).sum(axis=1), counted.sum(axis=1))
+def _within(measure: Measure, among: np.ndarray) -> Measure:
+    """Measure on a part of the pictures, by giving the others no weight."""
+    return lambda weights: measure(weights * among)
 
 
 def _groups(rows: pd.DataFrame) -> dict[str, pd.Series]:
@@ -191,17 +250,22 @@ def _groups(rows: pd.DataFrame) -> dict[str, pd.Series]:
         ages[rows["age"].between(low, high, inclusive="left")] = (
             f"{low} to {high - 1}" if high < 200 else f"{low} and over"
         )
-    return {"sex": rows["sex"], "age": ages, "site": rows["localization"], "confirmed_by": rows["dx_type"]}
+    return {name: ages if column == "age" else rows[column] for name, column in SLICED_BY.items()}
 
 
-def _slice(predicted: np.ndarray, truth: np.ndarray, by: pd.Series) -> dict[str, dict[str, float]]:
-    """Measure each group of at least SMALLEST_SLICE pictures on its own."""
-    slices = {}
-    for which in sorted(by.unique()):
-        among = (by == which).to_numpy()
-        if among.sum() >= SMALLEST_SLICE:
-            slices[str(which)] = {
-                "pictures": int(among.sum()),
-                "balanced_accuracy": balanced_accuracy(predicted[among], truth[among]),
-            }
-    return slices
+def _size(rows: pd.DataFrame) -> dict[str, int]:
+    return {"pictures": len(rows), "lesions": int(rows["lesion_id"].nunique())}
+
+
+def _left_out(
+    found: Mapping[str, Metric], measures: Mapping[str, Measure], per_class: Mapping[str, Group], absent: Sequence[str]
+) -> tuple[str, ...]:
+    """Say in sentences what these pictures could not show."""
+    sentences = []
+    if missing := [code for code in CODES if code not in per_class]:
+        sentences.append(f"There are no pictures of {', '.join(missing)}: averages are over the other classes.")
+    if impossible := [name for name in measures if name not in found]:
+        sentences.append(f"These pictures do not allow to measure {', '.join(impossible)}.")
+    if columns := [column for column in SLICED_BY.values() if column in absent]:
+        sentences.append(f"The table has no {', '.join(columns)}: nothing is sliced by that.")
+    return tuple(sentences)

@@ -6,7 +6,7 @@ import pytest
 from contract.errors import TrainingError
 from contract.labels import CODES, MALIGNANT_CODES
 from training.evaluation.calibrate import (
-    UNFAMILIAR_QUANTILE,
+    FALSE_ALARM_RATE,
     WANTED_SENSITIVITY,
     choose_operating_points,
     choose_unfamiliar_threshold,
@@ -16,6 +16,7 @@ from training.evaluation.calibrate import (
     score,
     softmax,
     unfamiliarity,
+    without_temperature,
 )
 
 
@@ -94,4 +95,15 @@ def test_an_embedding_of_zeros_is_unfamiliar_and_not_nan() -> None:
 
 def test_one_validation_picture_in_a_hundred_is_over_the_unfamiliar_threshold() -> None:
     scores = np.random.default_rng(0).random(1000)
-    assert np.mean(scores > choose_unfamiliar_threshold(scores)) == pytest.approx(1 - UNFAMILIAR_QUANTILE)
+    assert np.mean(scores > choose_unfamiliar_threshold(scores)) == pytest.approx(FALSE_ALARM_RATE)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5])
+def test_the_temperature_can_be_taken_out_again(temperature: float) -> None:
+    logits, _ = honest(50)
+    calibrated = softmax(logits / temperature).astype(np.float32)
+    np.testing.assert_allclose(without_temperature(calibrated, temperature), softmax(logits), atol=1e-4)
+
+
+def test_a_probability_of_nothing_has_a_logarithm_all_the_same() -> None:
+    assert np.isfinite(without_temperature(np.eye(7, dtype=np.float32), 2.0)).all()

@@ -6,14 +6,16 @@ import pytest
 
 from contract.api import OperatingPoint
 from contract.labels import CODES
+from training.evaluation.calibrate import without_temperature
+from training.evaluation.examine import decide
 from training.evaluation.measure import (
     Evaluation,
+    Verdicts,
     balanced_accuracy,
     evaluate,
     expected_calibration_error,
-    resample_lesions,
-    with_interval,
 )
+from training.evaluation.unfamiliar import Strangers
 
 POINTS = {
     "any_malignant": OperatingPoint(threshold=0.5, sensitivity=1, specificity=1, classes=["akiec", "bcc", "mel"]),
@@ -41,8 +43,18 @@ def sure_of(codes: list[str], confidence: float = 0.8) -> np.ndarray:
     return probabilities
 
 
+def verdicts_of(probabilities: np.ndarray, temperature: float = 1.0) -> Verdicts:
+    return Verdicts(
+        probabilities=probabilities,
+        before_temperature=without_temperature(probabilities, temperature),
+        over=decide(probabilities, POINTS),
+        unfamiliarity=np.linspace(0, 0.4, len(probabilities)),
+        unfamiliar=np.zeros(len(probabilities), bool),
+    )
+
+
 def evaluated(truth: list[str], answered: list[str], lesions: list[int] | None = None) -> Evaluation:
-    return evaluate(sure_of(answered), np.zeros(len(truth), bool), rows_of(truth, lesions), POINTS, seed=1)
+    return evaluate(verdicts_of(sure_of(answered)), rows_of(truth, lesions), seed=1)
 
 
 def test_the_metrics_are_those_worked_out_by_hand() -> None:
@@ -55,7 +67,15 @@ def test_the_metrics_are_those_worked_out_by_hand() -> None:
     assert values["any_malignant_sensitivity"] == pytest.approx(2 / 3)
     assert values["any_malignant_specificity"] == pytest.approx(4 / 5)
     assert values["melanoma_sensitivity"] == pytest.approx(1 / 2)
+    assert values["any_malignant_ppv"] == pytest.approx(2 / 3)
+    assert values["any_malignant_npv"] == pytest.approx(4 / 5)
+    assert values["melanoma_specificity"] == pytest.approx(4 / 6)
+    assert values["weighted_f1"] == pytest.approx((4 * 3 / 4 + 2 * 2 / 5 + 0 + 1) / 8)
+    assert values["always_nevus_accuracy"] == pytest.approx(4 / 8)
     assert values["ece"] == pytest.approx(0.8 - 5 / 8)
+    assert values["nll"] == pytest.approx(-(5 * np.log(0.8) + 3 * np.log(0.2 / 6)) / 8)
+    right, wrong = 0.2**2 + 6 * (0.2 / 6) ** 2, 0.8**2 + (1 - 0.2 / 6) ** 2 + 5 * (0.2 / 6) ** 2
+    assert values["brier"] == pytest.approx((5 * right + 3 * wrong) / 8)
     assert values["unfamiliar_rate"] == 0
 
 
@@ -87,14 +107,6 @@ def test_a_class_without_pictures_is_left_out_of_the_balanced_accuracy() -> None
     assert balanced_accuracy(np.array([5, 5, 4]), np.array([5, 5, 5])) == pytest.approx(2 / 3)
 
 
-def test_pictures_of_one_lesion_are_drawn_together() -> None:
-    weights = resample_lesions(np.array(["a", "b", "a", "c", "a"]), resamples=200, seed=0)
-    assert np.array_equal(weights[:, 0], weights[:, 2])
-    assert np.array_equal(weights[:, 0], weights[:, 4])
-    assert not np.array_equal(weights[:, 0], weights[:, 1])
-    assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()  # as many lesions as there are
-
-
 def test_repeated_pictures_of_the_same_lesions_make_no_narrower_interval() -> None:
     truth, answered = ["nv"] * 10 + ["mel"] * 10, ["nv"] * 8 + ["mel"] * 8 + ["nv"] * 4
     once = evaluated(truth, answered).metrics["accuracy"]
@@ -102,16 +114,6 @@ def test_repeated_pictures_of_the_same_lesions_make_no_narrower_interval() -> No
     as_if_independent = evaluated(truth * 5, answered * 5).metrics["accuracy"]
     assert (five_times.low, five_times.high) == pytest.approx((once.low, once.high))
     assert as_if_independent.high - as_if_independent.low < 0.7 * (once.high - once.low)
-
-
-def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:
-    right = np.arange(400) < 300
-    weights = resample_lesions(np.arange(400), resamples=4000, seed=0)
-    metric = with_interval(lambda of: (of @ right) / of.sum(axis=1), weights)
-    half_width = 1.96 * np.sqrt(0.75 * 0.25 / 400)
-    assert metric is not None
-    assert metric.value == 0.75
-    assert (metric.low, metric.high) == pytest.approx((0.75 - half_width, 0.75 + half_width), abs=0.005)
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
@@ -128,10 +130,101 @@ def test_what_these_pictures_cannot_show_is_left_out() -> None:
 def test_slices_hold_every_group_large_enough_and_the_unknown_ages() -> None:
     truth = ["nv", "mel"] * 20
     slices = evaluated(truth, ["nv"] * 40).slices
-    assert slices["sex"] == {
-        "female": {"pictures": 20, "balanced_accuracy": 1.0},
-        "male": {"pictures": 20, "balanced_accuracy": 0.0},
+    assert {name: of.metrics["balanced_accuracy"].value for name, of in slices["sex"].items()} == {
+        "female": 1.0,
+        "male": 0.0,
     }
-    assert slices["site"]["back"] == {"pictures": 40, "balanced_accuracy": 0.5}
+    assert (slices["sex"]["male"].pictures, slices["sex"]["male"].lesions) == (20, 20)
+    assert slices["sex"]["male"].metrics["melanoma_sensitivity"].value == 0
+    assert "melanoma_sensitivity" not in slices["sex"]["female"].metrics
+    both = slices["site"]["back"].metrics["balanced_accuracy"]
+    assert (both.value, both.low, both.high) == (0.5, 0.5, 0.5)  # each resample holds both classes
     assert "unknown" not in slices["age"]  # one picture
-    assert slices["age"]["40 to 59"]["pictures"] == 20
+    assert slices["age"]["40 to 59"].pictures == 20
+
+
+def test_a_slice_has_the_interval_of_its_own_pictures() -> None:
+    truth, answered = ["nv", "mel"] * 40, ["nv", "nv", "nv", "mel"] * 20
+    of_slice = evaluated(truth, answered).slices["sex"]["male"].metrics["melanoma_sensitivity"]
+    half_width = 1.96 * np.sqrt(0.5 * 0.5 / 40)
+    assert (of_slice.low, of_slice.high) == pytest.approx((0.5 - half_width, 0.5 + half_width), abs=0.04)
+
+
+def test_columns_that_the_table_does_not_have_give_no_slices_and_it_is_said() -> None:
+    truth = ["nv", "mel"] * 20
+    found = evaluate(verdicts_of(sure_of(truth)), rows_of(truth), seed=1, absent=("age", "sex"))
+    assert set(found.slices) == {"site", "confirmed_by"}
+    assert "The table has no age, sex: nothing is sliced by that." in found.left_out
+
+
+def test_classes_that_are_absent_are_left_out_and_it_is_said() -> None:
+    found = evaluated(["nv", "nv", "bcc"], ["nv", "nv", "bcc"])
+    assert set(found.per_class) == {"bcc", "nv"}
+    assert set(found.roc) == {"bcc", "nv", "any_malignant"}
+    assert "There are no pictures of akiec, bkl, df, mel, vasc: averages are over the other classes." in found.left_out
+    assert any("do not allow to measure melanoma_sensitivity" in sentence for sentence in found.left_out)
+    assert found.metrics["macro_auroc"].value == 1
+
+
+def test_one_class_alone_is_measured_as_far_as_it_goes() -> None:
+    found = evaluated(["nv"] * 5, ["nv", "nv", "mel", "nv", "nv"])
+    assert found.metrics["balanced_accuracy"].value == pytest.approx(4 / 5)
+    assert "any_malignant_auroc" not in found.metrics
+    assert found.roc == {}
+
+
+def test_a_class_is_measured_against_the_rest() -> None:
+    group = evaluated(["nv", "nv", "nv", "mel", "mel"], ["nv", "mel", "nv", "mel", "nv"]).per_class["nv"]
+    assert (group.pictures, group.lesions) == (3, 3)
+    assert group.metrics["precision"].value == pytest.approx(2 / 3)
+    assert group.metrics["recall"].value == pytest.approx(2 / 3)
+    assert group.metrics["auroc"].value == pytest.approx((2 * 0.5 + 1 * 0 + 2 * 1 + 1 * 0.5) / 6)
+
+
+def test_a_class_that_is_never_answered_has_no_precision_and_an_f1_of_zero() -> None:
+    metrics = evaluated(["nv", "mel"], ["nv", "nv"]).per_class["mel"].metrics
+    assert "precision" not in metrics
+    assert metrics["f1"].value == 0
+
+
+def test_calibration_is_told_before_and_after_the_temperature() -> None:
+    truth = ["nv"] * 8 + ["mel"] * 2
+    probabilities = sure_of(["nv"] * 10, 0.8)  # honest
+    found = evaluate(verdicts_of(probabilities, temperature=2.0), rows_of(truth), seed=1)
+    assert found.metrics["ece"].value == pytest.approx(0)
+    surer = without_temperature(probabilities, 2.0)[0, CODES.index("nv")]
+    assert found.metrics["ece_before_temperature"].value == pytest.approx(surer - 0.8)
+    assert found.metrics["nll_before_temperature"].value > found.metrics["nll"].value
+    assert found.reliability["before"][0]["confidence"] == pytest.approx(surer)
+    assert found.reliability["after"][0] == {
+        "confidence": pytest.approx(0.8),
+        "accuracy": pytest.approx(0.8),
+        "pictures": 10,
+    }
+
+
+def test_a_calibration_error_lies_in_its_own_interval() -> None:
+    random = np.random.default_rng(0)
+    truth = random.choice(["nv", "mel", "bcc"], 300).tolist()
+    answered = [code if random.random() < 0.8 else "df" for code in truth]
+    error = evaluated(truth, answered).metrics["ece"]
+    assert error.low <= error.value <= error.high
+
+
+def test_pictures_without_a_lesion_are_told_by_their_unfamiliarity() -> None:
+    strangers = {
+        "far": Strangers(np.full(5, 0.9), np.ones(5, bool)),
+        "near": Strangers(np.full(15, 0.2), np.zeros(15, bool)),
+    }
+    truth = ["nv", "mel", "nv", "bcc", "nv"]  # at 0, 0.1, 0.2, 0.3 and 0.4
+    found = evaluate(verdicts_of(sure_of(truth)), rows_of(truth), seed=1, strangers=strangers)
+    assert {
+        kind: (told.pictures, told.auroc.value, told.detection_rate.value) for kind, told in found.strangers.items()
+    } == {
+        "any": (20, pytest.approx((5 * 1 + 15 * 0.5) / 20), pytest.approx(5 / 20)),
+        "far": (5, 1.0, 1.0),
+        "near": (15, 0.5, 0.0),
+    }
+    assert found.metrics["unfamiliar_auroc"] == found.strangers["any"].auroc
+    assert found.metrics["unfamiliar_detection_rate"] == found.strangers["any"].detection_rate
+    assert found.strangers["near"].auroc.low < 0.5 < found.strangers["near"].auroc.high

@@ -1,26 +1,21 @@
 """The figures of a report: from counts and measurements to one drawing each."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
 from contract.labels import CODES
 from training.data.clean import UNKNOWN
-from training.data.explore.style import (
+from training.reporting.parts import draw_cells, name_rows
+from training.reporting.style import (
     CLASS_COLOURS,
     FAINT,
     GROUP_COLOURS,
-    HEAT,
-    INK,
-    NEGATIVE_HEAT,
     PAPER,
     UNKNOWN_COLOUR,
-    WHITE_TEXT_FROM,
     WIDTH_IN,
     styled,
 )
@@ -36,7 +31,7 @@ def class_distribution(pictures: Sequence[int], lesions: Sequence[int]) -> Figur
         for offset, counts, alpha in ((-0.2, pictures, 1.0), (0.2, lesions, 0.5)):
             bars = axes.barh(at + offset, counts, 0.38, color=_COLOURS, alpha=alpha)
             axes.bar_label(bars, [f"{count:,}" for count in counts], padding=3, fontsize=8)
-        _rows(axes, list(CODES))
+        name_rows(axes, list(CODES))
         axes.set_xlim(0, max(pictures) * 1.13)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.set_xlabel("count (solid: pictures, pale: lesions)")
@@ -84,7 +79,7 @@ def boxes(values: dict[str, np.ndarray], label: str, *, log: bool = False, named
         )
         for box, colour in zip(drawn["boxes"], _COLOURS, strict=True):
             box.set_facecolor(colour)
-        _rows(axes, [f"{code}  n={len(of):,}" if named else code for code, of in values.items()], first=1)
+        name_rows(axes, [f"{code}  n={len(of):,}" if named else code for code, of in values.items()], first=1)
         if log:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -108,7 +103,7 @@ def shares(table: pd.DataFrame) -> Figure:
             colour = UNKNOWN_COLOUR if name == UNKNOWN else next(known)
             axes.barh(np.arange(len(table)), portion, 0.66, left=left, color=colour, label=str(name).replace("_", " "))
             left += portion.to_numpy()
-        _rows(axes, [f"{code}  n={count:,}" for code, count in table.sum(axis="columns").items()])
+        name_rows(axes, [f"{code}  n={count:,}" for code, count in table.sum(axis="columns").items()])
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(PercentFormatter(1))
         axes.set_xlabel("share of the class's lesions")
@@ -128,24 +123,12 @@ def heatmap(table: pd.DataFrame, *, percent: bool = False) -> Figure:
     rows, columns = table.shape
     with styled(0.34 * rows + 1.35, max(WIDTH_IN, 0.42 * columns + 1.6)) as figure:
         axes = figure.subplots()
-        for (row, column), value in np.ndenumerate(table.to_numpy(float)):
-            opacity = 0.0 if np.isnan(value) else min(1.0, abs(value))
-            colour = NEGATIVE_HEAT if value < 0 else HEAT
-            if opacity:
-                axes.fill([column - 0.5, column + 0.5, column + 0.5, column - 0.5],
-                          [row - 0.5, row - 0.5, row + 0.5, row + 0.5],
-                          color=colour, alpha=opacity, linewidth=0)  # fmt: skip
-            text = "-" if np.isnan(value) else f"{100 * value:.0f}" if percent else f"{value:.2f}"
-            on_dark = opacity >= WHITE_TEXT_FROM
-            axes.text(column, row, text.replace("-0.00", "0.00"), ha="center", va="center", fontsize=8.5,
-                      color="white" if on_dark else INK)  # fmt: skip
+        values = table.to_numpy(float)
+        texts = np.vectorize(lambda value: _cell(value, percent=percent), otypes=[object])(values)
+        draw_cells(axes, values, texts)
         axes.set_xticks(range(columns), [str(name) for name in table.columns], rotation=45,
                         ha="right", rotation_mode="anchor")  # fmt: skip
         axes.set_yticks(range(rows), [str(name) for name in table.index])
-        axes.set_xlim(-0.5, columns - 0.5)
-        axes.set_ylim(rows - 0.5, -0.5)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
     return figure
 
 
@@ -155,7 +138,7 @@ def missing_values(missing: pd.Series, rows: int) -> Figure:
         axes = figure.subplots()
         bars = axes.barh(range(len(missing)), missing / rows, 0.6, color=GROUP_COLOURS[0])
         axes.bar_label(bars, [f"{count:,} ({count / rows:.1%})" for count in missing], padding=3, fontsize=8.5)
-        _rows(axes, list(missing.index))
+        name_rows(axes, list(missing.index))
         axes.set_xlim(0, max(0.01, float(missing.max()) / rows) * 1.45)
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=1))
         axes.set_xlabel("share of the pictures where it is unknown")
@@ -163,9 +146,6 @@ def missing_values(missing: pd.Series, rows: int) -> Figure:
     return figure
 
 
-def _rows(axes: Axes, names: list[Any], first: int = 0) -> None:
-    """Name the rows of a horizontal chart, the first on top."""
-    axes.set_yticks(range(first, first + len(names)), names)
-    axes.set_ylim(first + len(names) - 0.5, first - 0.5)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
+def _cell(value: float, *, percent: bool) -> str:
+    text = "-" if np.isnan(value) else f"{100 * value:.0f}" if percent else f"{value:.2f}"
+    return text.replace("-0.00", "0.00")

@@ -1,7 +1,5 @@
 """What the pictures look like, class by class: brightness, colour and sharpness of a sample, and examples."""
 
-import base64
-import io
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -19,7 +17,6 @@ from training.data.ham10000 import Dataset
 MEASURED_PX: Final = 128  # side of the square that is measured
 EXAMPLE_PX: Final = 160
 EXAMPLES: Final = 6  # of each class
-EXAMPLE_QUALITY: Final = 80  # of JPEG
 
 # name -> what is shown beside it
 STATISTICS: Final = {
@@ -87,13 +84,6 @@ def choose_examples(dataset: Dataset, seed: int, on_progress: OnProgress | None 
     for code, square in zip(shown.rows["dx"], squares, strict=True):
         examples[code].append(square)
     return examples
-
-
-def as_data_url(picture: Image.Image) -> str:
-    """Write a picture into an address, so that a page needs no other file."""
-    jpeg = io.BytesIO()
-    picture.save(jpeg, "JPEG", quality=EXAMPLE_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()
 
 
 def _over(

@@ -2,15 +2,11 @@
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from contract.labels import BY_CODE, CLASSES, CODES
 from training.data.clean import UNKNOWN
@@ -19,37 +15,19 @@ from training.data.explore.associations import associate, correlate
 from training.data.explore.pictures import (
     MEASURED_PX,
     STATISTICS,
-    as_data_url,
     choose_examples,
     measure_pictures,
     sample_classes,
 )
-from training.data.explore.style import CLASS_COLOURS, to_svg, write_png
 from training.data.ham10000 import COLUMNS, Dataset, read_dataset
 from training.data.whole import whole_folder
+from training.reporting.page import PAGE, Drawn, as_data_url, write_page
+from training.reporting.style import CLASS_COLOURS
 
-PAGE: Final = "report.html"
-FIGURES: Final = "figures"
-TEMPLATE: Final = "page.html"
 MEASURED: Final = 2_100  # pictures whose brightness, colour and sharpness are measured, unless told otherwise
 HEAD_ROWS: Final = 8
 
 OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
-
-
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    """A figure with its words."""
-
-    name: str
-    title: str
-    caption: str
-    figure: Figure
-
-    @property
-    def svg(self) -> Markup:
-        """The figure, as an element of the page."""
-        return Markup(to_svg(self.figure, self.name, f"{self.title}. {self.caption}"))  # noqa: S704 - drawn here
 
 
 def explore(
@@ -76,23 +54,23 @@ def explore(
         measured = sample_classes(dataset, pictures, seed)
         statistics = measure_pictures(measured, on_progress)
         examples = choose_examples(dataset, seed, on_progress)
-        drawn = _draw(dataset, measured, statistics)
-        (unfinished / FIGURES).mkdir()
-        for number, figure in enumerate(drawn, 1):
-            write_png(figure.figure, unfinished / FIGURES / f"{number:02}-{figure.name}.png")
-            if on_progress:
-                on_progress("drawing figures", number, len(drawn))
-        page = _page(
+        malignant = [lesion_class.code for lesion_class in CLASSES if lesion_class.malignant]
+        write_page(
+            unfinished,
+            "training.data.explore",
+            _draw(dataset, measured, statistics),
+            on_progress,
             dataset=dataset,
             lesions=_lesions(dataset),
             measured=len(measured.rows),
             seed=seed,
             classes=_class_table(dataset, measured, statistics),
             head=dataset.rows[list(COLUMNS)].head(HEAD_ROWS).astype({"age": object}).fillna("").to_numpy().tolist(),
-            figures={figure.name: (number, figure) for number, figure in enumerate(drawn, 1)},
             examples={code: [as_data_url(square) for square in squares] for code, squares in examples.items()},
+            columns=COLUMNS,
+            malignant=int(dataset.rows["dx"].isin(malignant).sum()),
+            today=datetime.datetime.now(datetime.UTC).date().isoformat(),
         )
-        (unfinished / PAGE).write_text(page, encoding="utf-8")
     return out.absolute() / PAGE
 
 
@@ -102,7 +80,7 @@ def _lesions(dataset: Dataset) -> pd.DataFrame:
     return lesions.assign(pictures=lesions["lesion_id"].map(dataset.rows["lesion_id"].value_counts()))
 
 
-def _draw(dataset: Dataset, measured: Dataset, statistics: pd.DataFrame) -> list[_Drawn]:
+def _draw(dataset: Dataset, measured: Dataset, statistics: pd.DataFrame) -> list[Drawn]:
     rows, lesions = dataset.rows, _lesions(dataset)
     n, n_lesions, n_measured = f"{len(rows):,}", f"{len(lesions):,}", f"{len(statistics):,}"
     ages = {code: lesions.loc[lesions["dx"] == code, "age"].dropna().to_numpy() for code in CODES}
@@ -114,29 +92,29 @@ def _draw(dataset: Dataset, measured: Dataset, statistics: pd.DataFrame) -> list
     per_class = lesions["dx"].value_counts()
     missing = pd.Series(dataset.cleaning.unknown).reindex(["age", "sex", "localization", "dx_type"]).fillna(0)
     drawn = [
-        _Drawn("classes", "Classes are unequal", f"Pictures (n = {n}) and lesions (n = {n_lesions}) of each class.",
+        Drawn("classes", "Classes are unequal", f"Pictures (n = {n}) and lesions (n = {n_lesions}) of each class.",
                charts.class_distribution(list(dataset.per_class.values()), [int(per_class.get(c, 0)) for c in CODES])),
-        _Drawn("per-lesion", "Some lesions were photographed again", f"Lesions by how many pictures they have "
+        Drawn("per-lesion", "Some lesions were photographed again", f"Lesions by how many pictures they have "
                f"(n = {n_lesions} lesions). All pictures of a lesion stay on one side of every split.",
                charts.pictures_per_lesion(lesions["pictures"].value_counts().sort_index())),
-        _Drawn("age", "Age at the picture", f"Years, for each lesion whose age is known (n = {known_ages} of "
+        Drawn("age", "Age at the picture", f"Years, for each lesion whose age is known (n = {known_ages} of "
                f"{n_lesions} lesions). Line: median; box: quartiles; whiskers: 1.5 interquartile ranges. Ages were "
                "published in steps of five years.", charts.boxes(ages, "age (years)")),
-        _Drawn("sex", "Sex", f"Share of each class's lesions (n = {n_lesions}).",
+        Drawn("sex", "Sex", f"Share of each class's lesions (n = {n_lesions}).",
                charts.shares(_crosstab(lesions, "sex"))),
-        _Drawn("dx-type", "How the diagnosis was made", f"Share of each class's lesions (n = {n_lesions}). A class "
+        Drawn("dx-type", "How the diagnosis was made", f"Share of each class's lesions (n = {n_lesions}). A class "
                "that was confirmed in one way alone can be told by that way: never train on this column.",
                charts.shares(_crosstab(lesions, "dx_type"))),
-        _Drawn("missing", "What is unknown", f"Pictures (n = {n}) where the table does not say it, after cleaning. "
+        Drawn("missing", "What is unknown", f"Pictures (n = {n}) where the table does not say it, after cleaning. "
                "Nothing is imputed.", charts.missing_values(missing.astype(int), len(rows))),
-        _Drawn("site", "Where on the body", f"Percent of each class's lesions at each site (rows add up to 100; "
+        Drawn("site", "Where on the body", f"Percent of each class's lesions at each site (rows add up to 100; "
                f"n = {n_lesions} lesions).",
                charts.heatmap(sites.div(sites.sum(axis="columns").replace(0, 1), axis="index"), percent=True)),
-        _Drawn("associations", "What goes together", "Strength of association, 0 to 1, over lesions "
+        Drawn("associations", "What goes together", "Strength of association, 0 to 1, over lesions "
                f"(n = {n_lesions}): Cramér's V with bias correction between words, the correlation ratio between "
                "words and numbers, the absolute Spearman correlation between numbers.",
                charts.heatmap(strengths)),
-        _Drawn("correlations", "Numbers with numbers", f"Over the measured pictures (n = {n_measured}): Pearson's r "
+        Drawn("correlations", "Numbers with numbers", f"Over the measured pictures (n = {n_measured}): Pearson's r "
                "below the diagonal, Spearman's rho above it. Blue is positive, orange negative.",
                charts.heatmap(correlate(numbers))),
     ]  # fmt: skip
@@ -144,7 +122,7 @@ def _draw(dataset: Dataset, measured: Dataset, statistics: pd.DataFrame) -> list
         of_class = {code: statistics.loc[measured.rows["dx"] == code, name].to_numpy() for code in CODES}
         caption = f"Centre square at {MEASURED_PX} px of a sample spread over the classes (n = {n_measured} pictures)."
         title = label.partition(" (")[0]
-        drawn.append(_Drawn(name, title, caption, charts.boxes(of_class, label, log=name == "sharpness")))
+        drawn.append(Drawn(name, title, caption, charts.boxes(of_class, label, log=name == "sharpness")))
     return drawn
 
 
@@ -185,18 +163,3 @@ def _class_table(dataset: Dataset, measured: Dataset, statistics: pd.DataFrame) 
             }
         )
     return table
-
-
-def _page(**words: Any) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("training.data.explore", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    rows = words["dataset"].rows
-    malignant = int(rows["dx"].isin([lesion_class.code for lesion_class in CLASSES if lesion_class.malignant]).sum())
-    return environment.get_template(TEMPLATE).render(
-        **words, columns=COLUMNS, malignant=malignant, today=datetime.datetime.now(datetime.UTC).date().isoformat()
-    )
