@@ -1,8 +1,15 @@
 """The export: the ONNX file has the contract's shape, and answers as the Keras model does or is thrown away."""
 
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -10,7 +17,7 @@ from contract.bundle import INPUT_NAME, MODEL, MODEL_FP32, OUTPUT_NAMES
 from contract.errors import TrainingError
 from tests.training.conftest import TINY_SIZE, TinyRun
 from training.artifact.answers import ask
-from training.artifact.export import TOLERANCE, check_parity, export
+from training.artifact.export import OPSET, TOLERANCE, check_parity, export
 from training.data.cache import open_cache
 from training.data.ham10000 import read_dataset
 from training.data.split import sample_lesions
@@ -18,14 +25,21 @@ from training.fitting.batches import Pictures
 from training.model import Classifier
 
 
+@pytest.fixture(scope="module")
+def exported(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The classifier's file, calibrated with a temperature of 1.7."""
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    export(classifier, 1.7, path)
+    return path
+
+
 def test_the_onnx_file_answers_as_the_keras_model_does_on_the_pictures(
-    classifier: Classifier, pictures_dir: Path, tmp_path: Path
+    classifier: Classifier, exported: Path, pictures_dir: Path, tmp_path: Path
 ) -> None:
     dataset = sample_lesions(read_dataset(pictures_dir), 60, seed=3)
     pixels = open_cache(dataset, TINY_SIZE, tmp_path)
-    export(classifier, 1.7, tmp_path / "model.onnx")
 
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     answered = session.run(list(OUTPUT_NAMES), {INPUT_NAME: pixels[:24]})
 
     expected = [output.numpy() for output in classifier.serving(1.7)(pixels[:24])]
@@ -33,6 +47,76 @@ def test_the_onnx_file_answers_as_the_keras_model_does_on_the_pictures(
     assert check_parity(expected[0], answered[0]) < TOLERANCE
     for ours, theirs in zip(answered[1:], expected[1:], strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-3 * np.abs(theirs).max())
+
+
+def test_nothing_is_left_in_the_file_that_could_have_been_worked_out_beforehand(exported: Path) -> None:
+    model = onnx.load(exported)
+    kinds = Counter(node.op_type for node in model.graph.node)
+    assert kinds["Conv"] == 53 + 2  # those of a ResNet50, and the head over the pooled and over the whole features
+    assert (kinds["Relu"], kinds["Add"], kinds["Transpose"]) == (49, 16, 1)  # no batch normalization, one turn at entry
+
+
+def test_the_file_has_the_operators_of_the_standard_alone(exported: Path) -> None:
+    model = onnx.load(exported)
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", OPSET)]
+    assert {node.domain for node in model.graph.node} == {""}
+
+
+UNDER_JAX = """
+import json, os, sys
+from pathlib import Path
+import keras, numpy as np, onnxruntime
+from contract.errors import TrainingError
+from tests.training.small_classifier import small_classifier
+from training.artifact.export import check_parity, export
+
+folder = Path(sys.argv[1])
+classifier = small_classifier(64)
+try:
+    os.environ["PYTHONPATH"] = str(folder / "broken")
+    export(classifier, 1.7, folder / "none.onnx")
+except TrainingError as error:
+    refused = str(error)
+del os.environ["PYTHONPATH"]
+export(classifier, 1.7, folder / "model.onnx")
+pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
+trained = keras.ops.convert_to_numpy(classifier.serving(1.7)(pixels)[0])
+session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+(answered,) = session.run(["probabilities"], {"pixels": pixels})
+difference = check_parity(trained, answered)
+told_apart = float(np.ptp(trained, axis=0).max())
+print(json.dumps([keras.backend.backend(), difference, told_apart, refused, sorted(os.listdir(folder))]))
+"""
+
+
+@pytest.fixture(scope="module")
+def under_jax(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """What a process under JAX told of its two exports; TensorFlow is broken in the first."""
+    folder = tmp_path_factory.mktemp("jax")
+    (folder / "broken").mkdir()
+    (folder / "broken" / "tensorflow.py").write_text("raise ImportError('no TensorFlow today')\n")
+    done = subprocess.run(
+        [sys.executable, "-c", UNDER_JAX, str(folder)],
+        cwd=Path(__file__).parents[3],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told: list[Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def test_what_was_trained_under_jax_is_exported_under_tensorflow_and_answers_alike(under_jax: list[Any]) -> None:
+    backend, difference, told_apart, _, files = under_jax
+    assert backend == "jax"
+    assert difference < TOLERANCE < told_apart / 100
+    assert files == ["broken", "model.onnx"]
+
+
+def test_an_export_without_tensorflow_is_told_in_one_sentence(under_jax: list[Any]) -> None:
+    assert "failed there: ImportError: no TensorFlow today" in under_jax[3]
+    assert "Is TensorFlow installed?" in under_jax[3]
 
 
 @pytest.mark.parametrize("file", [MODEL, MODEL_FP32])
