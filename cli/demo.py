@@ -93,6 +93,7 @@ def _labelled_pictures() -> Path:
 def _train(pictures: Path, weights: str) -> Path:
     quiet_tensorflow()
     from training.config import TrainingConfig
+    from training.evaluation.measure import HEADLINE
     from training.train import train
 
     small = FROM_SCRATCH if weights == "none" else FROM_WEIGHTS
@@ -100,8 +101,9 @@ def _train(pictures: Path, weights: str) -> Path:
         trained = train(
             TrainingConfig(weights=weights, **small), pictures, MODELS, cache=CACHE, on_progress=on_progress, say=_say
         )
-    for name, metric in trained.manifest.metrics.items():
-        _say(f"{name:<28} {metric.value:6.3f}  (95% {metric.low:.3f} to {metric.high:.3f}, held-out lesions)")
+    for name in HEADLINE:
+        if (metric := trained.manifest.metrics.get(name)) is not None:
+            _say(f"{name:<28} {metric.value:6.3f}  (95% {metric.low:.3f} to {metric.high:.3f}, held-out lesions)")
     _say(f"bundle {trained.folder}")
     return trained.folder
 
