@@ -33,7 +33,14 @@ if TYPE_CHECKING:
 @click.option("--batch-size", type=int, metavar="N", help="Pictures in a step.")
 @click.option("--head-learning-rate", type=float, metavar="RATE", help="Adam's, in the head epochs.")
 @click.option("--fine-tune-learning-rate", type=float, metavar="RATE", help="Adam's, in the fine-tune epochs.")
-@click.option("--augment/--no-augment", default=None, help="Turn, mirror and relight the training pictures.")
+@click.option("--class-balance", type=click.Choice(["weights", "sampling", "focal", "logit_adjusted", "none"]),
+              help="How rare classes come to count.")  # fmt: skip
+@click.option("--balance-power", type=float, metavar="SHARE", help="Of weights, sampling and focal: 1 evens out.")
+@click.option("--focal-gamma", type=float, metavar="GAMMA", help="How little the focal loss cares for what is sure.")
+@click.option("--logit-adjustment", type=float, metavar="TAU", help="Times the log of each class's frequency.")
+@click.option("--label-smoothing", type=float, metavar="SHARE", help="Of each label, spread over all classes.")
+@click.option("--mixup", type=float, metavar="ALPHA", help="Mix each picture with another; 0.2 is usual, 0 is none.")
+@click.option("--augment/--no-augment", default=None, help="Turn, shift, mirror and relight the training pictures.")
 @click.option("--frozen-views", type=int, metavar="N", help="Views of a picture, 1 to 8, where frozen stages run once.")
 @click.option("--seed", type=int, metavar="N", help="Of the split and of everything random.")
 @json_option

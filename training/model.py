@@ -64,11 +64,10 @@ class Classifier:
     backbone: keras.Model  # preprocessed pixels -> feature map
     head: keras.layers.Conv2D
 
-    def whole(self, augmentation: keras.layers.Layer | None = None) -> keras.Model:
-        """Make the model from pixels to logits, shape (N, 7); `augmentation` acts in training alone."""
+    def whole(self) -> keras.Model:
+        """Make the model from pixels to logits, shape (N, 7)."""
         pixels = self._pixels()
-        seen = pixels if augmentation is None else augmentation(pixels)
-        return keras.Model(pixels, self._logits(self.backbone(Preprocessing(dtype="float32")(seen))), name="whole")
+        return keras.Model(pixels, self.logits_of(pixels), name="whole")
 
     def below(self, boundary: TrainFrom) -> keras.Model:
         """Make the model from pixels to what enters the stage `boundary`, which may not be "all"."""
@@ -78,12 +77,18 @@ class Classifier:
 
     def above(self, boundary: TrainFrom) -> keras.Model:
         """Make the model from what enters the stage `boundary` (which may not be "all") to logits, shape (N, 7)."""
-        middle = self.backbone.get_layer(_INPUT_OF[boundary]).output
-        entering = keras.Input(middle.shape[1:], dtype="float32")
-        features = entering
-        if boundary != "head":
-            features = keras.Model(middle, self.backbone.output)(entering)
-        return keras.Model(entering, self._logits(features), name=f"above_{boundary}")
+        entering = keras.Input(self.backbone.get_layer(_INPUT_OF[boundary]).output.shape[1:], dtype="float32")
+        return keras.Model(entering, self.logits_of(entering, boundary), name=f"above_{boundary}")
+
+    def logits_of(self, entering: Any, boundary: TrainFrom = "all") -> Any:
+        """Lead a symbolic tensor to logits: pixels (RGB in 0..255, any dtype), or what enters the stage `boundary`."""
+        if boundary == "all":
+            return self._logits(self.backbone(Preprocessing(dtype="float32")(entering)))
+        if boundary == "head":
+            return self._logits(entering)
+        return self._logits(
+            keras.Model(self.backbone.get_layer(_INPUT_OF[boundary]).output, self.backbone.output)(entering)
+        )
 
     def serving(self, temperature: float) -> keras.Model:
         """Make the model that is exported: the input and the outputs of `contract.bundle`, calibrated."""

@@ -33,7 +33,8 @@ from training.evaluation.examine import examine
 from training.evaluation.report.words import ATTRIBUTION
 from training.evaluation.report.write import Subject, write_report
 from training.fitting.batches import OnProgress, Pictures
-from training.fitting.loop import Say, fit, predict_logits
+from training.fitting.loop import fit, predict_logits
+from training.fitting.watch import Say
 from training.model import build_classifier
 from training.weights import load_weights
 

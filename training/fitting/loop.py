@@ -1,8 +1,5 @@
 """The training loop: two phases, each from its lowest learning stage upwards, and the best weights seen kept."""
 
-import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,85 +7,19 @@ from typing import Any, Final
 
 import keras
 import numpy as np
-from keras import ops
 
-from contract.errors import TrainingError
-from contract.labels import CODES
 from training.config import TrainFrom, TrainingConfig
-from training.fitting.augment import build_augmentation
-from training.fitting.batches import PREDICT_BATCH, Batches, OnProgress, Pictures, class_weights, compute_once, predict
-from training.model import STAGES, Classifier
+from training.fitting.augment import Mix, build_augmentation
+from training.fitting.batches import PREDICT_BATCH, Batches, Examples, OnProgress, Pictures, draw_epoch
+from training.fitting.features import compute_once, predict
+from training.fitting.imbalance import build_loss, loss_weights
+from training.fitting.phases import Epoch, Phase, plan_phases
+from training.fitting.watch import BalancedAccuracy, Say, Watch
+from training.model import Classifier
 from training.weights import LoadedWeights
-
-Say = Callable[[str], None]  # a line for people
 
 # With these as the lowest learning stage, what lies below is most of the work and small when done: compute it once.
 COMPUTED_ONCE: Final = ("conv4", "conv5", "head")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Phase:
-    """A stretch of epochs over which the same stages learn."""
-
-    name: str
-    train_from: TrainFrom
-    epochs: int
-    learning_rate: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """What one pass over the training pictures came to."""
-
-    phase: str
-    loss: float  # weighted, as trained on
-    balanced_accuracy: float  # on the training pictures as they were shown
-    validation_loss: float
-    validation_balanced_accuracy: float
-    seconds: float
-
-
-class BalancedAccuracy(keras.metrics.Metric):  # type: ignore[misc]
-    """The mean, over the classes that occur, of the share of their pictures that were recognised."""
-
-    def __init__(self, name: str = "balanced_accuracy") -> None:
-        super().__init__(name=name)
-        self.hits = self.add_weight(shape=(len(CODES),), initializer="zeros", name="hits")
-        self.pictures = self.add_weight(shape=(len(CODES),), initializer="zeros", name="pictures")
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Count a batch of one-hot classes and logits; weights play no part."""
-        del sample_weight
-        hit = ops.cast(ops.equal(ops.argmax(y_true, -1), ops.argmax(y_pred, -1)), "float32")
-        y_true = ops.cast(y_true, "float32")
-        self.hits.assign_add(ops.sum(y_true * ops.expand_dims(hit, -1), axis=0))
-        self.pictures.assign_add(ops.sum(y_true, axis=0))
-
-    def result(self) -> Any:
-        """Divide."""
-        occurring = ops.cast(ops.greater(self.pictures, 0), "float32")
-        return ops.sum(self.hits / ops.maximum(self.pictures, 1)) / ops.maximum(ops.sum(occurring), 1)
-
-
-def plan_phases(config: TrainingConfig, loaded: LoadedWeights) -> list[Phase]:
-    """Decide what learns when: first what started fresh, then from `train_from` upwards; nothing fresh stays frozen."""
-    order = ("all", *STAGES[1:])
-    lowest = min(config.train_from, loaded.lowest_fresh, key=order.index)
-    phases = (
-        Phase(
-            name="head",
-            train_from=loaded.lowest_fresh,
-            epochs=config.head_epochs,
-            learning_rate=config.head_learning_rate,
-        ),
-        Phase(
-            name="fine-tuning",
-            train_from=lowest,
-            epochs=config.fine_tune_epochs,
-            learning_rate=config.fine_tune_learning_rate,
-        ),
-    )
-    return [phase for phase in phases if phase.epochs]
 
 
 def fit(
@@ -118,39 +49,17 @@ def fit(
         TrainingError: the loss stopped being a number, or the disk is too small.
     """
     phases = plan_phases(config, loaded)
-    weights = class_weights(train.class_index, config.class_balance)
-    random = np.random.default_rng(config.seed)
     steps_per_epoch = max(1, len(train) // config.batch_size)
-    watch = _Watch(classifier, phases, steps_per_epoch, config.patience, on_progress, say)
-    for phase in phases:
+    watch = Watch(classifier, phases, steps_per_epoch, config.patience, on_progress, say)
+    for number, phase in enumerate(phases):
         classifier.freeze_below(phase.train_from)
         with TemporaryDirectory(prefix="features-", dir=scratch) as folder:
-            if phase.train_from in COMPUTED_ONCE:
-                below, model = classifier.below(phase.train_from), classifier.above(phase.train_from)
-                views = config.frozen_views if config.augment else 1
-                seen = compute_once(below, train, views, Path(folder), "training", on_progress)
-                held_out = compute_once(below, validation, 1, Path(folder), "validation", on_progress)
-                train_rows, validation_rows = np.arange(len(train)), np.arange(len(validation))
-            else:
-                model = classifier.whole(build_augmentation(config.seed) if config.augment else None)
-                seen, held_out = [train.pixels], [validation.pixels]
-                train_rows, validation_rows = train.rows, validation.rows
-            model.compile(
-                optimizer=keras.optimizers.Adam(_schedule(phase, config, steps_per_epoch)),
-                loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-                metrics=[BalancedAccuracy()],
-                jit_compile="auto" if _on_accelerator() else False,  # on a CPU, compiling takes longer than it saves
-            )
-            model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the whole step a second time
+            learn, choose = _examples(classifier, config, phase, train, validation, Path(folder), on_progress)
+            models = _build_models(classifier, config, phase, train, steps_per_epoch)
             watch.start(phase)
-            model.fit(
-                Batches(seen, train_rows, train.class_index, config.batch_size, weights, random),
-                validation_data=Batches(held_out, validation_rows, validation.class_index, PREDICT_BATCH),
-                epochs=phase.epochs,
-                shuffle=False,  # Batches does
-                verbose=0,
-                callbacks=[watch],
-            )
+            for epoch in range(phase.epochs):
+                if not _pass_over(models, config, learn, choose, (number, epoch), watch):
+                    break
     watch.restore_best()
     return watch.epochs
 
@@ -160,6 +69,90 @@ def predict_logits(classifier: Classifier, pictures: Pictures) -> np.ndarray:
     model = classifier.whole()
     parts = [predict(model, pictures.batch(start, PREDICT_BATCH)) for start in range(0, len(pictures), PREDICT_BATCH)]
     return np.concatenate(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Models:
+    """Two over the same layers: one with what changes the pictures, which learns, and one as they are, to judge by."""
+
+    learning: keras.Model
+    judging: keras.Model
+
+
+def _examples(
+    classifier: Classifier,
+    config: TrainingConfig,
+    phase: Phase,
+    train: Pictures,
+    validation: Pictures,
+    folder: Path,
+    on_progress: OnProgress,
+) -> tuple[Examples, Examples]:
+    """Take the pictures themselves, or what frozen stages make of them."""
+    if phase.train_from not in COMPUTED_ONCE:
+        return (
+            Examples([train.pixels], train.rows, train.class_index),
+            Examples([validation.pixels], validation.rows, validation.class_index),
+        )
+    below = classifier.below(phase.train_from)
+    views = config.frozen_views if config.augment else 1
+    seen = compute_once(below, train, views, folder, "training", on_progress)
+    held_out = compute_once(below, validation, 1, folder, "validation", on_progress)
+    return (
+        Examples(seen, np.arange(len(train)), train.class_index),
+        Examples(held_out, np.arange(len(validation)), validation.class_index),
+    )
+
+
+def _build_models(
+    classifier: Classifier, config: TrainingConfig, phase: Phase, train: Pictures, steps_per_epoch: int
+) -> _Models:
+    boundary: TrainFrom = phase.train_from if phase.train_from in COMPUTED_ONCE else "all"
+    judging = classifier.whole() if boundary == "all" else classifier.above(boundary)
+    shape, dtype = judging.input_shape[1:], judging.input.dtype
+    if config.mixup:
+        inputs = [keras.Input(shape, dtype=dtype), keras.Input(shape, dtype=dtype), keras.Input(())]
+        shown = Mix(dtype="float32")(*inputs)
+    else:
+        inputs = shown = keras.Input(shape, dtype=dtype)
+    if config.augment and boundary == "all":
+        shown = build_augmentation(config.seed)(shown)
+    learning = keras.Model(inputs, classifier.logits_of(shown, boundary), name="learning")
+    loss = build_loss(config, train.class_index)
+    jit_compile = "auto" if _on_accelerator() else False  # on a CPU, compiling takes longer than it saves
+    learning.compile(
+        optimizer=keras.optimizers.Adam(_schedule(phase, config, steps_per_epoch)),
+        loss=loss,
+        metrics=[BalancedAccuracy()],
+        jit_compile=jit_compile,
+    )
+    learning.optimizer.build(learning.trainable_variables)  # else TensorFlow traces the whole step a second time
+    judging.compile(loss=loss, metrics=[BalancedAccuracy()], jit_compile=jit_compile)
+    return _Models(learning, judging)
+
+
+def _pass_over(
+    models: _Models,
+    config: TrainingConfig,
+    learn: Examples,
+    choose: Examples,
+    position: tuple[int, int],  # the numbers of the phase and of the epoch in it
+    watch: Watch,
+) -> bool:
+    """Train for one epoch and judge it; tell whether to go on."""
+    draw = draw_epoch(
+        learn,
+        np.random.default_rng([config.seed, *position]),
+        balance_power=config.balance_power if config.class_balance == "sampling" else 0.0,
+        mixup=config.mixup,
+    )
+    models.learning.fit(
+        Batches(learn, config.batch_size, draw=draw, class_weights=loss_weights(config, learn.class_index)),
+        shuffle=False,  # the draw is
+        verbose=0,
+        callbacks=[watch],
+    )
+    return watch.judge(models.judging.evaluate(Batches(choose, PREDICT_BATCH), verbose=0, return_dict=True))
 
 
 def _schedule(phase: Phase, config: TrainingConfig, steps_per_epoch: int) -> Any:
@@ -175,80 +168,3 @@ def _schedule(phase: Phase, config: TrainingConfig, steps_per_epoch: int) -> Any
 
 def _on_accelerator() -> bool:
     return any(not device.startswith("cpu") for device in keras.distribution.list_devices())
-
-
-class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports each step, keeps the best weights of all phases, and ends a phase that no longer gets better."""
-
-    def __init__(
-        self,
-        classifier: Classifier,
-        phases: list[Phase],
-        steps_per_epoch: int,
-        patience: int,
-        on_progress: OnProgress,
-        say: Say,
-    ) -> None:
-        super().__init__()
-        self.epochs: list[Epoch] = []
-        self._classifier, self._phases, self._patience = classifier, phases, patience
-        self._on_progress, self._say = on_progress, say
-        self._steps_per_epoch = steps_per_epoch
-        self._steps = steps_per_epoch * sum(phase.epochs for phase in phases)
-        self._now, self._step = phases[0], 0
-        self._best = -1.0
-        self._best_weights: list[list[np.ndarray]] = []
-        self._waited = 0
-
-    def start(self, phase: Phase) -> None:
-        """Begin a phase, which has its own patience to better what was reached so far."""
-        before = self._phases[: self._phases.index(phase)]
-        self._step = self._steps_per_epoch * sum(earlier.epochs for earlier in before)
-        self._now, self._waited = phase, 0
-        self._on_progress("training", self._step, self._steps)
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Note the time."""
-        del epoch, logs
-        self._began = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Report the step, and stop at a loss that no further step can mend."""
-        del batch
-        if logs and not math.isfinite(logs["loss"]):
-            raise TrainingError(
-                f"The loss stopped being a number in epoch {len(self.epochs) + 1}: lower the learning rate of the "
-                f"{self._now.name} phase, which is {self._now.learning_rate:g}."
-            )
-        self._step += 1
-        self._on_progress("training", self._step, self._steps)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Record and tell the epoch; keep its weights if they are the best so far."""
-        logs = logs or {}
-        done = Epoch(
-            phase=self._now.name,
-            loss=float(logs["loss"]),
-            balanced_accuracy=float(logs["balanced_accuracy"]),
-            validation_loss=float(logs["val_loss"]),
-            validation_balanced_accuracy=float(logs["val_balanced_accuracy"]),
-            seconds=time.perf_counter() - self._began,
-        )
-        self.epochs.append(done)
-        self._say(
-            f"  {done.phase} {epoch + 1}/{self._now.epochs}: loss {done.loss:.3f}, balanced accuracy "
-            f"{done.balanced_accuracy:.3f} in training, {done.validation_balanced_accuracy:.3f} in validation "
-            f"({done.seconds:.1f} s)"
-        )
-        self._waited += 1
-        if done.validation_balanced_accuracy > self._best:
-            self._best, self._waited = done.validation_balanced_accuracy, 0
-            self._best_weights = [part.get_weights() for part in (self._classifier.backbone, self._classifier.head)]
-        if self._waited >= self._patience:
-            self.model.stop_training = True
-
-    def restore_best(self) -> None:
-        """Go back to the weights of the best epoch; the steps of phases that ended early count as done."""
-        self._on_progress("training", self._steps, self._steps)
-        for part, weights in zip((self._classifier.backbone, self._classifier.head), self._best_weights, strict=True):
-            part.set_weights(weights)
