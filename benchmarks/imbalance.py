@@ -1,0 +1,124 @@
+"""Ways to make rare classes count, side by side: `python -m benchmarks.imbalance --weights FILE`.
+
+Each choice of `TrainingConfig.class_balance` trains the same network from the same start on the same lesions, and is
+judged on validation lesions: the held-out ones are for the model that ships, and choosing by them would spoil them.
+After each, the probabilities are calibrated by one temperature, as training does.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contract.errors import AnalyzerError
+from contract.labels import CODES
+
+RESULTS = Path("artifacts/benchmarks/imbalance.json")
+CHOICES: dict[str, dict[str, Any]] = {
+    "none": {"class_balance": "none"},
+    "weights, inverse root": {"class_balance": "weights", "balance_power": 0.5},
+    "weights, inverse": {"class_balance": "weights"},
+    "balanced sampling": {"class_balance": "sampling"},
+    "focal, weighted": {"class_balance": "focal"},
+    "logit adjustment": {"class_balance": "logit_adjusted"},
+}
+MEASURES = ("balanced_accuracy", "macro_f1", "melanoma_recall", "accuracy", "ece")
+
+
+def main() -> None:
+    """Train and judge each, print a Markdown table as it grows, and write it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(os.environ.get("HAM10000_DIR", "data/ham10000")))
+    parser.add_argument("--weights", default="none", help="to start from: none, imagenet or an .npz file")
+    parser.add_argument("--size", type=int, default=96, help="side of the pictures' square, in pixels")
+    parser.add_argument("--images", type=int, help="about how many pictures to take")
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=1, help="how many runs of each; their mean is shown")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where decoded pictures are kept")
+    options = parser.parse_args()
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in CHOICES}
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    print(f"| class balance | {' | '.join(MEASURES)} | s |\n|---{'|---' * (len(MEASURES) + 1)}|", flush=True)
+    try:
+        for seed in range(options.seeds):
+            for name, choice in CHOICES.items():
+                results[name].append(run(options, choice, seed))
+                RESULTS.write_text(json.dumps({"options": vars(options), "results": results}, indent=2, default=str))
+                if seed == options.seeds - 1:
+                    print(row(name, results[name]), flush=True)
+    except AnalyzerError as error:
+        parser.exit(1, f"{error}\n")
+    print(f"\nMeans of {options.seeds} runs on validation lesions; written to {RESULTS}")
+
+
+def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[str, float]:
+    """Train once and judge on the validation lesions; the split is always the same."""
+    import keras
+    from sklearn.metrics import f1_score, recall_score
+
+    from training.config import TrainingConfig
+    from training.data.cache import open_cache
+    from training.data.ham10000 import read_dataset
+    from training.data.split import sample_lesions, split_by_lesion
+    from training.evaluation.calibrate import fit_temperature, softmax
+    from training.evaluation.measure import expected_calibration_error
+    from training.fitting.batches import Pictures
+    from training.fitting.loop import fit, predict_logits
+    from training.model import build_classifier
+    from training.weights import load_weights
+
+    began = time.perf_counter()
+    config = TrainingConfig(
+        size=options.size,
+        weights=options.weights,
+        seed=seed,
+        head_epochs=options.epochs,
+        fine_tune_epochs=0,
+        patience=options.epochs,
+        frozen_views=1,
+        **choice,
+    )
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    dataset = read_dataset(options.folder)
+    if options.images:
+        dataset = sample_lesions(dataset, options.images, 42)
+    split = split_by_lesion(dataset)
+    pixels = open_cache(dataset, options.size, options.cache)
+    class_index = dataset.rows["class_index"].to_numpy()
+    learn, choose = (Pictures(pixels, rows, class_index[rows]) for rows in (split.train, split.validation))
+    classifier = build_classifier(options.size)
+    loaded = load_weights(classifier, config.weights)
+    with tempfile.TemporaryDirectory(dir=options.cache) as scratch:
+        fit(classifier, config, loaded, learn, choose, scratch=Path(scratch), on_progress=_quiet, say=_quiet)
+    logits, truth = predict_logits(classifier, choose), choose.class_index
+    predicted = logits.argmax(axis=1)
+    recalls = recall_score(truth, predicted, labels=range(len(CODES)), average=None, zero_division=0)
+    return {
+        "balanced_accuracy": float(np.mean(recalls)),
+        "macro_f1": float(f1_score(truth, predicted, average="macro")),
+        "melanoma_recall": float(recalls[CODES.index("mel")]),
+        "accuracy": float(np.mean(predicted == truth)),
+        "ece": expected_calibration_error(softmax(logits / fit_temperature(logits, truth)), truth),
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def row(name: str, runs: list[dict[str, float]]) -> str:
+    """Word the means of some runs as a row of a Markdown table."""
+    means = {measure: statistics.mean(one[measure] for one in runs) for measure in (*MEASURES, "seconds")}
+    return f"| {name} | {' | '.join(f'{means[measure]:.3f}' for measure in MEASURES)} | {means['seconds']:.0f} |"
+
+
+def _quiet(*_: Any) -> None:
+    """Say nothing: the table is what counts."""
+
+
+if __name__ == "__main__":
+    main()
