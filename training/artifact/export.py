@@ -61,6 +61,23 @@ def check_parity(trained: np.ndarray, exported: np.ndarray) -> float:
     return difference
 
 
+def save_folded(model: onnx.ModelProto, path: Path) -> None:
+    """Save what ONNX Runtime makes of a model: batch normalization folded into the kernels, nothing left to work out.
+
+    Its basic optimizations alone are portable, so no others are saved: docs/decisions/opening.md.
+    """
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(path)
+    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    folded = onnx.load(path)
+    domains = [opset for opset in folded.opset_import if opset.domain == ""]  # it names all that it knows
+    del folded.opset_import[:]
+    folded.opset_import.extend(domains)
+    onnx.checker.check_model(folded, full_check=True)
+    onnx.save(folded, path)
+
+
 def _export_here(classifier: Classifier, temperature: float, path: Path) -> None:
     model, kernels = _convert_without_kernels(classifier.serving(temperature), classifier.size)
     given = {value.name: value for value in model.graph.input}
@@ -72,7 +89,7 @@ def _export_here(classifier: Classifier, temperature: float, path: Path) -> None
     model.graph.output.extend(answers[name] for name in OUTPUT_NAMES)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "N"
-    _save_folded(model, path)
+    save_folded(model, path)
 
 
 def _convert_without_kernels(serving: keras.Model, size: int) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
@@ -103,23 +120,6 @@ def _convert_without_kernels(serving: keras.Model, size: int) -> tuple[onnx.Mode
     function = tf.function(answer, autograph=False)
     model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
     return model, {names[kernel.path]: kernel.numpy() for kernel in kernels}
-
-
-def _save_folded(model: onnx.ModelProto, path: Path) -> None:
-    """Save what ONNX Runtime makes of a model: batch normalization folded into the kernels, nothing left to work out.
-
-    Its basic optimizations alone are portable: the result has ONNX's own operators and runs on any processor.
-    """
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(path)
-    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    folded = onnx.load(path)
-    domains = [opset for opset in folded.opset_import if opset.domain == ""]  # it names all that it knows
-    del folded.opset_import[:]
-    folded.opset_import.extend(domains)
-    onnx.checker.check_model(folded, full_check=True)
-    onnx.save(folded, path)
 
 
 def _export_under_tensorflow(classifier: Classifier, temperature: float, path: Path) -> None:
