@@ -24,7 +24,7 @@ from training.data.ham10000 import Dataset, read_dataset
 from training.data.split import Split, split_by_lesion
 from training.evaluation.bootstrap import RESAMPLES, resample_lesions, with_interval
 from training.evaluation.measure import balanced_accuracy
-from training.evaluation.weighted import balanced_accuracies, confusion_matrices, macro_f1, shares
+from training.evaluation.weighted import Share, balanced_accuracies, confusion_matrices, macro_f1
 
 RESULTS = Path("artifacts/benchmarks/baselines.json")
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, chosen on validation lesions
@@ -83,11 +83,10 @@ def judge(predicted: np.ndarray, dataset: Dataset, split: Split, seed: int) -> d
     test = dataset.rows.iloc[split.test]
     truth = test["class_index"].to_numpy()
     weights = resample_lesions(test["lesion_id"].to_numpy(), RESAMPLES, seed)
-    everyone = np.ones(len(truth), bool)
     measures = {
         "balanced_accuracy": lambda of: balanced_accuracies(confusion_matrices(predicted, truth, of)),
         "macro_f1": lambda of: macro_f1(confusion_matrices(predicted, truth, of)),
-        "accuracy": lambda of: shares(predicted == truth, everyone, of),
+        "accuracy": Share(predicted == truth, np.ones(len(truth), bool)),
     }
     found = {name: with_interval(measured, weights) for name, measured in measures.items()}
     return {name: metric.model_dump() for name, metric in found.items() if metric is not None}

@@ -8,6 +8,7 @@ import click
 
 from cli.data import data
 from cli.demo import demo
+from cli.evaluate import card, evaluate
 from cli.local import local
 from cli.predict import predict
 from cli.train import train
@@ -27,6 +28,8 @@ def cli(debug: bool) -> None:
 
 cli.add_command(data)
 cli.add_command(train)
+cli.add_command(evaluate)
+cli.add_command(card)
 cli.add_command(predict)
 cli.add_command(local)
 cli.add_command(demo)
