@@ -6,6 +6,7 @@ import traceback
 
 import click
 
+from cli.cross_validate import cross_validate
 from cli.data import data
 from cli.demo import demo
 from cli.evaluate import card, evaluate
@@ -28,6 +29,7 @@ def cli(debug: bool) -> None:
 
 cli.add_command(data)
 cli.add_command(train)
+cli.add_command(cross_validate)
 cli.add_command(evaluate)
 cli.add_command(card)
 cli.add_command(predict)

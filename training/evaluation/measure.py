@@ -139,6 +139,17 @@ def evaluate(
     )
 
 
+def measure_once(verdicts: Verdicts, truth: np.ndarray) -> dict[str, float]:
+    """Measure every metric without an interval; NaN for what cannot be measured.
+
+    Args:
+        verdicts: on some pictures.
+        truth: the class index of each.
+    """
+    as_they_are = np.ones((1, len(truth)))
+    return {name: float(measure(as_they_are)[0]) for name, measure in _measures(verdicts, truth).items()}
+
+
 def balanced_accuracy(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Average the classes' recalls; a class without pictures is left out."""
     return float(balanced_accuracies(confusion_matrices(predicted, truth, np.ones((1, len(truth)))))[0])

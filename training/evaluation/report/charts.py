@@ -86,6 +86,8 @@ def decisions(of: Mapping[str, Curve], metrics: Mapping[str, Metric]) -> Figure:
                 continue
             axes.plot(of[name]["false_positive_rate"], of[name]["true_positive_rate"], color=colour, linewidth=1.6,
                       label=name.replace("_", " "))  # fmt: skip
+            if f"{name}_sensitivity" not in metrics:  # the model has no such operating point
+                continue
             sensitivity, specificity = metrics[f"{name}_sensitivity"], metrics[f"{name}_specificity"]
             at = 1 - specificity.value
             axes.plot([1 - specificity.high, 1 - specificity.low], [sensitivity.value] * 2, color=colour, linewidth=2.4)

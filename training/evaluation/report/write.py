@@ -46,7 +46,9 @@ class Subject:
     shipped: str = ""  # a sentence: which file serves, and why
     attribution: str = ""  # what the pictures' licence asks to be said
     epochs: Sequence[Epoch] = ()
-    folds: Mapping[str, Mapping[str, float]] | None = None  # metric -> "fold 1", "mean", "standard deviation" -> value
+    folds: Mapping[str, Mapping[str, float | None]] | None = (
+        None  # metric -> "fold 1", "mean", "standard deviation" -> value
+    )
 
 
 def write_report(
