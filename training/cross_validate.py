@@ -14,7 +14,7 @@ from training.config import TrainingConfig
 from training.data.cache import open_cache
 from training.data.ham10000 import read_dataset
 from training.data.split import Split, k_folds, sample_lesions, split_fold
-from training.data.whole import whole_folder
+from training.data.whole import refuse_full, whole_folder
 from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, fit_temperature, softmax
 from training.evaluation.examine import decide
 from training.evaluation.measure import Evaluation, Verdicts, evaluate, measure_once
@@ -66,32 +66,33 @@ def cross_validate(
         DatasetError: the pictures cannot be trained on, or have too few lesions of a class for so many folds.
         TrainingError: the weights cannot be used, or the loss stopped being a number.
     """
+    refuse_full(out)
+    dataset = read_dataset(pictures)
+    if config.images is not None:
+        dataset = sample_lesions(dataset, config.images, config.seed)
+    splits = [split_fold(dataset, fold, config.seed) for fold in k_folds(dataset, folds, config.seed)]
+    pixels = open_cache(dataset, config.size, cache, on_progress)
+    truth = dataset.rows["class_index"].to_numpy()
+    judged: list[Verdicts] = []
+    for number, split in enumerate(splits, 1):
+        parts = f"{len(split.train)} pictures to learn from, {len(split.validation)} to choose by"
+        say(f"fold {number} of {folds}: {parts}, {len(split.test)} held out")
+        judged.append(_judge_fold(config, pixels, truth, split, cache, on_progress, say))
+    order = np.argsort(np.concatenate([split.test for split in splits]))
+    evaluation = evaluate(_pool(judged, order), dataset.rows, config.seed)
+    spread = _spread([measure_once(of, truth[split.test]) for of, split in zip(judged, splits, strict=True)])
+    subject = Subject(
+        model=f"Cross-validation in {folds} folds",
+        data=dataset.name,
+        scope=f"Every lesion judged once, by one of {folds} models, which had not seen it. Seed {config.seed}, "
+        f"weights {config.weights if not Path(config.weights).suffix else Path(config.weights).name}.",
+        operating_points=dict.fromkeys(OPERATING_POINTS),
+        temperature=None,
+        false_alarm_rate=None,
+        attribution=ATTRIBUTION if dataset.name == "HAM10000" else "",
+        folds=spread,
+    )
     with whole_folder(out) as unfinished:
-        dataset = read_dataset(pictures)
-        if config.images is not None:
-            dataset = sample_lesions(dataset, config.images, config.seed)
-        splits = [split_fold(dataset, fold, config.seed) for fold in k_folds(dataset, folds, config.seed)]
-        pixels = open_cache(dataset, config.size, cache, on_progress)
-        truth = dataset.rows["class_index"].to_numpy()
-        judged: list[Verdicts] = []
-        for number, split in enumerate(splits, 1):
-            parts = f"{len(split.train)} pictures to learn from, {len(split.validation)} to choose by"
-            say(f"fold {number} of {folds}: {parts}, {len(split.test)} held out")
-            judged.append(_judge_fold(config, pixels, truth, split, cache, on_progress, say))
-        order = np.argsort(np.concatenate([split.test for split in splits]))
-        evaluation = evaluate(_pool(judged, order), dataset.rows, config.seed)
-        spread = _spread([measure_once(of, truth[split.test]) for of, split in zip(judged, splits, strict=True)])
-        subject = Subject(
-            model=f"Cross-validation in {folds} folds",
-            data=dataset.name,
-            scope=f"Every lesion judged once, by one of {folds} models, which had not seen it. Seed {config.seed}, "
-            f"weights {config.weights if not Path(config.weights).suffix else Path(config.weights).name}.",
-            operating_points=dict.fromkeys(OPERATING_POINTS),
-            temperature=None,
-            false_alarm_rate=None,
-            attribution=ATTRIBUTION if dataset.name == "HAM10000" else "",
-            folds=spread,
-        )
         write_report(unfinished, evaluation, subject)
     return CrossValidated(evaluation, spread, out.absolute() / PAGE)
 

@@ -10,7 +10,7 @@ from contract.bundle import MODEL, REFERENCE, Manifest, read_bundle
 from contract.errors import BundleError, DatasetError
 from training.artifact.answers import Answers
 from training.data.cache import open_cache
-from training.data.whole import whole_folder
+from training.data.whole import refuse_full, whole_folder
 from training.evaluation.calibrate import Calibration
 from training.evaluation.examine import ask_about, examine
 from training.evaluation.labelled import Labelled, decode_folder, read_labelled
@@ -64,40 +64,39 @@ def evaluate_bundle(
         BundleError: the bundle is not whole.
         DatasetError: the pictures cannot be evaluated on, or `out` is not empty; nothing was written.
     """
+    refuse_full(out)
     manifest = read_bundle(bundle)
     reference = _read_reference(bundle)
+    labelled = read_labelled(folder, metadata, manifest)
+    dataset, positions = labelled.dataset, labelled.positions
+    rows = dataset.rows.iloc[positions].reset_index(drop=True)
+    pixels = open_cache(dataset.subset(positions), manifest.input.size, cache, on_progress)
+    pictures = Pictures(pixels, np.arange(len(rows)), rows["class_index"].to_numpy())
+    others, skipped = ({}, ()) if unfamiliar is None else _ask_about_folder(bundle, unfamiliar, manifest, on_progress)
+    evaluation, verdicts = examine(
+        bundle / MODEL,
+        pictures,
+        rows,
+        calibration_of(manifest),
+        reference,
+        seed=manifest.data.split_seed,
+        on_progress=on_progress,
+        others=others,
+        absent=labelled.absent,
+    )
+    notes = (labelled.scope, *labelled.notes, *skipped, *evaluation.left_out)
+    subject = Subject(
+        model=f"Model {manifest.version}",
+        data=dataset.name,
+        scope=" ".join((labelled.scope, *labelled.notes, *skipped)),
+        operating_points=manifest.operating_points,
+        temperature=manifest.temperature,
+        false_alarm_rate=manifest.unfamiliar.false_alarm_rate,
+        unfamiliar_threshold=manifest.unfamiliar.threshold,
+        shipped=manifest.shipped.reason,
+        attribution=ATTRIBUTION if dataset.name == "HAM10000" else "",
+    )
     with whole_folder(out) as unfinished:
-        labelled = read_labelled(folder, metadata, manifest)
-        dataset, positions = labelled.dataset, labelled.positions
-        rows = dataset.rows.iloc[positions].reset_index(drop=True)
-        pixels = open_cache(dataset.subset(positions), manifest.input.size, cache, on_progress)
-        pictures = Pictures(pixels, np.arange(len(rows)), rows["class_index"].to_numpy())
-        others, skipped = (
-            ({}, ()) if unfamiliar is None else _ask_about_folder(bundle, unfamiliar, manifest, on_progress)
-        )
-        evaluation, verdicts = examine(
-            bundle / MODEL,
-            pictures,
-            rows,
-            calibration_of(manifest),
-            reference,
-            seed=manifest.data.split_seed,
-            on_progress=on_progress,
-            others=others,
-            absent=labelled.absent,
-        )
-        notes = (labelled.scope, *labelled.notes, *skipped, *evaluation.left_out)
-        subject = Subject(
-            model=f"Model {manifest.version}",
-            data=dataset.name,
-            scope=" ".join((labelled.scope, *labelled.notes, *skipped)),
-            operating_points=manifest.operating_points,
-            temperature=manifest.temperature,
-            false_alarm_rate=manifest.unfamiliar.false_alarm_rate,
-            unfamiliar_threshold=manifest.unfamiliar.threshold,
-            shipped=manifest.shipped.reason,
-            attribution=ATTRIBUTION if dataset.name == "HAM10000" else "",
-        )
         write_report(unfinished, evaluation, subject, find_mistakes(verdicts, rows, pixels, pictures.rows))
     return Evaluated(manifest, labelled, evaluation, notes, out.absolute() / PAGE)
 
