@@ -7,6 +7,7 @@ from a lesion. The pictures, the split and the intervals are those of `lesion tr
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,7 @@ from training.data.ham10000 import Dataset, read_dataset
 from training.data.split import Split, split_by_lesion
 from training.evaluation.bootstrap import RESAMPLES, resample_lesions, with_interval
 from training.evaluation.measure import balanced_accuracy
-from training.evaluation.weighted import balanced_accuracies, confusion_matrices, macro_f1, shares
+from training.evaluation.weighted import Share, balanced_accuracies, confusion_matrices, macro_f1
 
 RESULTS = Path("artifacts/benchmarks/baselines.json")
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, chosen on validation lesions
@@ -55,7 +56,7 @@ def measure(folder: Path, weights: Path | None, size: int, seed: int, cache: Pat
     """Try each baseline: its name -> metrics with intervals on held-out lesions, and the seconds that it took."""
     dataset = read_dataset(folder)
     split = split_by_lesion(dataset, seed)
-    pixels = open_cache(dataset, size, cache)
+    pixels = open_cache(dataset, size, cache, show)
     contenders: dict[str, Callable[[], np.ndarray]] = {
         "always nevus": lambda: np.full(len(split.test), CODES.index("nv")),
         "colour histogram + logistic regression": lambda: regress(colour_histograms(pixels), dataset, split),
@@ -83,11 +84,10 @@ def judge(predicted: np.ndarray, dataset: Dataset, split: Split, seed: int) -> d
     test = dataset.rows.iloc[split.test]
     truth = test["class_index"].to_numpy()
     weights = resample_lesions(test["lesion_id"].to_numpy(), RESAMPLES, seed)
-    everyone = np.ones(len(truth), bool)
     measures = {
         "balanced_accuracy": lambda of: balanced_accuracies(confusion_matrices(predicted, truth, of)),
         "macro_f1": lambda of: macro_f1(confusion_matrices(predicted, truth, of)),
-        "accuracy": lambda of: shares(predicted == truth, everyone, of),
+        "accuracy": Share(predicted == truth, np.ones(len(truth), bool)),
     }
     found = {name: with_interval(measured, weights) for name, measured in measures.items()}
     return {name: metric.model_dump() for name, metric in found.items() if metric is not None}
@@ -131,8 +131,16 @@ def frozen_features(pixels: np.ndarray, weights: Path, size: int) -> np.ndarray:
     load_weights(classifier, str(weights))
     below = classifier.below("conv5")
     model = keras.Model(below.input, keras.layers.GlobalAveragePooling2D()(below.output))
-    starts = range(0, len(pixels), BATCH)
-    return np.concatenate([predict(model, np.asarray(pixels[start : start + BATCH])) for start in starts])
+    features = []
+    for start in range(0, len(pixels), BATCH):
+        features.append(predict(model, np.asarray(pixels[start : start + BATCH])))
+        show("computing frozen features", min(start + BATCH, len(pixels)), len(pixels))
+    return np.concatenate(features)
+
+
+def show(what: str, done: int, total: int) -> None:
+    """Keep one line of progress on standard error."""
+    print(f"\r{what}: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
 def table(measured: dict[str, Any]) -> str:

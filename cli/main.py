@@ -6,8 +6,10 @@ import traceback
 
 import click
 
+from cli.cross_validate import cross_validate
 from cli.data import data
 from cli.demo import demo
+from cli.evaluate import card, evaluate
 from cli.local import local
 from cli.predict import predict
 from cli.train import train
@@ -27,6 +29,9 @@ def cli(debug: bool) -> None:
 
 cli.add_command(data)
 cli.add_command(train)
+cli.add_command(cross_validate)
+cli.add_command(evaluate)
+cli.add_command(card)
 cli.add_command(predict)
 cli.add_command(local)
 cli.add_command(demo)

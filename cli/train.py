@@ -13,6 +13,7 @@ from cli.data import folder_argument, json_option
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+    from training.config import TrainingConfig
     from training.train import TrainedModel
 
 
@@ -51,15 +52,7 @@ def train(folder: Path, out: Path, cache: Path, as_json: bool, **options: Any) -
     default of training.config.TrainingConfig.
     """
     began = time.perf_counter()
-    from pydantic import ValidationError
-
-    from training.config import TrainingConfig
-
-    try:
-        config = TrainingConfig(**{name: value for name, value in options.items() if value is not None})
-    except ValidationError as error:
-        raise click.UsageError(_explain(error)) from error
-
+    config = read_config(options)
     quiet_tensorflow()
     from training.train import train as run
 
@@ -81,6 +74,22 @@ def train(folder: Path, out: Path, cache: Path, as_json: bool, **options: Any) -
         )
     else:
         _print_result(trained, seconds)
+
+
+def read_config(options: dict[str, Any]) -> "TrainingConfig":
+    """Describe a run by the options that were given; what was not given keeps its default.
+
+    Raises:
+        click.UsageError: a value is out of range.
+    """
+    from pydantic import ValidationError
+
+    from training.config import TrainingConfig
+
+    try:
+        return TrainingConfig(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        raise click.UsageError(_explain(error)) from error
 
 
 def quiet_tensorflow() -> None:

@@ -52,7 +52,15 @@ OUTCOMES: Final[dict[Outcome, OutcomeText]] = {
 _POOR_PICTURE: Final = "The picture is not good enough to be judged."
 
 _FORMAT_NAMES: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WebP"}
-_METRIC_NAMES: Final = {"auc": "AUC", "auroc": "AUROC", "ece": "ECE", "nll": "NLL", "f1": "F1"}
+_METRIC_NAMES: Final = {
+    "auc": "AUC",
+    "auroc": "AUROC",
+    "ece": "ECE",
+    "nll": "NLL",
+    "f1": "F1",
+    "ppv": "PPV",
+    "npv": "NPV",
+}
 
 
 def outcome_text(prediction: Prediction) -> OutcomeText:

@@ -20,7 +20,7 @@ def lesion(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedPr
 def test_help_lists_the_commands_and_loads_none_of_what_they_need(tmp_path: Path) -> None:
     helped = lesion("--help", cwd=tmp_path)
     assert helped.returncode == 0
-    for command in ("data", "train", "predict", "local", "demo"):
+    for command in ("data", "train", "cross-validate", "evaluate", "card", "predict", "local", "demo"):
         assert f"\n  {command} " in helped.stdout
     loads = (
         "import sys, cli.main; sys.exit(bool({'tensorflow', 'keras', 'pandas', 'boto3', 'numpy'} & set(sys.modules)))"
@@ -36,6 +36,10 @@ def test_help_lists_the_commands_and_loads_none_of_what_they_need(tmp_path: Path
         (["predict"], 2, "Missing argument"),
         (["nonsense"], 2, "No such command"),
         (["train", "nowhere"], 1, "nowhere"),
+        (["cross-validate", "nowhere"], 1, "nowhere"),
+        (["cross-validate", "--folds", "1"], 2, "--folds"),
+        (["evaluate"], 1, "There is no model in artifacts/models: run `lesion train`"),
+        (["card", "--bundle", "nowhere"], 1, "There is no manifest.json in nowhere"),
         (["data", "check", "nowhere"], 1, "nowhere"),
         (["data", "split", "nowhere"], 1, "nowhere"),
         (["local", "status"], 1, ""),

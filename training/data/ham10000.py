@@ -78,10 +78,7 @@ def read_dataset(folder: Path) -> Dataset:
     pictures = find_pictures(folder)
     if faults := find_faults(rows, pictures):
         raise DatasetError(faults[0])
-    rows["age"] = _ages(rows["age"])
-    rows["path"] = [pictures[image_id] for image_id in rows["image_id"]]
-    rows["class_index"] = [CODES.index(dx) for dx in rows["dx"]]
-    return Dataset(_name(rows, folder), folder, rows, cleaning)
+    return Dataset(_name(rows, folder), folder, with_pictures(rows, pictures), cleaning)
 
 
 def _name(rows: pd.DataFrame, folder: Path) -> str:
@@ -97,16 +94,28 @@ def read_metadata(folder: Path) -> pd.DataFrame:
     Raises:
         DatasetError: there is no folder or table, or it is not a table of these columns with at least one row.
     """
-    path = folder / METADATA
     if not folder.is_dir():
         raise DatasetError(f"There is no folder {folder}: name the one that holds {METADATA}, or set HAM10000_DIR.")
+    return read_table(folder / METADATA)
+
+
+def read_table(path: Path, needed: Sequence[str] = COLUMNS) -> pd.DataFrame:
+    """Read those of the published columns that a table has, as text without blanks around it, sorted by `image_id`.
+
+    Args:
+        path: of a CSV file.
+        needed: columns that it must have.
+
+    Raises:
+        DatasetError: there is no table, or it is not a table of these columns with at least one row.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as opened, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose a cell
             table = pd.read_csv(opened, dtype=str, keep_default_na=False, index_col=False)
     except FileNotFoundError as error:
         raise DatasetError(
-            f"There is no {METADATA} in {folder}: put the published table there, or make a set of synthetic "
+            f"There is no {path.name} in {path.parent}: put the published table there, or make a set of synthetic "
             "pictures with `lesion data sample`."
         ) from error
     except (PermissionError, IsADirectoryError) as error:
@@ -115,13 +124,14 @@ def read_metadata(folder: Path) -> pd.DataFrame:
         raise DatasetError(f"{path} is empty: put the published table there again.") from error
     except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} is not a CSV table: put the published table there again.") from error
-    if missing := [column for column in COLUMNS if column not in table.columns]:
+    if missing := [column for column in needed if column not in table.columns]:
         raise DatasetError(
-            f"{path} has no column {_some(missing)}: it must have {', '.join(COLUMNS)}, separated by commas."
+            f"{path} has no column {_some(missing)}: it must have {', '.join(needed)}, separated by commas."
         )
     if table.empty:
         raise DatasetError(f"{path} has a header and no rows: put the published table there again.")
-    table = pd.DataFrame({column: table[column].fillna("").str.strip() for column in COLUMNS})
+    there = [column for column in COLUMNS if column in table.columns]
+    table = pd.DataFrame({column: table[column].fillna("").str.strip() for column in there})
     return table.sort_values("image_id", kind="stable", ignore_index=True)
 
 
@@ -148,12 +158,22 @@ def find_pictures(folder: Path) -> dict[str, str]:
     return pictures
 
 
-def find_faults(rows: pd.DataFrame, pictures: dict[str, str]) -> list[str]:
+def with_pictures(rows: pd.DataFrame, pictures: dict[str, str]) -> pd.DataFrame:
+    """Turn sound rows of text into those of a `Dataset`: ages as numbers, and where each picture is."""
+    return rows.assign(
+        age=_ages(rows["age"]),
+        path=[pictures[image_id] for image_id in rows["image_id"]],
+        class_index=[CODES.index(dx) for dx in rows["dx"]],
+    )
+
+
+def find_faults(rows: pd.DataFrame, pictures: dict[str, str], table: str = METADATA) -> list[str]:
     """Hold the table against itself and against the pictures: a sentence for each kind of fault, none if sound.
 
     Args:
         rows: as `training.data.clean.clean` returns them.
         pictures: as `find_pictures` returns them.
+        table: what the table is called.
     """
     faults = []
     if nameless := int(((rows["image_id"] == "") | (rows["lesion_id"] == "")).sum()):
@@ -177,7 +197,7 @@ def find_faults(rows: pd.DataFrame, pictures: dict[str, str]) -> list[str]:
     absent = [image_id for image_id in rows["image_id"] if image_id and image_id not in pictures]
     if absent:
         faults.append(
-            f"{len(absent)} of the {len(rows)} pictures that {METADATA} names are absent ({_some(absent)}): "
+            f"{len(absent)} of the {len(rows)} pictures that {table} names are absent ({_some(absent)}): "
             "copy them there, or take out their rows."
         )
     return faults

@@ -100,6 +100,29 @@ def k_folds(dataset: Dataset, k: int = 5, seed: int = 42) -> list[Fold]:
     return folds
 
 
+def split_fold(dataset: Dataset, fold: Fold, seed: int = 42, validation: float = 0.15) -> Split:
+    """Take validation lesions out of what a round of cross-validation learns from, by the rules of `split_by_lesion`.
+
+    The share is of each class's lesions there; training and validation have at least one each.
+
+    Raises:
+        DatasetError: the round would learn from fewer than 2 lesions of a class.
+    """
+    lesion_id = dataset.rows["lesion_id"].to_numpy(object)
+    learning = dataset.subset(fold.train)
+    tuned_on: set[str] = set()
+    for class_index, code in enumerate(CODES):
+        lesions = _shuffled_lesions(learning, code, np.random.default_rng([seed, class_index]))
+        if len(lesions) < 2:
+            raise DatasetError(
+                f"A fold would learn from {len(lesions)} lesions of {code}, and needs one to learn from and one to "
+                "choose by: take fewer folds, or more pictures of it."
+            )
+        tuned_on.update(lesions[: min(_held_out(len(lesions), validation), len(lesions) - 1)])
+    is_tuned_on = np.isin(lesion_id[fold.train], list(tuned_on))
+    return Split(train=fold.train[~is_tuned_on], validation=fold.train[is_tuned_on], test=fold.test, seed=seed)
+
+
 def count_folds(dataset: Dataset, folds: list[Fold]) -> dict[str, dict[str, dict[str, int]]]:
     """Count what each round is judged by: "fold 1" -> class code, or "total" -> {"lesions", "pictures"}."""
     return {f"fold {number}": _count(dataset.rows.iloc[fold.test]) for number, fold in enumerate(folds, 1)}

@@ -52,3 +52,12 @@ def with_interval(measure: Measure, weights: np.ndarray, *, centred: bool = Fals
         moved = resampled.mean() - value
         low, high = max(0.0, low - moved), high - moved
     return Metric(value=value, low=float(low), high=float(high))
+
+
+def all_or_none(value: float, lesions: int) -> Metric:
+    """Give the exact 95% interval of a share that is 0 or 1, for which no resample ever differs.
+
+    Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404, with lesions for trials.
+    """
+    farthest = 1 - 0.025 ** (1 / lesions)
+    return Metric(value=value, low=0.0, high=farthest) if value == 0 else Metric(value=1.0, low=1 - farthest, high=1.0)

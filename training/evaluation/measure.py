@@ -14,11 +14,12 @@ import pandas as pd
 from contract.api import Metric
 from contract.bundle import ANY_MALIGNANT, Group
 from contract.labels import CODES
-from training.evaluation.bootstrap import RESAMPLES, Measure, resample_lesions, with_interval
+from training.evaluation.bootstrap import RESAMPLES, Measure, all_or_none, resample_lesions, with_interval
 from training.evaluation.calibrate import OPERATING_POINTS, score, shows
 from training.evaluation.curves import Curve, precision_recall_curve, reliability, roc_curve
-from training.evaluation.unfamiliar import ANY, Strangers, Told, tell_strangers
+from training.evaluation.unfamiliar import PAINTED, Strangers, Told, tell_strangers
 from training.evaluation.weighted import (
+    Share,
     average_precisions,
     balanced_accuracies,
     calibration_errors,
@@ -27,10 +28,7 @@ from training.evaluation.weighted import (
     macro_f1,
     mean_over_classes,
     means,
-    precisions,
-    recalls,
     roc_areas,
-    shares,
     weighted_f1,
 )
 
@@ -97,9 +95,11 @@ def evaluate(
     lesion_id = rows["lesion_id"].to_numpy()
     weights = resample_lesions(lesion_id, RESAMPLES, seed)
     measures = _measures(verdicts, truth)
-    found = _intervals(measures, weights)
+    found = _intervals(measures, weights, lesion_id)
     per_class = {
-        code: Group(**_size(rows[truth == index]), metrics=_intervals(_of_class(index, verdicts, truth), weights))
+        code: Group(
+            **_size(rows[truth == index]), metrics=_intervals(_of_class(index, verdicts, truth), weights, lesion_id)
+        )
         for index, code in enumerate(CODES)
         if (truth == index).any()
     }
@@ -111,7 +111,7 @@ def evaluate(
             **{kind: of.unfamiliarity for kind, of in strangers.items()},
         }
         told = tell_strangers(verdicts.unfamiliarity, lesion_id, strangers, seed)
-        found |= {"unfamiliar_auroc": told[ANY].auroc, "unfamiliar_detection_rate": told[ANY].detection_rate}
+        found |= {"unfamiliar_auroc": told[PAINTED].auroc, "unfamiliar_detection_rate": told[PAINTED].detection_rate}
     last = ("always_nevus_accuracy", "accuracy")  # so that neither is taken for the headline
     named = {**OPERATING_POINTS, **{code: (code,) for code in CODES}}
     asked = {name: (score(verdicts.probabilities, codes), shows(truth, codes)) for name, codes in named.items()}
@@ -137,6 +137,17 @@ def evaluate(
         strangeness=strangeness,
         left_out=_left_out(found, measures, per_class, absent),
     )
+
+
+def measure_once(verdicts: Verdicts, truth: np.ndarray) -> dict[str, float]:
+    """Measure every metric without an interval; NaN for what cannot be measured.
+
+    Args:
+        verdicts: on some pictures.
+        truth: the class index of each.
+    """
+    as_they_are = np.ones((1, len(truth)))
+    return {name: float(measure(as_they_are)[0]) for name, measure in _measures(verdicts, truth).items()}
 
 
 def balanced_accuracy(predicted: np.ndarray, truth: np.ndarray) -> float:
@@ -177,10 +188,9 @@ def _measures(verdicts: Verdicts, truth: np.ndarray) -> dict[str, Measure]:
         "brier": lambda of: means(_brier_scores(probabilities, truth), of),
     }
     if verdicts.unfamiliar is not None:
-        unfamiliar = verdicts.unfamiliar
-        measures["unfamiliar_rate"] = lambda of: shares(unfamiliar, everyone, of)
-    measures["always_nevus_accuracy"] = lambda of: shares(truth == CODES.index("nv"), everyone, of)
-    measures["accuracy"] = lambda of: shares(predicted == truth, everyone, of)
+        measures["unfamiliar_rate"] = Share(verdicts.unfamiliar, everyone)
+    measures["always_nevus_accuracy"] = Share(truth == CODES.index("nv"), everyone)
+    measures["accuracy"] = Share(predicted == truth, everyone)
     return measures
 
 
@@ -189,10 +199,10 @@ def _decision(name: str, scores: np.ndarray, over: np.ndarray | None, positive: 
     if over is None:
         return {f"{name}_auroc": lambda of: roc_areas(scores, positive, of)}
     return {
-        f"{name}_sensitivity": lambda of: shares(over, positive, of),
-        f"{name}_specificity": lambda of: shares(~over, ~positive, of),
-        f"{name}_ppv": lambda of: shares(positive, over, of),
-        f"{name}_npv": lambda of: shares(~positive, ~over, of),
+        f"{name}_sensitivity": Share(over, positive),
+        f"{name}_specificity": Share(~over, ~positive),
+        f"{name}_ppv": Share(positive, over),
+        f"{name}_npv": Share(~positive, ~over),
         f"{name}_auroc": lambda of: roc_areas(scores, positive, of),
     }
 
@@ -200,14 +210,10 @@ def _decision(name: str, scores: np.ndarray, over: np.ndarray | None, positive: 
 def _of_class(index: int, verdicts: Verdicts, truth: np.ndarray) -> dict[str, Measure]:
     scores, positive = verdicts.probabilities[:, index], truth == index
     predicted = verdicts.probabilities.argmax(axis=1)
-
-    def confusion(weights: np.ndarray) -> np.ndarray:
-        return confusion_matrices(predicted, truth, weights)
-
     return {
-        "precision": lambda of: precisions(confusion(of))[:, index],
-        "recall": lambda of: recalls(confusion(of))[:, index],
-        "f1": lambda of: f1_scores(confusion(of))[:, index],
+        "precision": Share(positive, predicted == index),
+        "recall": Share(predicted == index, positive),
+        "f1": lambda of: f1_scores(confusion_matrices(predicted, truth, of))[:, index],
         "auroc": lambda of: roc_areas(scores, positive, of),
         "average_precision": lambda of: average_precisions(scores, positive, of),
     }
@@ -223,8 +229,12 @@ def _brier_scores(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.asarray(((probabilities - np.eye(len(CODES))[truth]) ** 2).sum(axis=1))
 
 
-def _intervals(measures: Mapping[str, Measure], weights: np.ndarray) -> dict[str, Metric]:
+def _intervals(measures: Mapping[str, Measure], weights: np.ndarray, lesion_id: np.ndarray) -> dict[str, Metric]:
     found = {name: with_interval(measure, weights, centred=name in CENTRED) for name, measure in measures.items()}
+    for name, measure in measures.items():
+        metric = found[name]
+        if isinstance(measure, Share) and metric is not None and metric.low == metric.high and metric.value in (0, 1):
+            found[name] = all_or_none(metric.value, len(np.unique(lesion_id[measure.among])))
     return {name: metric for name, metric in found.items() if metric is not None}
 
 
@@ -235,12 +245,16 @@ def _slice(by: pd.Series, measures: Mapping[str, Measure], weights: np.ndarray, 
         among = (by == which).to_numpy()
         if among.sum() >= SMALLEST_SLICE:
             of_group = {name: _within(measure, among) for name, measure in measures.items()}
-            slices[str(which)] = Group(**_size(rows[among]), metrics=_intervals(of_group, weights))
+            slices[str(which)] = Group(
+                **_size(rows[among]), metrics=_intervals(of_group, weights, rows["lesion_id"].to_numpy())
+            )
     return slices
 
 
 def _within(measure: Measure, among: np.ndarray) -> Measure:
     """Measure on a part of the pictures, by giving the others no weight."""
+    if isinstance(measure, Share):
+        return measure.within(among)
     return lambda weights: measure(weights * among)
 
 

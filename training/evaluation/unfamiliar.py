@@ -7,10 +7,11 @@ from typing import Final
 import numpy as np
 
 from contract.api import Metric
-from training.evaluation.bootstrap import RESAMPLES, resample_lesions, with_interval
-from training.evaluation.weighted import roc_areas, shares
+from training.evaluation.bootstrap import RESAMPLES, all_or_none, resample_lesions, with_interval
+from training.evaluation.weighted import Share, roc_areas
 
-ANY: Final = "any"  # all kinds together
+PAINTED: Final = "painted"  # all painted kinds together
+GIVEN: Final = "given"  # the pictures of a folder that was given: they vary, so they stay apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,20 +34,21 @@ class Told:
 def tell_strangers(
     unfamiliarity: np.ndarray, lesion_id: np.ndarray, strangers: Mapping[str, Strangers], seed: int
 ) -> dict[str, Told]:
-    """Hold the scores of each kind, and of all as `ANY`, against those of the held-out lesions.
+    """Hold the scores of each kind, and of all that were painted as `PAINTED`, against those of the held-out lesions.
 
     Args:
         unfamiliarity: of the pictures of lesions, shape (N,).
         lesion_id: of each of these.
-        strangers: by kind, at least one, none of them empty.
+        strangers: by kind, at least one of them painted, none of them empty.
         seed: of the bootstrap, over lesions and single strangers.
     """
-    everyone = Strangers(
-        np.concatenate([of.unfamiliarity for of in strangers.values()]),
-        np.concatenate([of.unfamiliar for of in strangers.values()]),
+    painted = [of_kind for kind, of_kind in strangers.items() if kind != GIVEN]
+    together = Strangers(
+        np.concatenate([of.unfamiliarity for of in painted]), np.concatenate([of.unfamiliar for of in painted])
     )
     return {
-        kind: _tell(unfamiliarity, lesion_id, of_kind, seed) for kind, of_kind in {ANY: everyone, **strangers}.items()
+        kind: _tell(unfamiliarity, lesion_id, of_kind, seed)
+        for kind, of_kind in {PAINTED: together, **strangers}.items()
     }
 
 
@@ -58,7 +60,9 @@ def _tell(unfamiliarity: np.ndarray, lesion_id: np.ndarray, strangers: Strangers
     is_stranger = np.arange(len(scores)) >= len(lesion)
     over = np.concatenate([np.zeros(len(lesion), bool), strangers.unfamiliar])
     auroc = with_interval(lambda of: roc_areas(scores, is_stranger, of), weights)
-    detection_rate = with_interval(lambda of: shares(over, is_stranger, of), weights)
+    detection_rate = with_interval(Share(over, is_stranger), weights)
     assert auroc is not None, "there are both lesions and strangers"  # noqa: S101 - for the type checker
     assert detection_rate is not None, "there are strangers"  # noqa: S101
+    if detection_rate.low == detection_rate.high and detection_rate.value in (0, 1):
+        detection_rate = all_or_none(detection_rate.value, len(strangers.unfamiliar))
     return Told(pictures=len(strangers.unfamiliar), auroc=auroc, detection_rate=detection_rate)

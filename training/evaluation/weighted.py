@@ -4,6 +4,7 @@
 hold every one of these against scikit-learn, which takes one weighting at a time.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -86,9 +87,20 @@ def confidence_bins(probabilities: np.ndarray, truth: np.ndarray) -> tuple[np.nd
     return confidence, correct, np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
 
 
-def shares(of: np.ndarray, among: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Tell what share of some pictures are also others: both bool, shape (N,); the shares have the shape (R,)."""
-    return divide(weights @ (of & among), weights @ among)
+@dataclass(frozen=True, eq=False)
+class Share:
+    """What share of some pictures are also others: `of` those `among`, both bool, shape (N,)."""
+
+    of: np.ndarray
+    among: np.ndarray
+
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        """Measure it: shape (R,)."""
+        return divide(weights @ (self.of & self.among), weights @ self.among)
+
+    def within(self, group: np.ndarray) -> "Share":
+        """Measure it on some of the pictures: bool, shape (N,)."""
+        return Share(self.of, self.among & group)
 
 
 def means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from training.artifact.export import OPSET, TOLERANCE, check_parity, export
 from training.data.cache import open_cache
 from training.data.ham10000 import read_dataset
 from training.data.split import sample_lesions
+from training.evaluation.calibrate import softmax
 from training.fitting.batches import Pictures
 from training.model import Classifier
 
@@ -141,6 +142,16 @@ def test_one_picture_and_many_are_answered_alike(tiny_run: TinyRun, file: str) -
     one = ask(tiny_run.trained.folder / file, Pictures(pixels, np.array([3]), np.zeros(1)), "", lambda *_: None)
     np.testing.assert_allclose(one.probabilities[0], many.probabilities[3], atol=1e-5)
     np.testing.assert_allclose(many.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("file", [MODEL, MODEL_FP32])
+def test_the_class_map_of_a_file_adds_up_to_its_probabilities(tiny_run: TinyRun, file: str) -> None:
+    session = onnxruntime.InferenceSession(tiny_run.trained.folder / file, providers=["CPUExecutionProvider"])
+    pixels = np.random.default_rng(4).integers(0, 256, (6, TINY_SIZE, TINY_SIZE, 3), np.uint8)
+    probabilities, class_map, _ = session.run(list(OUTPUT_NAMES), {INPUT_NAME: pixels})
+    logits = class_map.mean(axis=(2, 3))
+    assert np.ptp(class_map, axis=(2, 3)).min() > 0  # a map that is flat would prove nothing
+    np.testing.assert_allclose(softmax(logits / tiny_run.trained.manifest.temperature), probabilities, atol=1e-4)
 
 
 @pytest.mark.parametrize("off", [2 * TOLERANCE, np.nan])

@@ -20,6 +20,7 @@ from training.data.split import (
     sample_lesions,
     shared_lesions,
     split_by_lesion,
+    split_fold,
 )
 
 
@@ -181,3 +182,22 @@ def test_a_lesion_of_two_classes_is_in_no_fold() -> None:
     torn = [lesion.removeprefix(dx) for lesion, dx in dataset.rows[["lesion_id", "dx"]].to_numpy()]
     with pytest.raises(DatasetError, match="would lie in two folds"):
         k_folds(Dataset("torn", Path(), dataset.rows.assign(lesion_id=torn)), 3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(dataset=datasets, seed=st.integers(0, 2**32))
+def test_a_fold_gives_up_validation_lesions_of_every_class_and_keeps_the_rest(dataset: Dataset, seed: int) -> None:
+    for fold in k_folds(dataset, 3, seed):
+        split = split_fold(dataset, fold, seed)
+        assert np.array_equal(split.test, fold.test)
+        assert np.array_equal(np.sort(np.concatenate([split.train, split.validation])), fold.train)
+        assert shared_lesions(dataset, split) == []
+        for part in (split.train, split.validation):
+            assert set(dataset.rows["dx"].iloc[part]) == set(CODES)
+
+
+def test_a_fold_with_one_lesion_of_a_class_to_learn_from_is_refused() -> None:
+    dataset = dataset_of({**{code: [1] * 6 for code in CODES}, "df": [1, 1]})
+    (fold, _) = k_folds(dataset, 2, seed=1)
+    with pytest.raises(DatasetError, match="learn from 1 lesions of df"):
+        split_fold(dataset, fold, seed=1)

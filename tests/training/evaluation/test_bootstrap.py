@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.evaluation.bootstrap import resample_lesions, with_interval
+from training.evaluation.bootstrap import all_or_none, resample_lesions, with_interval
 
 
 def test_pictures_of_one_lesion_are_drawn_together() -> None:
@@ -49,3 +49,8 @@ def test_a_centred_interval_lies_around_the_value() -> None:
     assert plain.value == centred.value == 0
     assert plain.low > 0.1  # the value lies under its own interval
     assert centred.low == 0 < centred.high
+
+
+def test_a_share_of_all_or_none_has_the_exact_interval() -> None:
+    assert all_or_none(1.0, 10).model_dump() == pytest.approx({"value": 1, "low": 0.6915, "high": 1}, abs=1e-4)
+    assert all_or_none(0.0, 10).model_dump() == pytest.approx({"value": 0, "low": 0, "high": 0.3085}, abs=1e-4)

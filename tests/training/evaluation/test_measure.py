@@ -221,10 +221,10 @@ def test_pictures_without_a_lesion_are_told_by_their_unfamiliarity() -> None:
     assert {
         kind: (told.pictures, told.auroc.value, told.detection_rate.value) for kind, told in found.strangers.items()
     } == {
-        "any": (20, pytest.approx((5 * 1 + 15 * 0.5) / 20), pytest.approx(5 / 20)),
+        "painted": (20, pytest.approx((5 * 1 + 15 * 0.5) / 20), pytest.approx(5 / 20)),
         "far": (5, 1.0, 1.0),
         "near": (15, 0.5, 0.0),
     }
-    assert found.metrics["unfamiliar_auroc"] == found.strangers["any"].auroc
-    assert found.metrics["unfamiliar_detection_rate"] == found.strangers["any"].detection_rate
+    assert found.metrics["unfamiliar_auroc"] == found.strangers["painted"].auroc
+    assert found.metrics["unfamiliar_detection_rate"] == found.strangers["painted"].detection_rate
     assert found.strangers["near"].auroc.low < 0.5 < found.strangers["near"].auroc.high

@@ -67,8 +67,9 @@ def curves(of: Mapping[str, Curve], areas: Mapping[str, Metric], *, kind: str) -
             axes.plot([0, 1], [0, 1], color=RULE, linestyle="--")
         for code in (code for code in CODES if code in of):
             label = f"{code} {areas[code].value:.3f}" if code in areas else code
-            style = "steps-post" if kind == "roc" else "steps-pre"
-            axes.plot(of[code][x], of[code][y], color=CLASS_COLOURS[code], linewidth=1.5, label=label, drawstyle=style)
+            axes.plot(
+                of[code][x], of[code][y], color=CLASS_COLOURS[code], linewidth=1.5, label=label, drawstyle="steps-post"
+            )
         _square(figure, "1 - specificity" if kind == "roc" else "recall (sensitivity)",
                 "sensitivity" if kind == "roc" else "precision")  # fmt: skip
         figure.legend(loc="outside upper center", ncols=4, handlelength=1.2, columnspacing=1.0, handletextpad=0.4)
@@ -85,6 +86,8 @@ def decisions(of: Mapping[str, Curve], metrics: Mapping[str, Metric]) -> Figure:
                 continue
             axes.plot(of[name]["false_positive_rate"], of[name]["true_positive_rate"], color=colour, linewidth=1.6,
                       label=name.replace("_", " "))  # fmt: skip
+            if f"{name}_sensitivity" not in metrics:  # the model has no such operating point
+                continue
             sensitivity, specificity = metrics[f"{name}_sensitivity"], metrics[f"{name}_specificity"]
             at = 1 - specificity.value
             axes.plot([1 - specificity.high, 1 - specificity.low], [sensitivity.value] * 2, color=colour, linewidth=2.4)

@@ -46,7 +46,9 @@ class Subject:
     shipped: str = ""  # a sentence: which file serves, and why
     attribution: str = ""  # what the pictures' licence asks to be said
     epochs: Sequence[Epoch] = ()
-    folds: Mapping[str, Mapping[str, float]] | None = None  # metric -> "fold 1", "mean", "standard deviation" -> value
+    folds: Mapping[str, Mapping[str, float | None]] | None = (
+        None  # metric -> "fold 1", "mean", "standard deviation" -> value
+    )
 
 
 def write_report(
@@ -130,10 +132,10 @@ def _draw(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake])
     n = f"n = {evaluation.pictures:,} pictures of {evaluation.lesions:,} lesions"
     metrics, per_class = evaluation.metrics, evaluation.per_class
     drawn = [
-        Drawn("classes", "What each class is recognised by", f"Recall, precision and F1 of each class ({n}).",
-              charts.classes(per_class)),
         Drawn("confusion", "What is taken for what", "Pictures of the row's class that were taken for the column's, "
               f"and their share of the row, which colours the cell ({n}).", charts.confusion(evaluation.confusion)),
+        Drawn("classes", "How well each class is recognised", f"Recall, precision and F1 of each class ({n}).",
+              charts.classes(per_class)),
         Drawn("roc", "ROC curves, one class against the rest", f"Beside each class, the area under its curve ({n}).",
               charts.curves(evaluation.roc, _areas(per_class, "auroc"), kind="roc")),
         Drawn("precision-recall", "Precision and recall, one class against the rest", "Beside each class, its average "
@@ -142,7 +144,7 @@ def _draw(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake])
         Drawn("decisions", "Where the decisions land", "Each decision adds up the probabilities of its classes. Dot: "
               f"its threshold, chosen on validation lesions, with 95% intervals ({n}).",
               charts.decisions(evaluation.roc, metrics)),
-        Drawn("reliability", "Is its confidence honest?", "Accuracy against confidence, in bins; dots grow with the "
+        Drawn("reliability", "How honest its confidence is", "Accuracy against confidence, in bins; dots grow with the "
               f"number of pictures ({n}). On the dashed line, of 100 answers given with 80% confidence 80 are right.",
               charts.reliability(evaluation.reliability)),
     ]  # fmt: skip
