@@ -8,6 +8,8 @@ from pydantic.dataclasses import dataclass
 TrainFrom = Literal["all", "conv2", "conv3", "conv4", "conv5", "head"]  # the lowest part of the network that learns
 ClassBalance = Literal["weights", "sampling", "focal", "logit_adjusted", "none"]  # see training/fitting/imbalance.py
 
+Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
+
 IMAGENET: Final = "imagenet"  # the weights that Keras publishes, fetched and kept by Keras
 NO_WEIGHTS: Final = "none"
 
@@ -47,6 +49,8 @@ class TrainingConfig:
 
     augment: bool = True  # turn, shift, mirror, relight the training pictures
     frozen_views: Annotated[int, Field(ge=1, le=8)] = 2  # of a picture, where frozen stages are computed only once
+
+    precision: Precision = "auto"  # that the backbone computes in; what is exported is float32
 
     def __post_init__(self) -> None:
         """Refuse a run that trains nothing."""

@@ -21,7 +21,10 @@ from training.evaluation.measure import Evaluation, Verdicts, evaluate, measure_
 from training.evaluation.report.words import ATTRIBUTION
 from training.evaluation.report.write import Subject, write_report
 from training.fitting.batches import OnProgress, Pictures
-from training.fitting.loop import Say, fit, predict_logits
+from training.fitting.features import remove_features
+from training.fitting.loop import fit, predict_logits
+from training.fitting.precision import choose_precision
+from training.fitting.watch import Say
 from training.model import build_classifier
 from training.reporting.page import PAGE
 from training.weights import load_weights
@@ -112,9 +115,11 @@ def _judge_fold(
     learn, choose, held_out = (
         Pictures(pixels, rows, truth[rows]) for rows in (split.train, split.validation, split.test)
     )
-    classifier = build_classifier(config.size)
+    classifier = build_classifier(config.size, choose_precision(config))
     loaded = load_weights(classifier, config.weights)
-    fit(classifier, config, loaded, learn, choose, scratch=cache, on_progress=on_progress, say=say)
+    fitted = fit(classifier, config, loaded, learn, choose, scratch=cache, on_progress=on_progress, say=say)
+    remove_features(fitted.features)
+    classifier = classifier.in_float32()
     chosen_by = predict_logits(classifier, choose)
     temperature = fit_temperature(chosen_by, choose.class_index)
     points = choose_operating_points(softmax(chosen_by / temperature), choose.class_index)

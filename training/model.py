@@ -64,6 +64,20 @@ class Classifier:
     backbone: keras.Model  # preprocessed pixels -> feature map
     head: keras.layers.Conv2D
 
+    @property
+    def precision(self) -> str:
+        """Name the Keras dtype policy that the backbone computes in; the head is always in float32."""
+        return str(self.backbone.get_layer("conv1_conv").dtype_policy.name)
+
+    def in_float32(self) -> "Classifier":
+        """Give the same network computing in float32 throughout: this one, or one built anew with these weights."""
+        if self.precision == "float32":
+            return self
+        rebuilt = build_classifier(self.size)
+        rebuilt.backbone.set_weights(self.backbone.get_weights())
+        rebuilt.head.set_weights(self.head.get_weights())
+        return rebuilt
+
     def whole(self) -> keras.Model:
         """Make the model from pixels to logits, shape (N, 7)."""
         pixels = self._pixels()
@@ -113,15 +127,22 @@ class Classifier:
         return keras.layers.Flatten()(self.head(pooled))
 
 
-def build_classifier(size: int) -> Classifier:
+def build_classifier(size: int, precision: str = "float32") -> Classifier:
     """Build the network with fresh weights, for pictures of size x size pixels.
+
+    `precision` is the Keras dtype policy that the backbone computes in; its weights are float32 under any.
 
     The last batch normalization of each block starts at zero, so that a fresh block passes its input on and training
     starts from a shallower network (Goyal et al. 2017, arXiv:1706.02677, section 5.1). Loaded weights replace that.
     """
-    backbone = keras.applications.ResNet50(
-        include_top=False, weights=None, input_shape=(size, size, 3), name="backbone"
-    )
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)  # keras.applications takes it in no other way
+    try:
+        backbone = keras.applications.ResNet50(
+            include_top=False, weights=None, input_shape=(size, size, 3), name="backbone"
+        )
+    finally:
+        keras.config.set_dtype_policy(policy)
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = _BATCH_NORM_MOMENTUM

@@ -1,11 +1,12 @@
 """From labelled pictures to a model bundle: the whole story, each step in a room of its own."""
 
+import importlib
 import os
 import platform
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as version_of_package
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 import keras
 
-from contract.bundle import MODEL, MODEL_FP32, DataRecord, Manifest, TrainingRecord
+from contract.bundle import MODEL, MODEL_FP32, DataRecord, Manifest, PhaseSpeed, TrainingRecord
 from training.artifact.answers import ask
 from training.artifact.bundle import finish_bundle, unfinished_bundle, write_reference
 from training.artifact.export import check_parity, export
@@ -33,7 +34,11 @@ from training.evaluation.examine import examine
 from training.evaluation.report.words import ATTRIBUTION
 from training.evaluation.report.write import Subject, write_report
 from training.fitting.batches import OnProgress, Pictures
+from training.fitting.features import remove_features
 from training.fitting.loop import fit, predict_logits
+from training.fitting.precision import choose_precision
+from training.fitting.resuming.folder import folder_of, run_folder
+from training.fitting.resuming.stop import StopRequest, watch_signals
 from training.fitting.watch import Say
 from training.model import build_classifier
 from training.weights import load_weights
@@ -56,25 +61,61 @@ def train(
     out: Path,
     *,
     cache: Path,
+    checkpoints: Path | None = None,
+    fresh: bool = False,
+    keep_features: bool = False,
     job: str = "local",
     on_progress: OnProgress = lambda *_: None,
     say: Say = lambda _: None,
 ) -> TrainedModel:
     """Train a classifier and write its bundle to `<out>/<version>`; if anything fails, nothing is left in `out`.
 
+    A run that SIGINT or SIGTERM ends is kept, and the same call goes on with it.
+
     Args:
         config: of the run.
         pictures: the folder of HAM10000's table and pictures.
         out: where versions lie; made if need be.
-        cache: where decoded pictures are kept between runs, and frozen features during one.
+        cache: where decoded pictures are kept between runs, and frozen features and the checkpoint during one.
+        checkpoints: a folder for this run's checkpoint alone, instead of one in the cache.
+        fresh: give up what an unfinished run like this left.
+        keep_features: leave the frozen features in the cache, for a next run that freezes the same.
         job: a name for the run, for the record.
         on_progress: called with what is being done, how many are done, of how many.
         say: called with a line for people about each step.
 
     Raises:
         DatasetError: the pictures cannot be trained on.
-        TrainingError: the weights cannot be used, the loss stopped being a number, or the export is not the model.
+        TrainingError: the weights cannot be used, the loss stopped being a number, the checkpoint is of another run,
+            or the export is not the model.
+        RunInterruptedError: the process was told to end.
     """
+    with watch_signals() as stop, ExitStack() as held:
+        keeping = _Keeping(held, stop, checkpoints, fresh, keep_features)
+        return _train(config, pictures, out, cache, keeping, job, on_progress, say)
+
+
+@dataclass(frozen=True, eq=False)
+class _Keeping:
+    """What happens to an unfinished run."""
+
+    held: ExitStack  # left when the run ends, well or not
+    stop: StopRequest
+    checkpoints: Path | None
+    fresh: bool
+    keep_features: bool
+
+
+def _train(
+    config: TrainingConfig,
+    pictures: Path,
+    out: Path,
+    cache: Path,
+    keeping: _Keeping,
+    job: str,
+    on_progress: OnProgress,
+    say: Say,
+) -> TrainedModel:
     began = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
     step = _timed(say)
@@ -93,12 +134,36 @@ def train(
         f"choose by, {len(held_out)} held out")  # fmt: skip
 
     with step("built the network"):
-        classifier = build_classifier(config.size)
+        classifier = build_classifier(config.size, choose_precision(config))
         loaded = load_weights(classifier, config.weights)
     say(f"weights: {loaded}")
 
     with step("trained"):
-        epochs = fit(classifier, config, loaded, learn, choose, scratch=cache, on_progress=on_progress, say=say)
+        run = {
+            **asdict(config),
+            "precision": classifier.precision,
+            "weights": loaded.sha256 or loaded.source,
+            "pictures": dataset.sha256,
+            "split": split.sha256,
+        }
+        kept = keeping.held.enter_context(
+            run_folder(keeping.checkpoints or folder_of(run, cache, say), fresh=keeping.fresh)
+        )
+        with keeping.stop.deferred():
+            fitted = fit(
+                classifier,
+                config,
+                loaded,
+                learn,
+                choose,
+                scratch=cache,
+                checkpoints=kept,
+                run=run,
+                stop=keeping.stop,
+                on_progress=on_progress,
+                say=say,
+            )
+        precision, classifier = classifier.precision, classifier.in_float32()
         logits = predict_logits(classifier, choose)
         temperature = fit_temperature(logits, choose.class_index)
 
@@ -143,7 +208,7 @@ def train(
                 unfamiliar_threshold=calibration.unfamiliar_threshold,
                 shipped=gate.reason,
                 attribution=ATTRIBUTION,
-                epochs=epochs,
+                epochs=fitted.epochs,
             )
             write_report(folder / "report", evaluation, subject)
 
@@ -171,8 +236,23 @@ def train(
                 backend=keras.backend.backend(),
                 device=_device(),
                 seconds=time.perf_counter() - began,
+                weights_sha256=loaded.sha256,
+                precision=precision,
+                epochs=len(fitted.epochs),
+                times_resumed=fitted.times_resumed,
+                speed={
+                    phase: PhaseSpeed(
+                        images_per_s=speed.images_per_s,
+                        step_ms=1000 * speed.step_s,
+                        feed_images_per_s=speed.feed_images_per_s,
+                        waiting_share=speed.waiting_share,
+                    )
+                    for phase, speed in fitted.speeds.items()
+                },
             ),
         )
+    if not keeping.keep_features:
+        remove_features(fitted.features)
     return TrainedModel(bundle, manifest, gate)
 
 
@@ -199,10 +279,8 @@ def _git_commit() -> str | None:
 
 def _versions() -> dict[str, str]:
     versions = {name: version_of_package(name) for name in RECORDED_VERSIONS}
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        versions["tensorflow"] = tensorflow.__version__
+    backend = importlib.import_module(keras.backend.backend())  # which Keras has loaded already
+    versions[backend.__name__] = backend.__version__
     return {"python": platform.python_version(), **versions}
 
 

@@ -133,6 +133,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         """How many pictures a step sees, over all shards."""
         return self._batch_size
 
+    @property
+    def pictures_read_per_batch(self) -> int:
+        """How many pictures this process reads for a step: its slice, twice where they are mixed."""
+        mixed = self._draw is not None and self._draw.share is not None
+        return self._batch_size // self._shard[1] * (2 if mixed else 1)
+
     def __len__(self) -> int:
         whole, rest = divmod(len(self._examples), self._batch_size)
         return (whole if self._draw or not rest else whole + 1) - self._first

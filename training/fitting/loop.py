@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import keras
@@ -11,15 +10,29 @@ import numpy as np
 from training.config import TrainFrom, TrainingConfig
 from training.fitting.augment import Mix, build_augmentation
 from training.fitting.batches import PREDICT_BATCH, Batches, Examples, OnProgress, Pictures, draw_epoch
-from training.fitting.features import compute_once, predict
+from training.fitting.features import features_folder, frozen_features, predict
 from training.fitting.imbalance import build_loss, loss_weights
 from training.fitting.phases import Epoch, Phase, plan_phases
+from training.fitting.precision import on_accelerator, scale_loss
+from training.fitting.resuming.keeper import Keeper, Position
+from training.fitting.resuming.stop import StopRequest
+from training.fitting.speed import Meter, Speed, StepClock
 from training.fitting.watch import BalancedAccuracy, Say, Watch
 from training.model import Classifier
 from training.weights import LoadedWeights
 
 # With these as the lowest learning stage, what lies below is most of the work and small when done: compute it once.
 COMPUTED_ONCE: Final = ("conv4", "conv5", "head")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """How a run went."""
+
+    epochs: list[Epoch]
+    speeds: dict[str, Speed]  # of each phase
+    times_resumed: int
+    features: list[Path]  # folders of frozen features, in the scratch folder, for the next run or `remove_features`
 
 
 def fit(
@@ -30,9 +43,12 @@ def fit(
     validation: Pictures,
     *,
     scratch: Path,
-    on_progress: OnProgress,
-    say: Say,
-) -> list[Epoch]:
+    checkpoints: Path | None = None,
+    run: dict[str, Any] | None = None,
+    stop: StopRequest | None = None,
+    on_progress: OnProgress = lambda *_: None,
+    say: Say = lambda _: None,
+) -> Fitted:
     """Train the classifier in place; it ends with the weights of the best epoch, by balanced accuracy in validation.
 
     Args:
@@ -41,27 +57,39 @@ def fit(
         loaded: which of those weights are fresh.
         train: to learn from; no lesion of it may be in `validation`.
         validation: to choose the epoch by.
-        scratch: a folder on a disk with room for frozen features, which are removed at the end.
+        scratch: a folder on a disk with room for frozen features, which stay there.
+        checkpoints: a folder for this run alone, which is there; a run that it holds is taken up. None keeps nothing.
+        run: what else decides the result: a checkpoint that was written under another one is refused.
+        stop: asked between steps whether to end.
         on_progress: called as ("training", step, steps) and for the frozen features.
         say: called with a line for each epoch.
 
     Raises:
-        TrainingError: the loss stopped being a number, or the disk is too small.
+        TrainingError: the loss stopped being a number, the disk is too small, or the checkpoint is not of this run.
+        RunInterruptedError: `stop` was requested; the run is written down.
     """
+    stop = stop or StopRequest()
     phases = plan_phases(config, loaded)
-    steps_per_epoch = max(1, len(train) // config.batch_size)
-    watch = Watch(classifier, phases, steps_per_epoch, config.patience, on_progress, say)
-    for number, phase in enumerate(phases):
+    steps = max(1, len(train) // config.batch_size)  # in an epoch
+    watch, meter = Watch(classifier, phases, steps, config.patience, on_progress, say), Meter()
+    keeper = Keeper(checkpoints, run or {}, classifier, watch, meter, stop, say)
+    keeper.resume(phases)
+    while keeper.position.phase < len(phases):
+        phase = phases[keeper.position.phase]
         classifier.freeze_below(phase.train_from)
-        with TemporaryDirectory(prefix="features-", dir=scratch) as folder:
-            learn, choose = _examples(classifier, config, phase, train, validation, Path(folder), on_progress)
-            models = _build_models(classifier, config, phase, train, steps_per_epoch)
-            watch.start(phase)
-            for epoch in range(phase.epochs):
-                if not _pass_over(models, config, learn, choose, (number, epoch), watch):
-                    break
+        learn, choose = _examples(classifier, config, phase, train, validation, scratch, on_progress, keeper, stop)
+        models = _build_models(classifier, config, phase, train, steps)
+        keeper.enter(models.learning, steps)
+        watch.start(phase, keeper.position.epoch, keeper.position.step)
+        _run_phase(models, config, learn, choose, phases, watch, meter.clock(phase.name), keeper, stop)
+        say(f"  {phase.name}: {meter.of[phase.name]}")
     watch.restore_best()
-    return watch.epochs
+    return Fitted(
+        epochs=watch.epochs,
+        speeds=meter.of,
+        times_resumed=keeper.times_resumed,
+        features=[scratch / name for name in sorted(keeper.features)],
+    )
 
 
 def predict_logits(classifier: Classifier, pictures: Pictures) -> np.ndarray:
@@ -85,22 +113,21 @@ def _examples(
     phase: Phase,
     train: Pictures,
     validation: Pictures,
-    folder: Path,
+    scratch: Path,
     on_progress: OnProgress,
+    keeper: Keeper,
+    stop: StopRequest,
 ) -> tuple[Examples, Examples]:
     """Take the pictures themselves, or what frozen stages make of them."""
-    if phase.train_from not in COMPUTED_ONCE:
-        return (
-            Examples([train.pixels], train.rows, train.class_index),
-            Examples([validation.pixels], validation.rows, validation.class_index),
-        )
-    below = classifier.below(phase.train_from)
-    views = config.frozen_views if config.augment else 1
-    seen = compute_once(below, train, views, folder, "training", on_progress)
-    held_out = compute_once(below, validation, 1, folder, "validation", on_progress)
+    if phase.train_from in COMPUTED_ONCE:
+        views = config.frozen_views if config.augment else 1
+        folder = features_folder(classifier, phase.train_from, views, train, validation, scratch)
+        keeper.features.add(folder.name)
+        below = classifier.below(phase.train_from)
+        return frozen_features(below, views, train, validation, folder, on_progress, stop)
     return (
-        Examples(seen, np.arange(len(train)), train.class_index),
-        Examples(held_out, np.arange(len(validation)), validation.class_index),
+        Examples([train.pixels], train.rows, train.class_index),
+        Examples([validation.pixels], validation.rows, validation.class_index),
     )
 
 
@@ -119,9 +146,9 @@ def _build_models(
         shown = build_augmentation(config.seed)(shown)
     learning = keras.Model(inputs, classifier.logits_of(shown, boundary), name="learning")
     loss = build_loss(config, train.class_index)
-    jit_compile = "auto" if _on_accelerator() else False  # on a CPU, compiling takes longer than it saves
+    jit_compile = "auto" if on_accelerator() else False  # on a CPU, compiling takes longer than it saves
     learning.compile(
-        optimizer=keras.optimizers.Adam(_schedule(phase, config, steps_per_epoch)),
+        optimizer=scale_loss(keras.optimizers.Adam(_schedule(phase, config, steps_per_epoch)), classifier.precision),
         loss=loss,
         metrics=[BalancedAccuracy()],
         jit_compile=jit_compile,
@@ -131,28 +158,39 @@ def _build_models(
     return _Models(learning, judging)
 
 
-def _pass_over(
+def _run_phase(
     models: _Models,
     config: TrainingConfig,
     learn: Examples,
     choose: Examples,
-    position: tuple[int, int],  # the numbers of the phase and of the epoch in it
+    phases: list[Phase],
     watch: Watch,
-) -> bool:
-    """Train for one epoch and judge it; tell whether to go on."""
-    draw = draw_epoch(
-        learn,
-        np.random.default_rng([config.seed, *position]),
-        balance_power=config.balance_power if config.class_balance == "sampling" else 0.0,
-        mixup=config.mixup,
-    )
-    models.learning.fit(
-        Batches(learn, config.batch_size, draw=draw, class_weights=loss_weights(config, learn.class_index)),
-        shuffle=False,  # the draw is
-        verbose=0,
-        callbacks=[watch],
-    )
-    return watch.judge(models.judging.evaluate(Batches(choose, PREDICT_BATCH), verbose=0, return_dict=True))
+    clock: StepClock,
+    keeper: Keeper,
+    stop: StopRequest,
+) -> None:
+    """Train and judge epoch by epoch, from where the keeper is, until the phase is over."""
+    weights = loss_weights(config, learn.class_index)
+    balance_power = config.balance_power if config.class_balance == "sampling" else 0.0
+    number = keeper.position.phase
+    while keeper.position.phase == number:
+        epoch, first = keeper.position.epoch, keeper.position.step
+        random = np.random.default_rng([config.seed, number, epoch])
+        draw = draw_epoch(learn, random, balance_power=balance_power, mixup=config.mixup)
+        batches = Batches(learn, config.batch_size, draw=draw, class_weights=weights, first=first)
+        models.learning.fit(
+            batches,
+            shuffle=False,  # the draw is
+            verbose=0,
+            callbacks=[watch, clock.time(batches), keeper.begin(first)],
+        )
+        watch.check()
+        if stop.requested and keeper.position.step:
+            keeper.give_way(phases)
+        go_on = watch.judge(models.judging.evaluate(Batches(choose, PREDICT_BATCH), verbose=0, return_dict=True))
+        go_on = go_on and epoch + 1 < phases[number].epochs
+        following = Position(phase=number, epoch=epoch + 1) if go_on else Position(phase=number + 1)
+        keeper.end_epoch(following, phases)
 
 
 def _schedule(phase: Phase, config: TrainingConfig, steps_per_epoch: int) -> Any:
@@ -164,7 +202,3 @@ def _schedule(phase: Phase, config: TrainingConfig, steps_per_epoch: int) -> Any
     return keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warm_up), warmup_target=phase.learning_rate, warmup_steps=warm_up
     )
-
-
-def _on_accelerator() -> bool:
-    return any(not device.startswith("cpu") for device in keras.distribution.list_devices())

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -63,27 +64,49 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._best = -1.0
         self._best_weights: list[list[np.ndarray]] = []
         self._waited = 0
+        self._began = time.perf_counter()
+        self._spent_s = 0.0  # on the coming epoch, in an earlier session
+        self._failed = False
 
-    def start(self, phase: Phase) -> None:
-        """Begin a phase, which has its own patience to better what was reached so far."""
+    def start(self, phase: Phase, epoch: int = 0, step: int = 0) -> None:
+        """Begin a phase, which has its own patience to better what was reached so far, or go on with it."""
         before = self._phases[: self._phases.index(phase)]
-        self._step = self._steps_per_epoch * sum(earlier.epochs for earlier in before)
-        self._now, self._waited = phase, 0
+        self._step = self._steps_per_epoch * (sum(earlier.epochs for earlier in before) + epoch) + step
+        self._now = phase
+        if (epoch, step) == (0, 0):
+            self._waited = 0
         self._on_progress("training", self._step, self._steps)
+
+    def state(self) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Give what `restore` takes: for JSON, and the best weights so far."""
+        told = {
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "best": self._best,
+            "waited": self._waited,
+            "spent_s": time.perf_counter() - self._began,
+        }
+        return told, [array for part in self._best_weights for array in part]
+
+    def restore(self, told: dict[str, Any], best_weights: list[np.ndarray]) -> None:
+        """Go on from an earlier session."""
+        self.epochs = [Epoch(**epoch) for epoch in told["epochs"]]
+        self._best, self._waited, self._spent_s = told["best"], told["waited"], told["spent_s"]
+        of_backbone = len(self._classifier.backbone.weights)
+        if best_weights:
+            self._best_weights = [best_weights[:of_backbone], best_weights[of_backbone:]]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Note the time."""
         del epoch, logs
-        self._began = time.perf_counter()
+        self._began = time.perf_counter() - self._spent_s
+        self._spent_s = 0.0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Report the step, and stop at a loss that no further step can mend."""
         del batch
         if logs and not math.isfinite(logs["loss"]):
-            raise TrainingError(
-                f"The loss stopped being a number in epoch {len(self.epochs) + 1}: lower the learning rate of the "
-                f"{self._now.name} phase, which is {self._now.learning_rate:g}."
-            )
+            self._failed = True
+            self.model.stop_training = True
         self._step += 1
         self._on_progress("training", self._step, self._steps)
 
@@ -92,19 +115,32 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         del epoch
         self._logs = logs or {}
 
+    def check(self) -> None:
+        """Look whether the steps went well.
+
+        Raises:
+            TrainingError: the loss stopped being a number.
+        """
+        if self._failed:
+            raise TrainingError(
+                f"The loss stopped being a number in epoch {len(self.epochs) + 1}: lower the learning rate of the "
+                f"{self._now.name} phase, which is {self._now.learning_rate:g}."
+            )
+
     def judge(self, scores: dict[str, float]) -> bool:
         """Record and tell the epoch, keep its weights if they are the best so far, and tell whether to go on.
 
         Args:
             scores: on the validation pictures.
         """
+        self._began, began = time.perf_counter(), self._began
         done = Epoch(
             phase=self._now.name,
             loss=float(self._logs["loss"]),
             balanced_accuracy=float(self._logs["balanced_accuracy"]),
             validation_loss=float(scores["loss"]),
             validation_balanced_accuracy=float(scores["balanced_accuracy"]),
-            seconds=time.perf_counter() - self._began,
+            seconds=self._began - began,
         )
         self.epochs.append(done)
         of_phase = sum(epoch.phase == self._now.name for epoch in self.epochs)
