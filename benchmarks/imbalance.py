@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import statistics
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "focal, weighted": {"class_balance": "focal"},
     "logit adjustment": {"class_balance": "logit_adjusted"},
 }
+FEATURES: set[Path] = set()  # folders in the cache, removed in the end
 MEASURES = ("balanced_accuracy", "macro_f1", "melanoma_recall", "accuracy", "ece")
 
 
@@ -42,6 +42,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="how many runs of each; their mean is shown")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where decoded pictures are kept")
     options = parser.parse_args()
+    from training.fitting.features import remove_features
+
     results: dict[str, list[dict[str, float]]] = {name: [] for name in CHOICES}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     print(f"| class balance | {' | '.join(MEASURES)} | s |\n|---{'|---' * (len(MEASURES) + 1)}|", flush=True)
@@ -54,6 +56,8 @@ def main() -> None:
                     print(row(name, results[name]), flush=True)
     except AnalyzerError as error:
         parser.exit(1, f"{error}\n")
+    finally:
+        remove_features(FEATURES)
     print(f"\nMeans of {options.seeds} runs on validation lesions; written to {RESULTS}")
 
 
@@ -95,8 +99,9 @@ def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[
     learn, choose = (Pictures(pixels, rows, class_index[rows]) for rows in (split.train, split.validation))
     classifier = build_classifier(options.size)
     loaded = load_weights(classifier, config.weights)
-    with tempfile.TemporaryDirectory(dir=options.cache) as scratch:
-        fit(classifier, config, loaded, learn, choose, scratch=Path(scratch), on_progress=_quiet, say=_quiet)
+    # What the frozen stages make of the pictures is the same for every choice, and stays in the cache for the next.
+    fitted = fit(classifier, config, loaded, learn, choose, scratch=options.cache)
+    FEATURES.update(fitted.features)
     logits, truth = predict_logits(classifier, choose), choose.class_index
     predicted = logits.argmax(axis=1)
     recalls = recall_score(truth, predicted, labels=range(len(CODES)), average=None, zero_division=0)
@@ -114,10 +119,6 @@ def row(name: str, runs: list[dict[str, float]]) -> str:
     """Word the means of some runs as a row of a Markdown table."""
     means = {measure: statistics.mean(one[measure] for one in runs) for measure in (*MEASURES, "seconds")}
     return f"| {name} | {' | '.join(f'{means[measure]:.3f}' for measure in MEASURES)} | {means['seconds']:.0f} |"
-
-
-def _quiet(*_: Any) -> None:
-    """Say nothing: the table is what counts."""
 
 
 if __name__ == "__main__":
