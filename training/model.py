@@ -121,7 +121,7 @@ def build_classifier(size: int) -> Classifier:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = _BATCH_NORM_MOMENTUM
             if layer.name.endswith("_3_bn"):
-                layer.gamma.assign(ops.zeros_like(layer.gamma))
+                layer.gamma.assign(ops.zeros(layer.gamma.shape))
     head = keras.layers.Conv2D(
         len(CODES), 1, kernel_initializer=keras.initializers.RandomNormal(stddev=0.01), name="head"
     )

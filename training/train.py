@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import keras
+import numpy as np
 
 from contract.bundle import MODEL, MODEL_FP32, DataRecord, Manifest, TrainingRecord
 from training.artifact.answers import ask
@@ -20,8 +21,8 @@ from training.artifact.export import check_parity, export
 from training.artifact.quantize import Gate, judge, quantize
 from training.config import TrainingConfig
 from training.data.cache import open_cache
-from training.data.ham10000 import read_dataset
-from training.data.split import sample_lesions, split_by_lesion
+from training.data.ham10000 import Dataset, read_dataset
+from training.data.split import Split, sample_lesions, split_by_lesion
 from training.evaluation.calibrate import (
     calibrate,
     fit_temperature,
@@ -33,9 +34,10 @@ from training.evaluation.calibrate import (
 from training.evaluation.measure import evaluate
 from training.evaluation.report import write_report
 from training.fitting.batches import OnProgress, Pictures
-from training.fitting.loop import Say, fit, predict_logits
-from training.model import build_classifier
-from training.weights import load_weights
+from training.fitting.devices import ALONE, Cluster, Devices, join
+from training.fitting.loop import Epoch, Say, fit, predict_logits
+from training.model import Classifier, build_classifier
+from training.weights import LoadedWeights, load_weights
 
 RECORDED_VERSIONS: Final = ("keras", "numpy", "onnx", "onnxruntime", "pillow", "tf2onnx")
 
@@ -56,6 +58,7 @@ def train(
     *,
     cache: Path,
     job: str = "local",
+    cluster: Cluster = ALONE,
     on_progress: OnProgress = lambda *_: None,
     say: Say = lambda _: None,
 ) -> TrainedModel:
@@ -67,39 +70,29 @@ def train(
         out: where versions lie; made if need be.
         cache: where decoded pictures are kept between runs, and frozen features during one.
         job: a name for the run, for the record.
+        cluster: the instances that take part, of which this one leads; the others call `take_part`.
         on_progress: called with what is being done, how many are done, of how many.
         say: called with a line for people about each step.
 
     Raises:
         DatasetError: the pictures cannot be trained on.
-        TrainingError: the weights cannot be used, the loss stopped being a number, or the export is not the model.
+        TrainingError: the weights or the devices cannot be used, the loss stopped being a number, or the export is not
+            the model.
     """
     began = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
     step = _timed(say)
 
     with step("read the pictures"):
-        dataset = read_dataset(pictures)
-        if config.images is not None:
-            dataset = sample_lesions(dataset, config.images, config.seed)
-        split = split_by_lesion(dataset, config.seed)
-        pixels = open_cache(dataset, config.size, cache, on_progress)
-        class_index = dataset.rows["class_index"].to_numpy()
-        learn, choose, held_out = (
-            Pictures(pixels, rows, class_index[rows]) for rows in (split.train, split.validation, split.test)
-        )
+        dataset, split, learn, choose, held_out = _read(config, pictures, cache, on_progress)
     say(f"{len(dataset.rows)} pictures of {dataset.lesions} lesions: {len(learn)} to learn from, {len(choose)} to "
         f"choose by, {len(held_out)} held out")  # fmt: skip
 
-    with step("built the network"):
-        classifier = build_classifier(config.size)
-        loaded = load_weights(classifier, config.weights)
-    say(f"weights: {loaded}")
-
-    with step("trained"):
-        epochs = fit(classifier, config, loaded, learn, choose, scratch=cache, on_progress=on_progress, say=say)
-        logits = predict_logits(classifier, choose)
-        temperature = fit_temperature(logits, choose.class_index)
+    with join(cluster) as devices:
+        say(f"devices: {devices}")
+        fitted = _fit(config, learn, choose, devices, cache, on_progress, say)
+    classifier, loaded, epochs, logits = fitted.classifier, fitted.loaded, fitted.epochs, fitted.logits
+    temperature = fit_temperature(logits, choose.class_index)
 
     with unfinished_bundle(out) as folder:
         with step("exported"):
@@ -119,7 +112,7 @@ def train(
 
         with step("measured"):
             sample = sample_reference(learn.class_index, config.seed)
-            reference_pictures = Pictures(pixels, learn.rows[sample], learn.class_index[sample])
+            reference_pictures = Pictures(learn.pixels, learn.rows[sample], learn.class_index[sample])
             reference = normalize(ask(folder / MODEL, reference_pictures, "remembering", on_progress).embeddings)
             write_reference(folder, reference)
             calibration = calibrate(temperature, chosen, choose.class_index, reference)
@@ -162,6 +155,80 @@ def train(
     return TrainedModel(bundle, manifest, gate)
 
 
+def take_part(config: TrainingConfig, pictures: Path, *, cache: Path, cluster: Cluster) -> None:
+    """Do this instance's share of a run that another one leads: everything up to the trained weights, and quietly.
+
+    Args:
+        config: of the run, the same on all instances, as are the pictures.
+        pictures: as for `train`.
+        cache: as for `train`, on a disk of this instance's own.
+        cluster: the instances that take part, of which this one does not lead.
+
+    Raises:
+        DatasetError, TrainingError: as for `train`.
+    """
+    keras.utils.set_random_seed(config.seed)
+    _, _, learn, choose, _ = _read(config, pictures, cache, lambda *_: None)
+    with join(cluster) as devices:
+        _fit(config, learn, choose, devices, cache, lambda *_: None, lambda _: None)
+
+
+def _read(
+    config: TrainingConfig, pictures: Path, cache: Path, on_progress: OnProgress
+) -> tuple[Dataset, Split, Pictures, Pictures, Pictures]:
+    """Read the pictures, and tell which are to learn from, to choose by, and held out."""
+    dataset = read_dataset(pictures)
+    if config.images is not None:
+        dataset = sample_lesions(dataset, config.images, config.seed)
+    split = split_by_lesion(dataset, config.seed)
+    pixels = open_cache(dataset, config.size, cache, on_progress)
+    class_index = dataset.rows["class_index"].to_numpy()
+    learn, choose, held_out = (
+        Pictures(pixels, rows, class_index[rows]) for rows in (split.train, split.validation, split.test)
+    )
+    return dataset, split, learn, choose, held_out
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    classifier: Classifier
+    loaded: LoadedWeights
+    epochs: list[Epoch]
+    logits: np.ndarray  # of the pictures to choose by, before the temperature
+
+
+def _fit(
+    config: TrainingConfig,
+    learn: Pictures,
+    choose: Pictures,
+    devices: Devices,
+    scratch: Path,
+    on_progress: OnProgress,
+    say: Say,
+) -> _Fitted:
+    """Do what all instances do together."""
+    step = _timed(say)
+    with step("built the network"):
+        classifier = build_classifier(config.size)
+        loaded = load_weights(classifier, config.weights)
+    say(f"weights: {loaded}")
+
+    with step("trained"):
+        epochs = fit(
+            classifier,
+            config,
+            loaded,
+            learn,
+            choose,
+            devices=devices,
+            scratch=scratch,
+            on_progress=on_progress,
+            say=say,
+        )
+        logits = predict_logits(classifier, choose)
+    return _Fitted(classifier, loaded, epochs, logits)
+
+
 def _timed(say: Say) -> Callable[[str], Any]:
     @contextmanager
     def step(done: str) -> Iterator[None]:
@@ -189,6 +256,8 @@ def _versions() -> dict[str, str]:
         import tensorflow
 
         versions["tensorflow"] = tensorflow.__version__
+    if keras.backend.backend() == "jax":
+        versions["jax"] = version_of_package("jax")
     return {"python": platform.python_version(), **versions}
 
 

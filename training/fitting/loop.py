@@ -17,6 +17,7 @@ from contract.labels import CODES
 from training.config import TrainFrom, TrainingConfig
 from training.fitting.augment import build_augmentation
 from training.fitting.batches import PREDICT_BATCH, Batches, OnProgress, Pictures, class_weights, compute_once, predict
+from training.fitting.devices import ONE_PROCESSOR, Devices
 from training.model import STAGES, Classifier
 from training.weights import LoadedWeights
 
@@ -98,6 +99,7 @@ def fit(
     train: Pictures,
     validation: Pictures,
     *,
+    devices: Devices = ONE_PROCESSOR,
     scratch: Path,
     on_progress: OnProgress,
     say: Say,
@@ -110,6 +112,7 @@ def fit(
         loaded: which of those weights are fresh.
         train: to learn from; no lesion of it may be in `validation`.
         validation: to choose the epoch by.
+        devices: what was joined, and is inside; the classifier was built there.
         scratch: a folder on a disk with room for frozen features, which are removed at the end.
         on_progress: called as ("training", step, steps) and for the frozen features.
         say: called with a line for each epoch.
@@ -120,6 +123,7 @@ def fit(
     phases = plan_phases(config, loaded)
     weights = class_weights(train.class_index, config.class_balance)
     random = np.random.default_rng(config.seed)
+    devices.check_batch(min(config.batch_size, len(train)))
     steps_per_epoch = max(1, len(train) // config.batch_size)
     watch = _Watch(classifier, phases, steps_per_epoch, config.patience, on_progress, say)
     for phase in phases:
@@ -135,17 +139,23 @@ def fit(
                 model = classifier.whole(build_augmentation(config.seed) if config.augment else None)
                 seen, held_out = [train.pixels], [validation.pixels]
                 train_rows, validation_rows = train.rows, validation.rows
+            devices.prepare(model)
             model.compile(
                 optimizer=keras.optimizers.Adam(_schedule(phase, config, steps_per_epoch)),
                 loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
                 metrics=[BalancedAccuracy()],
-                jit_compile="auto" if _on_accelerator() else False,  # on a CPU, compiling takes longer than it saves
+                jit_compile=devices.jit_compile,
             )
             model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the whole step a second time
             watch.start(phase)
             model.fit(
-                Batches(seen, train_rows, train.class_index, config.batch_size, weights, random),
-                validation_data=Batches(held_out, validation_rows, validation.class_index, PREDICT_BATCH),
+                devices.share(
+                    Batches(seen, train_rows, train.class_index, config.batch_size, weights, random),
+                    steps_per_epoch * min(config.batch_size, len(train)),
+                ),
+                validation_data=devices.share(
+                    Batches(held_out, validation_rows, validation.class_index, PREDICT_BATCH), len(validation)
+                ),
                 epochs=phase.epochs,
                 shuffle=False,  # Batches does
                 verbose=0,
@@ -171,10 +181,6 @@ def _schedule(phase: Phase, config: TrainingConfig, steps_per_epoch: int) -> Any
     return keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warm_up), warmup_target=phase.learning_rate, warmup_steps=warm_up
     )
-
-
-def _on_accelerator() -> bool:
-    return any(not device.startswith("cpu") for device in keras.distribution.list_devices())
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
