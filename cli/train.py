@@ -33,12 +33,36 @@ if TYPE_CHECKING:
 @click.option("--batch-size", type=int, metavar="N", help="Pictures in a step.")
 @click.option("--head-learning-rate", type=float, metavar="RATE", help="Adam's, in the head epochs.")
 @click.option("--fine-tune-learning-rate", type=float, metavar="RATE", help="Adam's, in the fine-tune epochs.")
-@click.option("--augment/--no-augment", default=None, help="Turn, mirror and relight the training pictures.")
+@click.option("--class-balance", type=click.Choice(["weights", "sampling", "focal", "logit_adjusted", "none"]),
+              help="How rare classes come to count.")  # fmt: skip
+@click.option("--balance-power", type=float, metavar="SHARE", help="Of weights, sampling and focal: 1 evens out.")
+@click.option("--focal-gamma", type=float, metavar="GAMMA", help="How little the focal loss cares for what is sure.")
+@click.option("--logit-adjustment", type=float, metavar="TAU", help="Times the log of each class's frequency.")
+@click.option("--label-smoothing", type=float, metavar="SHARE", help="Of each label, spread over all classes.")
+@click.option("--mixup", type=float, metavar="ALPHA", help="Mix each picture with another; 0.2 is usual, 0 is none.")
+@click.option("--augment/--no-augment", default=None, help="Turn, shift, mirror and relight the training pictures.")
 @click.option("--frozen-views", type=int, metavar="N", help="Views of a picture, 1 to 8, where frozen stages run once.")
+@click.option("--precision", type=click.Choice(["auto", "float32", "mixed_float16", "mixed_bfloat16"]),
+              help="That training computes in; the model is float32.")  # fmt: skip
 @click.option("--seed", type=int, metavar="N", help="Of the split and of everything random.")
+@click.option("--checkpoints", type=click.Path(file_okay=False, path_type=Path),
+              help="A folder for this run's checkpoint; by default one in the cache.")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Give up what an interrupted run like this left, and start anew.")
+@click.option("--keep-features", is_flag=True, help="Keep what frozen stages gave in the cache, for the next run.")
 @json_option
-def train(folder: Path, out: Path, cache: Path, as_json: bool, **options: Any) -> None:
+def train(
+    folder: Path,
+    out: Path,
+    cache: Path,
+    checkpoints: Path | None,
+    fresh: bool,
+    keep_features: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Train a classifier on the labelled pictures in FOLDER and write its bundle.
+
+    A run that Ctrl-C or SIGTERM ends is kept: the same command goes on with it.
 
     FOLDER is by default the environment variable HAM10000_DIR, or else data/ham10000. What is not given keeps the
     default of training.config.TrainingConfig.
@@ -54,12 +78,25 @@ def train(folder: Path, out: Path, cache: Path, as_json: bool, **options: Any) -
         raise click.UsageError(_explain(error)) from error
 
     quiet_tensorflow()
+    from training.fitting.resuming.stop import RunInterruptedError
     from training.train import train as run
 
-    with progress_bars() as on_progress:
-        trained = run(
-            config, folder, out, cache=cache, on_progress=on_progress, say=lambda line: click.echo(line, err=True)
-        )
+    try:
+        with progress_bars() as on_progress:
+            trained = run(
+                config,
+                folder,
+                out,
+                cache=cache,
+                checkpoints=checkpoints,
+                fresh=fresh,
+                keep_features=keep_features,
+                on_progress=on_progress,
+                say=lambda line: click.echo(line, err=True),
+            )
+    except RunInterruptedError as error:
+        click.echo(f"lesion: {error}", err=True)
+        raise click.exceptions.Exit(error.exit_status) from error
     seconds = time.perf_counter() - began
     if as_json:
         print_json(

@@ -76,6 +76,15 @@ class DataRecord(Part):
     split_seed: int
 
 
+class PhaseSpeed(Part):
+    """How fast a phase of training went, and whether it waited for its data."""
+
+    images_per_s: Annotated[float, Field(ge=0)]  # learned from
+    step_ms: Annotated[float, Field(ge=0)]  # the mean, without waiting
+    feed_images_per_s: Annotated[float, Field(ge=0)]  # that one reading thread gives
+    waiting_share: Annotated[float, Field(ge=0, le=1)]  # of the steps' time
+
+
 class TrainingRecord(Part):
     """How the model came about."""
 
@@ -85,7 +94,12 @@ class TrainingRecord(Part):
     versions: dict[str, str]  # of the frameworks
     backend: str
     device: str
-    seconds: Annotated[float, Field(ge=0)]
+    seconds: Annotated[float, Field(ge=0)]  # of the session that finished it
+    weights_sha256: Sha256 | None = None  # of the weights that it started from
+    precision: str | None = None  # Keras's dtype policy in training
+    epochs: Annotated[int, Field(ge=0)] | None = None
+    times_resumed: Annotated[int, Field(ge=0)] = 0
+    speed: dict[str, PhaseSpeed] = {}  # of each phase
 
 
 class Manifest(Part):

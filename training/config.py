@@ -6,6 +6,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 TrainFrom = Literal["all", "conv2", "conv3", "conv4", "conv5", "head"]  # the lowest part of the network that learns
+ClassBalance = Literal["weights", "sampling", "focal", "logit_adjusted", "none"]  # see training/fitting/imbalance.py
+
+Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 
 IMAGENET: Final = "imagenet"  # the weights that Keras publishes, fetched and kept by Keras
 NO_WEIGHTS: Final = "none"
@@ -36,11 +39,18 @@ class TrainingConfig:
     head_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-3  # Adam's, at its height
     fine_tune_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-4
     warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of a phase's steps; the rest is a cosine down to zero
-    class_balance: Annotated[float, Field(ge=0, le=1)] = 1.0  # loss weights: inverse frequency to this power; 0 is none
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
 
-    augment: bool = True  # turn, mirror, relight the training pictures
+    class_balance: ClassBalance = "weights"  # how rare classes come to count
+    balance_power: Annotated[float, Field(ge=0, le=1)] = 1.0  # of weights, sampling, focal: 1 evens out, 0 does nothing
+    focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0  # how little the focal loss cares for what is sure already
+    logit_adjustment: Annotated[float, Field(ge=0, le=5)] = 1.0  # times the log of each class's frequency
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    mixup: Annotated[float, Field(ge=0, le=10)] = 0.0  # both parameters of the Beta that shares are drawn from; 0: none
+
+    augment: bool = True  # turn, shift, mirror, relight the training pictures
     frozen_views: Annotated[int, Field(ge=1, le=8)] = 2  # of a picture, where frozen stages are computed only once
+
+    precision: Precision = "auto"  # that the backbone computes in; what is exported is float32
 
     def __post_init__(self) -> None:
         """Refuse a run that trains nothing."""

@@ -64,11 +64,24 @@ class Classifier:
     backbone: keras.Model  # preprocessed pixels -> feature map
     head: keras.layers.Conv2D
 
-    def whole(self, augmentation: keras.layers.Layer | None = None) -> keras.Model:
-        """Make the model from pixels to logits, shape (N, 7); `augmentation` acts in training alone."""
+    @property
+    def precision(self) -> str:
+        """Name the Keras dtype policy that the backbone computes in; the head is always in float32."""
+        return str(self.backbone.get_layer("conv1_conv").dtype_policy.name)
+
+    def in_float32(self) -> "Classifier":
+        """Give the same network computing in float32 throughout: this one, or one built anew with these weights."""
+        if self.precision == "float32":
+            return self
+        rebuilt = build_classifier(self.size)
+        rebuilt.backbone.set_weights(self.backbone.get_weights())
+        rebuilt.head.set_weights(self.head.get_weights())
+        return rebuilt
+
+    def whole(self) -> keras.Model:
+        """Make the model from pixels to logits, shape (N, 7)."""
         pixels = self._pixels()
-        seen = pixels if augmentation is None else augmentation(pixels)
-        return keras.Model(pixels, self._logits(self.backbone(Preprocessing(dtype="float32")(seen))), name="whole")
+        return keras.Model(pixels, self.logits_of(pixels), name="whole")
 
     def below(self, boundary: TrainFrom) -> keras.Model:
         """Make the model from pixels to what enters the stage `boundary`, which may not be "all"."""
@@ -78,12 +91,18 @@ class Classifier:
 
     def above(self, boundary: TrainFrom) -> keras.Model:
         """Make the model from what enters the stage `boundary` (which may not be "all") to logits, shape (N, 7)."""
-        middle = self.backbone.get_layer(_INPUT_OF[boundary]).output
-        entering = keras.Input(middle.shape[1:], dtype="float32")
-        features = entering
-        if boundary != "head":
-            features = keras.Model(middle, self.backbone.output)(entering)
-        return keras.Model(entering, self._logits(features), name=f"above_{boundary}")
+        entering = keras.Input(self.backbone.get_layer(_INPUT_OF[boundary]).output.shape[1:], dtype="float32")
+        return keras.Model(entering, self.logits_of(entering, boundary), name=f"above_{boundary}")
+
+    def logits_of(self, entering: Any, boundary: TrainFrom = "all") -> Any:
+        """Lead a symbolic tensor to logits: pixels (RGB in 0..255, any dtype), or what enters the stage `boundary`."""
+        if boundary == "all":
+            return self._logits(self.backbone(Preprocessing(dtype="float32")(entering)))
+        if boundary == "head":
+            return self._logits(entering)
+        return self._logits(
+            keras.Model(self.backbone.get_layer(_INPUT_OF[boundary]).output, self.backbone.output)(entering)
+        )
 
     def serving(self, temperature: float) -> keras.Model:
         """Make the model that is exported: the input and the outputs of `contract.bundle`, calibrated."""
@@ -108,15 +127,22 @@ class Classifier:
         return keras.layers.Flatten()(self.head(pooled))
 
 
-def build_classifier(size: int) -> Classifier:
+def build_classifier(size: int, precision: str = "float32") -> Classifier:
     """Build the network with fresh weights, for pictures of size x size pixels.
+
+    `precision` is the Keras dtype policy that the backbone computes in; its weights are float32 under any.
 
     The last batch normalization of each block starts at zero, so that a fresh block passes its input on and training
     starts from a shallower network (Goyal et al. 2017, arXiv:1706.02677, section 5.1). Loaded weights replace that.
     """
-    backbone = keras.applications.ResNet50(
-        include_top=False, weights=None, input_shape=(size, size, 3), name="backbone"
-    )
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)  # keras.applications takes it in no other way
+    try:
+        backbone = keras.applications.ResNet50(
+            include_top=False, weights=None, input_shape=(size, size, 3), name="backbone"
+        )
+    finally:
+        keras.config.set_dtype_policy(policy)
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = _BATCH_NORM_MOMENTUM

@@ -1,11 +1,12 @@
 """From labelled pictures to a model bundle: the whole story, each step in a room of its own."""
 
+import importlib
 import os
 import platform
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as version_of_package
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from contract.bundle import MODEL, MODEL_FP32, DataRecord, Manifest, TrainingRecord
+from contract.bundle import MODEL, MODEL_FP32, DataRecord, Manifest, PhaseSpeed, TrainingRecord
 from training.artifact.answers import ask
 from training.artifact.bundle import finish_bundle, unfinished_bundle, write_reference
 from training.artifact.export import check_parity, export
@@ -34,8 +35,13 @@ from training.evaluation.calibrate import (
 from training.evaluation.measure import evaluate
 from training.evaluation.report import write_report
 from training.fitting.batches import OnProgress, Pictures
-from training.fitting.devices import ALONE, Cluster, Devices, join
-from training.fitting.loop import Epoch, Say, fit, predict_logits
+from training.fitting.devices import ALONE, Cluster, join
+from training.fitting.features import remove_features
+from training.fitting.loop import Fitted, fit, predict_logits
+from training.fitting.precision import choose_precision
+from training.fitting.resuming.folder import folder_of, run_folder
+from training.fitting.resuming.stop import StopRequest, watch_signals
+from training.fitting.watch import Say
 from training.model import Classifier, build_classifier
 from training.weights import LoadedWeights, load_weights
 
@@ -57,6 +63,9 @@ def train(
     out: Path,
     *,
     cache: Path,
+    checkpoints: Path | None = None,
+    fresh: bool = False,
+    keep_features: bool = False,
     job: str = "local",
     cluster: Cluster = ALONE,
     on_progress: OnProgress = lambda *_: None,
@@ -64,34 +73,90 @@ def train(
 ) -> TrainedModel:
     """Train a classifier and write its bundle to `<out>/<version>`; if anything fails, nothing is left in `out`.
 
+    A run that SIGINT or SIGTERM ends is kept, and the same call goes on with it.
+
     Args:
         config: of the run.
         pictures: the folder of HAM10000's table and pictures.
         out: where versions lie; made if need be.
-        cache: where decoded pictures are kept between runs, and frozen features during one.
+        cache: where decoded pictures are kept between runs, and frozen features and the checkpoint during one.
+        checkpoints: a folder for this run's checkpoint alone, instead of one in the cache.
+        fresh: give up what an unfinished run like this left.
+        keep_features: leave the frozen features in the cache, for a next run that freezes the same.
         job: a name for the run, for the record.
-        cluster: the instances that take part, of which this one leads; the others call `take_part`.
+        cluster: the instances that take part, of which this one leads; on the others, call `take_part`.
         on_progress: called with what is being done, how many are done, of how many.
         say: called with a line for people about each step.
 
     Raises:
         DatasetError: the pictures cannot be trained on.
-        TrainingError: the weights or the devices cannot be used, the loss stopped being a number, or the export is not
-            the model.
+        TrainingError: the weights or the devices cannot be used, the loss stopped being a number, the checkpoint is of
+            another run, or the export is not the model.
+        RunInterruptedError: the process was told to end.
     """
+    with watch_signals() as stop, ExitStack() as held:
+        keeping = _Keeping(held, stop, checkpoints, fresh, keep_features)
+        return _train(config, pictures, out, cache, keeping, job, cluster, on_progress, say)
+
+
+def take_part(
+    config: TrainingConfig,
+    pictures: Path,
+    *,
+    cache: Path,
+    cluster: Cluster,
+    checkpoints: Path | None = None,
+    fresh: bool = False,
+    keep_features: bool = False,
+) -> None:
+    """Do this instance's share of a run that another one leads: quietly, and up to the trained weights.
+
+    Arguments and errors are those of `train`, and all instances must be given the same, each on a disk of its own;
+    `checkpoints` is only read, and must hold here what it holds where the run is led.
+    """
+    with watch_signals() as stop, ExitStack() as held:
+        keeping = _Keeping(held, stop, checkpoints, fresh, keep_features)
+        keras.utils.set_random_seed(config.seed)
+        data = _read(config, pictures, cache, lambda *_: None)
+        learned = _learn(config, data, cache, keeping, cluster, lambda *_: None, lambda _: None)
+    if not keep_features:
+        remove_features(learned.fitted.features)
+
+
+@dataclass(frozen=True, eq=False)
+class _Keeping:
+    """What happens to an unfinished run."""
+
+    held: ExitStack  # left when the run ends, well or not
+    stop: StopRequest
+    checkpoints: Path | None
+    fresh: bool
+    keep_features: bool
+
+
+def _train(
+    config: TrainingConfig,
+    pictures: Path,
+    out: Path,
+    cache: Path,
+    keeping: _Keeping,
+    job: str,
+    cluster: Cluster,
+    on_progress: OnProgress,
+    say: Say,
+) -> TrainedModel:
     began = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
     step = _timed(say)
 
     with step("read the pictures"):
-        dataset, split, learn, choose, held_out = _read(config, pictures, cache, on_progress)
+        data = _read(config, pictures, cache, on_progress)
+    dataset, split, learn, choose, held_out = data.dataset, data.split, data.learn, data.choose, data.held_out
     say(f"{len(dataset.rows)} pictures of {dataset.lesions} lesions: {len(learn)} to learn from, {len(choose)} to "
         f"choose by, {len(held_out)} held out")  # fmt: skip
 
-    with join(cluster) as devices:
-        say(f"devices: {devices}")
-        fitted = _fit(config, learn, choose, devices, cache, on_progress, say)
-    classifier, loaded, epochs, logits = fitted.classifier, fitted.loaded, fitted.epochs, fitted.logits
+    learned = _learn(config, data, cache, keeping, cluster, on_progress, say)
+    classifier, loaded, fitted, logits = learned.classifier, learned.loaded, learned.fitted, learned.logits
     temperature = fit_temperature(logits, choose.class_index)
 
     with unfinished_bundle(out) as folder:
@@ -125,7 +190,7 @@ def train(
                 calibration.operating_points,
                 config.seed,
             )
-            write_report(folder / "report", evaluation, epochs, gate)
+            write_report(folder / "report", evaluation, fitted.epochs, gate)
 
         bundle, manifest = finish_bundle(
             folder,
@@ -150,33 +215,36 @@ def train(
                 backend=keras.backend.backend(),
                 device=_device(),
                 seconds=time.perf_counter() - began,
+                weights_sha256=loaded.sha256,
+                precision=learned.precision,
+                epochs=len(fitted.epochs),
+                times_resumed=fitted.times_resumed,
+                speed={
+                    phase: PhaseSpeed(
+                        images_per_s=speed.images_per_s,
+                        step_ms=1000 * speed.step_s,
+                        feed_images_per_s=speed.feed_images_per_s,
+                        waiting_share=speed.waiting_share,
+                    )
+                    for phase, speed in fitted.speeds.items()
+                },
             ),
         )
+    if not keeping.keep_features:
+        remove_features(fitted.features)
     return TrainedModel(bundle, manifest, gate)
 
 
-def take_part(config: TrainingConfig, pictures: Path, *, cache: Path, cluster: Cluster) -> None:
-    """Do this instance's share of a run that another one leads: everything up to the trained weights, and quietly.
-
-    Args:
-        config: of the run, the same on all instances, as are the pictures.
-        pictures: as for `train`.
-        cache: as for `train`, on a disk of this instance's own.
-        cluster: the instances that take part, of which this one does not lead.
-
-    Raises:
-        DatasetError, TrainingError: as for `train`.
-    """
-    keras.utils.set_random_seed(config.seed)
-    _, _, learn, choose, _ = _read(config, pictures, cache, lambda *_: None)
-    with join(cluster) as devices:
-        _fit(config, learn, choose, devices, cache, lambda *_: None, lambda _: None)
+@dataclass(frozen=True, eq=False)
+class _Data:
+    dataset: Dataset
+    split: Split
+    learn: Pictures
+    choose: Pictures  # the epoch, the temperature and the thresholds by
+    held_out: Pictures
 
 
-def _read(
-    config: TrainingConfig, pictures: Path, cache: Path, on_progress: OnProgress
-) -> tuple[Dataset, Split, Pictures, Pictures, Pictures]:
-    """Read the pictures, and tell which are to learn from, to choose by, and held out."""
+def _read(config: TrainingConfig, pictures: Path, cache: Path, on_progress: OnProgress) -> _Data:
     dataset = read_dataset(pictures)
     if config.images is not None:
         dataset = sample_lesions(dataset, config.images, config.seed)
@@ -186,47 +254,65 @@ def _read(
     learn, choose, held_out = (
         Pictures(pixels, rows, class_index[rows]) for rows in (split.train, split.validation, split.test)
     )
-    return dataset, split, learn, choose, held_out
+    return _Data(dataset, split, learn, choose, held_out)
 
 
 @dataclass(frozen=True, eq=False)
-class _Fitted:
-    classifier: Classifier
+class _Learned:
+    classifier: Classifier  # in float32, with the best weights
+    precision: str  # that it learned in
     loaded: LoadedWeights
-    epochs: list[Epoch]
-    logits: np.ndarray  # of the pictures to choose by, before the temperature
+    fitted: Fitted
+    logits: np.ndarray  # of the pictures to choose by
 
 
-def _fit(
+def _learn(
     config: TrainingConfig,
-    learn: Pictures,
-    choose: Pictures,
-    devices: Devices,
-    scratch: Path,
+    data: _Data,
+    cache: Path,
+    keeping: _Keeping,
+    cluster: Cluster,
     on_progress: OnProgress,
     say: Say,
-) -> _Fitted:
-    """Do what all instances do together."""
+) -> _Learned:
+    """Build and fit: what all instances do together, on all their devices."""
     step = _timed(say)
-    with step("built the network"):
-        classifier = build_classifier(config.size)
-        loaded = load_weights(classifier, config.weights)
-    say(f"weights: {loaded}")
+    with join(cluster) as devices:
+        say(f"runs on {devices}")
+        with step("built the network"):
+            classifier = build_classifier(config.size, choose_precision(config))
+            loaded = load_weights(classifier, config.weights)
+        say(f"weights: {loaded}")
 
-    with step("trained"):
-        epochs = fit(
-            classifier,
-            config,
-            loaded,
-            learn,
-            choose,
-            devices=devices,
-            scratch=scratch,
-            on_progress=on_progress,
-            say=say,
-        )
-        logits = predict_logits(classifier, choose)
-    return _Fitted(classifier, loaded, epochs, logits)
+        with step("trained"):
+            run = {
+                **asdict(config),
+                "precision": classifier.precision,
+                "weights": loaded.sha256 or loaded.source,
+                "pictures": data.dataset.sha256,
+                "split": data.split.sha256,
+            }
+            kept = keeping.held.enter_context(
+                run_folder(keeping.checkpoints or folder_of(run, cache, say), fresh=keeping.fresh)
+            )
+            with keeping.stop.deferred():
+                fitted = fit(
+                    classifier,
+                    config,
+                    loaded,
+                    data.learn,
+                    data.choose,
+                    devices=devices,
+                    scratch=cache,
+                    checkpoints=kept,
+                    run=run,
+                    stop=keeping.stop,
+                    on_progress=on_progress,
+                    say=say,
+                )
+            precision, classifier = classifier.precision, classifier.in_float32()
+            logits = predict_logits(classifier, data.choose)
+    return _Learned(classifier, precision, loaded, fitted, logits)
 
 
 def _timed(say: Say) -> Callable[[str], Any]:
@@ -252,12 +338,8 @@ def _git_commit() -> str | None:
 
 def _versions() -> dict[str, str]:
     versions = {name: version_of_package(name) for name in RECORDED_VERSIONS}
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        versions["tensorflow"] = tensorflow.__version__
-    if keras.backend.backend() == "jax":
-        versions["jax"] = version_of_package("jax")
+    backend = importlib.import_module(keras.backend.backend())  # which Keras has loaded already
+    versions[backend.__name__] = backend.__version__
     return {"python": platform.python_version(), **versions}
 
 

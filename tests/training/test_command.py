@@ -28,5 +28,6 @@ def test_every_choice_that_is_offered_is_one_that_a_run_takes() -> None:
 
     from training.config import TrainingConfig
 
-    offered = {parameter.name for parameter in train.params} - {"folder", "out", "cache", "as_json"}
+    of_the_command = {"folder", "out", "cache", "checkpoints", "fresh", "keep_features", "as_json"}
+    offered = {parameter.name for parameter in train.params} - of_the_command
     assert offered <= {field.name for field in fields(TrainingConfig)}

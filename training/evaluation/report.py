@@ -12,7 +12,7 @@ from contract.bundle import Manifest
 from contract.labels import BY_CODE, CODES
 from training.artifact.quantize import Gate
 from training.evaluation.measure import HEADLINE, Evaluation
-from training.fitting.loop import Epoch
+from training.fitting.phases import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

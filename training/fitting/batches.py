@@ -1,21 +1,20 @@
 """Labelled pictures as the batches that Keras asks for: from pixels, or from what frozen stages make of them."""
 
-import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import keras
 import numpy as np
 
-from contract.errors import TrainingError
 from contract.labels import CODES
-from training.fitting.augment import exact_views
+from training.fitting.imbalance import draw_pictures
 
 OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 PREDICT_BATCH: Final = 64  # pictures
+THREADS: Final = 2  # that read batches while a step runs; they come in their order all the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,97 +33,145 @@ class Pictures:
         return np.asarray(self.pixels[self.rows[start : start + length]])
 
 
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """What `fit` and `evaluate` take: batches of (inputs, one-hot classes, loss weights).
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What a network is shown: `views[any][rows]`, and the class of each row."""
 
-    Shuffled anew for each epoch if given a generator, and then the last, smaller batch is left out, for batch
-    normalization cannot learn from one picture; in order and whole otherwise.
+    views: Sequence[np.ndarray]  # of the same pictures: pixels, or frozen features
+    rows: np.ndarray
+    class_index: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, chosen: np.ndarray, view: np.ndarray) -> np.ndarray:
+        """Read examples by their positions, each in its view; float16 becomes float32."""
+        rows = self.rows[chosen]
+        if len(self.views) == 1:
+            read = np.asarray(self.views[0][rows])
+        else:
+            read = np.empty((len(chosen), *self.views[0].shape[1:]), self.views[0].dtype)
+            for number, of_view in enumerate(self.views):
+                these = view == number
+                read[these] = of_view[rows[these]]
+        return read.astype(np.float32) if read.dtype == np.float16 else read
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """What one epoch shows, in its order: positions of examples, which view of each, and what it is mixed with."""
+
+    chosen: np.ndarray
+    view: np.ndarray
+    partner: np.ndarray
+    partner_view: np.ndarray
+    share: np.ndarray | None  # of the first in the mixture, float32; None where nothing is mixed
+
+
+def draw_epoch(
+    examples: Examples, random: np.random.Generator, *, balance_power: float = 0.0, mixup: float = 0.0
+) -> Draw:
+    """Draw one epoch, shuffled; the same state of `random` draws the same.
+
+    Args:
+        examples: to draw from.
+        random: what is drawn with.
+        balance_power: 0 shows every picture once, 1 as many of each class; see `draw_pictures`.
+        mixup: the alpha of Zhang et al. 2018 (arXiv:1710.09412): each picture is mixed with another by a share of its
+            own from Beta(alpha, alpha); 0 mixes nothing. Where frozen features are mixed instead of pictures, that is
+            their manifold mixup at one layer (Verma et al. 2019, arXiv:1806.05236).
+    """
+    count = len(examples)
+    chosen = draw_pictures(examples.class_index, balance_power, random)
+    view = random.integers(len(examples.views), size=count)
+    order = random.permutation(count)
+    share = random.beta(mixup, mixup, count).astype(np.float32) if mixup else None
+    return Draw(chosen, view, chosen[order], view[order], share)
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """What `fit` and `evaluate` take: batches of (inputs, classes, loss weights) of one epoch.
+
+    In the order of a draw, and then the last, smaller batch is left out, for batch normalization cannot learn from one
+    picture; without a draw, in order and whole. Inputs are the examples, or (first, second, share) where a draw mixes
+    them; classes are one-hot, or shares of two. Nothing changes while it is read, so threads may read ahead.
     """
 
     def __init__(
         self,
-        views: Sequence[np.ndarray],
-        rows: np.ndarray,
-        class_index: np.ndarray,
+        examples: Examples,
         batch_size: int,
+        *,
+        draw: Draw | None = None,
         class_weights: np.ndarray | None = None,
-        random: np.random.Generator | None = None,
+        first: int = 0,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
-        """Serve `views[any][rows]`: where a picture has several views, a shuffled epoch takes one of them at random."""
-        super().__init__()
-        self._views, self._rows, self._class_index = views, rows, class_index
-        self._batch_size = min(batch_size, len(rows))
+        """Serve one epoch, or what is left of it from batch `first` on.
+
+        Args:
+            examples: to show.
+            batch_size: of the whole batch, over all shards; fewer if there are fewer examples.
+            draw: of this epoch.
+            class_weights: of the loss, shape (7,); one each by default.
+            first: the number of the first batch.
+            shard: (index, count): of every batch, this process is given the index-th of `count` equal slices.
+
+        Raises:
+            ValueError: the batch cannot be cut into that many equal slices.
+        """
+        super().__init__(workers=THREADS, max_queue_size=4 * THREADS)
+        self._examples, self._draw, self._first, self._shard = examples, draw, first, shard
+        self._batch_size = min(batch_size, len(examples) // shard[1] * shard[1])
+        if self._batch_size % shard[1]:
+            raise ValueError(f"A batch of {batch_size} cannot be dealt evenly to {shard[1]} processes.")
         self._class_weights = np.ones(len(CODES)) if class_weights is None else class_weights
-        self._random = random
-        self._order = np.arange(len(rows))
-        self._view = np.zeros(len(rows), int)
-        self.on_epoch_end()
+        self.reads: dict[int, tuple[float, float]] = {}  # when each batch was read: from, to, in perf_counter's seconds
+
+    @property
+    def pictures_per_batch(self) -> int:
+        """How many pictures a step sees, over all shards."""
+        return self._batch_size
+
+    @property
+    def pictures_read_per_batch(self) -> int:
+        """How many pictures this process reads for a step: its slice, twice where they are mixed."""
+        mixed = self._draw is not None and self._draw.share is not None
+        return self._batch_size // self._shard[1] * (2 if mixed else 1)
 
     def __len__(self) -> int:
-        whole, rest = divmod(len(self._rows), self._batch_size)
-        return whole if self._random or not rest else whole + 1
+        whole, rest = divmod(len(self._examples), self._batch_size)
+        return (whole if self._draw or not rest else whole + 1) - self._first
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        inputs = np.stack([self._views[self._view[i]][self._rows[i]] for i in chosen])
-        classes = self._class_index[chosen]
-        if inputs.dtype == np.float16:
-            inputs = inputs.astype(np.float32)
-        return inputs, np.eye(len(CODES), dtype=np.float32)[classes], self._class_weights[classes].astype(np.float32)
+    def __getitem__(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
+        began = time.perf_counter()
+        start = (index + self._first) * self._batch_size
+        stop = min(start + self._batch_size, len(self._examples))
+        number, of = self._shard
+        length = stop - start
+        batch = self._read(slice(start + length * number // of, start + length * (number + 1) // of))
+        self.reads[index] = began, time.perf_counter()
+        return batch
 
-    def on_epoch_end(self) -> None:
-        """Shuffle, if this is shuffled at all."""
-        if self._random:
-            self._order = self._random.permutation(len(self._rows))
-            self._view = self._random.integers(len(self._views), size=len(self._rows))
+    def _read(self, part: slice) -> tuple[Any, np.ndarray, np.ndarray]:
+        examples, draw = self._examples, self._draw
+        if draw is None:
+            chosen = np.arange(part.start, part.stop)
+            inputs = examples.read(chosen, np.zeros(len(chosen), int))
+            return inputs, *self._targets(chosen)
+        inputs = examples.read(draw.chosen[part], draw.view[part])
+        classes, weights = self._targets(draw.chosen[part])
+        if draw.share is None:
+            return inputs, classes, weights
+        partners = examples.read(draw.partner[part], draw.partner_view[part])
+        partner_classes, partner_weights = self._targets(draw.partner[part])
+        share = draw.share[part]
+        # So that the loss of the mixture is the mixture of the two weighted losses.
+        mine, theirs = share * weights, (1 - share) * partner_weights
+        together = mine + theirs
+        mixed = (mine[:, None] * classes + theirs[:, None] * partner_classes) / together[:, None]
+        return (inputs, partners, share), mixed, together
 
-
-def class_weights(class_index: np.ndarray, power: float) -> np.ndarray:
-    """Weigh each class's loss by its inverse frequency to `power`, so that the mean over the pictures is one.
-
-    Returns:
-        shape (7,); a class without pictures has weight 0.
-    """
-    counts = np.bincount(class_index, minlength=len(CODES)).astype(float)
-    weights = np.where(counts > 0, np.maximum(counts, 1) ** -power, 0.0)
-    return np.asarray(weights * counts.sum() / (weights * counts).sum())
-
-
-def compute_once(
-    below: keras.Model, pictures: Pictures, views: int, folder: Path, name: str, on_progress: OnProgress
-) -> list[np.ndarray]:
-    """Run frozen stages over every picture, once for each of its views, into files of float16.
-
-    Returns:
-        an array for each view, mapped from `folder`; row i belongs to row i of `pictures`.
-
-    Raises:
-        TrainingError: the files do not fit on the disk.
-    """
-    shape = (len(pictures), *below.output_shape[1:])
-    needed = views * int(np.prod(shape)) * 2  # bytes
-    if needed > (free := shutil.disk_usage(folder).free):
-        raise TrainingError(
-            f"The frozen features need {needed / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB free: free some "
-            "space, name another cache folder, or take fewer pictures or views."
-        )
-    features = [
-        np.lib.format.open_memmap(folder / f"{name}-{view}.npy", "w+", np.float16, shape) for view in range(views)
-    ]
-    for start in range(0, len(pictures), PREDICT_BATCH):
-        pixels = pictures.batch(start, PREDICT_BATCH)
-        for into, view in zip(features, exact_views(pixels, views), strict=True):
-            into[start : start + len(pixels)] = predict(below, view)
-        on_progress(f"computing frozen features ({name})", start + len(pixels), len(pictures))
-    return list(features)
-
-
-def predict(model: keras.Model, batch: np.ndarray) -> Any:
-    """Run a model on one batch; all batches but the last of a set should have the same length.
-
-    A shorter batch is filled up, so that the model is not compiled anew for its length.
-    """
-    missing = PREDICT_BATCH - len(batch)
-    if missing > 0:
-        batch = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)])
-    return model.predict_on_batch(batch)[: len(batch) - max(missing, 0)]
+    def _targets(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        class_index = self._examples.class_index[chosen]
+        return np.eye(len(CODES), dtype=np.float32)[class_index], self._class_weights[class_index].astype(np.float32)

@@ -6,7 +6,10 @@ The means are Keras's own: `keras.distribution.DataParallel` on JAX, `tf.distrib
 which stays on one instance (docs/decisions/devices.md).
 """
 
+import hashlib
 import json
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ import keras
 import numpy as np
 
 from contract.errors import TrainingError
+from training.fitting.resuming.stop import RunInterruptedError, StopRequest
 
 RESOURCE_CONFIG: Final = Path("/opt/ml/input/config/resourceconfig.json")  # written by SageMaker into each instance
 COORDINATOR_PORT: Final = 12321  # on the first host; between the instances of one training job all ports are open
@@ -125,6 +129,31 @@ class Devices:
                 if isinstance(layer, keras.layers.BatchNormalization):
                     layer.synchronized = True
 
+    def check_same(self, described: Any) -> None:
+        """Make sure that all instances are about to do the same, for else they would wait for each other for ever.
+
+        Args:
+            described: what they do, for JSON.
+
+        Raises:
+            TrainingError: they are not.
+        """
+        if len(self.cluster.hosts) == 1:
+            return
+        from jax.experimental.multihost_utils import process_allgather
+
+        digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).digest()
+        everywhere = np.asarray(process_allgather(np.frombuffer(digest, np.uint8)))
+        if (everywhere != everywhere[0]).any():
+            raise TrainingError(
+                "The instances of this run are not about to do the same: give all of them the same settings, pictures "
+                "and weights, and the same checkpoint or none."
+            )
+
+    def share_stop(self, stop: StopRequest) -> keras.callbacks.Callback:
+        """Make the callback of all fits of a run by which a SIGTERM to one instance ends all of them at one step."""
+        return keras.callbacks.Callback() if len(self.cluster.hosts) == 1 else _SharedStop(stop)
+
     def share(self, batches: keras.utils.PyDataset, pictures: int) -> keras.utils.PyDataset:
         """Cut the batches of a set of `pictures` into shares, where the last one need not come out even."""
         return batches if len(self) == 1 else _Shares(batches, pictures, len(self), self.shard)
@@ -141,7 +170,7 @@ class _Shares(keras.utils.PyDataset):  # type: ignore[misc]
     """
 
     def __init__(self, batches: keras.utils.PyDataset, pictures: int, devices: int, shard: tuple[int, int]) -> None:
-        super().__init__()
+        super().__init__(workers=batches.workers, max_queue_size=batches.max_queue_size)
         self._batches = batches
         self._length = -(-len(batches[0][0]) // devices) * devices
         self._weight = len(batches) * self._length / pictures
@@ -155,17 +184,27 @@ class _Shares(keras.utils.PyDataset):  # type: ignore[misc]
         inputs, classes, weights = (_fill(part, self._length)[self._mine] for part in self._batches[index])
         return inputs, classes, (weights * self._weight).astype(weights.dtype)
 
-    def on_epoch_begin(self) -> None:
-        """Pass on."""
-        self._batches.on_epoch_begin()
-
-    def on_epoch_end(self) -> None:
-        """Pass on, for a new order."""
-        self._batches.on_epoch_end()
-
 
 def _fill(part: np.ndarray, length: int) -> np.ndarray:
     return np.concatenate([part, np.zeros((length - len(part), *part.shape[1:]), part.dtype)])
+
+
+class _SharedStop(keras.callbacks.Callback):  # type: ignore[misc]
+    """Asks JAX, which hears the signal in place of Python, at which step all instances are to stop."""
+
+    def __init__(self, stop: StopRequest) -> None:
+        super().__init__()
+        self._stop = stop
+        self._step = 0  # of all fits
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Ask; every instance does so after every step."""
+        from jax.experimental.multihost_utils import reached_preemption_sync_point
+
+        del batch, logs
+        self._step += 1
+        if reached_preemption_sync_point(self._step):
+            self._stop.by = signal.SIGTERM
 
 
 @contextmanager
@@ -187,9 +226,14 @@ def join(cluster: Cluster = ALONE, at_most: int | None = None) -> Iterator[Devic
     if several:
         _meet(cluster)
     devices = Devices(cluster, tuple(keras.distribution.list_devices()[:at_most]))
-    with _spread(devices):
-        yield devices
-    if several:  # not after an error: it would wait for the others, who wait for this one's share of the next step
+    try:
+        with _spread(devices):
+            yield devices
+    except RunInterruptedError:  # all of them were, at the same step
+        if several:
+            _part()
+        raise
+    if several:  # not after another error: the others would not come, for they wait for this one's share of a step
         _part()
 
 
@@ -217,6 +261,8 @@ def _part() -> None:
     import jax
 
     jax.distributed.shutdown()  # type: ignore[no-untyped-call]
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))  # JAX heard it until here, past Python
 
 
 def _spread(devices: Devices) -> AbstractContextManager[Any]:

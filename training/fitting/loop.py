@@ -1,95 +1,39 @@
 """The training loop: two phases, each from its lowest learning stage upwards, and the best weights seen kept."""
 
-import math
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import keras
 import numpy as np
-from keras import ops
 
-from contract.errors import TrainingError
-from contract.labels import CODES
 from training.config import TrainFrom, TrainingConfig
-from training.fitting.augment import build_augmentation
-from training.fitting.batches import PREDICT_BATCH, Batches, OnProgress, Pictures, class_weights, compute_once, predict
+from training.fitting.augment import Mix, build_augmentation
+from training.fitting.batches import PREDICT_BATCH, Batches, Examples, OnProgress, Pictures, draw_epoch
 from training.fitting.devices import ONE_PROCESSOR, Devices
-from training.model import STAGES, Classifier
+from training.fitting.features import features_folder, frozen_features, predict
+from training.fitting.imbalance import build_loss, loss_weights
+from training.fitting.phases import Epoch, Phase, plan_phases
+from training.fitting.precision import scale_loss
+from training.fitting.resuming.keeper import Keeper, Position
+from training.fitting.resuming.stop import StopRequest
+from training.fitting.speed import Meter, Speed, StepClock
+from training.fitting.watch import BalancedAccuracy, Say, Watch
+from training.model import Classifier
 from training.weights import LoadedWeights
-
-Say = Callable[[str], None]  # a line for people
 
 # With these as the lowest learning stage, what lies below is most of the work and small when done: compute it once.
 COMPUTED_ONCE: Final = ("conv4", "conv5", "head")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phase:
-    """A stretch of epochs over which the same stages learn."""
+class Fitted:
+    """How a run went."""
 
-    name: str
-    train_from: TrainFrom
-    epochs: int
-    learning_rate: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """What one pass over the training pictures came to."""
-
-    phase: str
-    loss: float  # weighted, as trained on
-    balanced_accuracy: float  # on the training pictures as they were shown
-    validation_loss: float
-    validation_balanced_accuracy: float
-    seconds: float
-
-
-class BalancedAccuracy(keras.metrics.Metric):  # type: ignore[misc]
-    """The mean, over the classes that occur, of the share of their pictures that were recognised."""
-
-    def __init__(self, name: str = "balanced_accuracy") -> None:
-        super().__init__(name=name)
-        self.hits = self.add_weight(shape=(len(CODES),), initializer="zeros", name="hits")
-        self.pictures = self.add_weight(shape=(len(CODES),), initializer="zeros", name="pictures")
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Count a batch of one-hot classes and logits; weights play no part."""
-        del sample_weight
-        hit = ops.cast(ops.equal(ops.argmax(y_true, -1), ops.argmax(y_pred, -1)), "float32")
-        y_true = ops.cast(y_true, "float32")
-        self.hits.assign_add(ops.sum(y_true * ops.expand_dims(hit, -1), axis=0))
-        self.pictures.assign_add(ops.sum(y_true, axis=0))
-
-    def result(self) -> Any:
-        """Divide."""
-        occurring = ops.cast(ops.greater(self.pictures, 0), "float32")
-        return ops.sum(self.hits / ops.maximum(self.pictures, 1)) / ops.maximum(ops.sum(occurring), 1)
-
-
-def plan_phases(config: TrainingConfig, loaded: LoadedWeights) -> list[Phase]:
-    """Decide what learns when: first what started fresh, then from `train_from` upwards; nothing fresh stays frozen."""
-    order = ("all", *STAGES[1:])
-    lowest = min(config.train_from, loaded.lowest_fresh, key=order.index)
-    phases = (
-        Phase(
-            name="head",
-            train_from=loaded.lowest_fresh,
-            epochs=config.head_epochs,
-            learning_rate=config.head_learning_rate,
-        ),
-        Phase(
-            name="fine-tuning",
-            train_from=lowest,
-            epochs=config.fine_tune_epochs,
-            learning_rate=config.fine_tune_learning_rate,
-        ),
-    )
-    return [phase for phase in phases if phase.epochs]
+    epochs: list[Epoch]
+    speeds: dict[str, Speed]  # of each phase
+    times_resumed: int
+    features: list[Path]  # folders of frozen features, in the scratch folder, for the next run or `remove_features`
 
 
 def fit(
@@ -101,9 +45,12 @@ def fit(
     *,
     devices: Devices = ONE_PROCESSOR,
     scratch: Path,
-    on_progress: OnProgress,
-    say: Say,
-) -> list[Epoch]:
+    checkpoints: Path | None = None,
+    run: dict[str, Any] | None = None,
+    stop: StopRequest | None = None,
+    on_progress: OnProgress = lambda *_: None,
+    say: Say = lambda _: None,
+) -> Fitted:
     """Train the classifier in place; it ends with the weights of the best epoch, by balanced accuracy in validation.
 
     Args:
@@ -112,57 +59,45 @@ def fit(
         loaded: which of those weights are fresh.
         train: to learn from; no lesion of it may be in `validation`.
         validation: to choose the epoch by.
-        devices: what was joined, and is inside; the classifier was built there.
-        scratch: a folder on a disk with room for frozen features, which are removed at the end.
+        devices: what was joined, and still is; the classifier was built there.
+        scratch: a folder on a disk with room for frozen features, which stay there.
+        checkpoints: a folder for this run alone, which is there; a run that it holds is taken up. None keeps nothing.
+        run: what else decides the result: a checkpoint that was written under another one is refused.
+        stop: asked between steps whether to end.
         on_progress: called as ("training", step, steps) and for the frozen features.
         say: called with a line for each epoch.
 
     Raises:
-        TrainingError: the loss stopped being a number, or the disk is too small.
+        TrainingError: the loss stopped being a number, the disk is too small, the checkpoint is not of this run, or
+            the devices cannot share it.
+        RunInterruptedError: `stop` was requested; the run is written down.
     """
-    phases = plan_phases(config, loaded)
-    weights = class_weights(train.class_index, config.class_balance)
-    random = np.random.default_rng(config.seed)
+    stop = stop or StopRequest()
     devices.check_batch(min(config.batch_size, len(train)))
-    steps_per_epoch = max(1, len(train) // config.batch_size)
-    watch = _Watch(classifier, phases, steps_per_epoch, config.patience, on_progress, say)
-    for phase in phases:
+    phases = plan_phases(config, loaded)
+    steps = max(1, len(train) // config.batch_size)  # in an epoch
+    watch, meter = Watch(classifier, phases, steps, config.patience, on_progress, say), Meter()
+    keeper = Keeper(checkpoints, run or {}, classifier, watch, meter, stop, say, writes=devices.cluster.leads)
+    keeper.resume(phases)
+    devices.check_same([asdict(config), run, len(train), len(validation), asdict(keeper.position)])
+    told_to_stop = devices.share_stop(stop)
+    while keeper.position.phase < len(phases):
+        phase = phases[keeper.position.phase]
         classifier.freeze_below(phase.train_from)
-        with TemporaryDirectory(prefix="features-", dir=scratch) as folder:
-            if phase.train_from in COMPUTED_ONCE:
-                below, model = classifier.below(phase.train_from), classifier.above(phase.train_from)
-                views = config.frozen_views if config.augment else 1
-                seen = compute_once(below, train, views, Path(folder), "training", on_progress)
-                held_out = compute_once(below, validation, 1, Path(folder), "validation", on_progress)
-                train_rows, validation_rows = np.arange(len(train)), np.arange(len(validation))
-            else:
-                model = classifier.whole(build_augmentation(config.seed) if config.augment else None)
-                seen, held_out = [train.pixels], [validation.pixels]
-                train_rows, validation_rows = train.rows, validation.rows
-            devices.prepare(model)
-            model.compile(
-                optimizer=keras.optimizers.Adam(_schedule(phase, config, steps_per_epoch)),
-                loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-                metrics=[BalancedAccuracy()],
-                jit_compile=devices.jit_compile,
-            )
-            model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the whole step a second time
-            watch.start(phase)
-            model.fit(
-                devices.share(
-                    Batches(seen, train_rows, train.class_index, config.batch_size, weights, random),
-                    steps_per_epoch * min(config.batch_size, len(train)),
-                ),
-                validation_data=devices.share(
-                    Batches(held_out, validation_rows, validation.class_index, PREDICT_BATCH), len(validation)
-                ),
-                epochs=phase.epochs,
-                shuffle=False,  # Batches does
-                verbose=0,
-                callbacks=[watch],
-            )
+        learn, choose = _examples(classifier, config, phase, train, validation, scratch, on_progress, keeper, stop)
+        models = _build_models(classifier, config, phase, train, steps, devices)
+        keeper.enter(models.learning, steps)
+        watch.start(phase, keeper.position.epoch, keeper.position.step)
+        clock = meter.clock(phase.name)
+        _run_phase(models, config, learn, choose, phases, watch, clock, keeper, stop, devices, told_to_stop)
+        say(f"  {phase.name}: {meter.of[phase.name]}")
     watch.restore_best()
-    return watch.epochs
+    return Fitted(
+        epochs=watch.epochs,
+        speeds=meter.of,
+        times_resumed=keeper.times_resumed,
+        features=[scratch / name for name in sorted(keeper.features)],
+    )
 
 
 def predict_logits(classifier: Classifier, pictures: Pictures) -> np.ndarray:
@@ -170,6 +105,108 @@ def predict_logits(classifier: Classifier, pictures: Pictures) -> np.ndarray:
     model = classifier.whole()
     parts = [predict(model, pictures.batch(start, PREDICT_BATCH)) for start in range(0, len(pictures), PREDICT_BATCH)]
     return np.concatenate(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Models:
+    """Two over the same layers: one with what changes the pictures, which learns, and one as they are, to judge by."""
+
+    learning: keras.Model
+    judging: keras.Model
+
+
+def _examples(
+    classifier: Classifier,
+    config: TrainingConfig,
+    phase: Phase,
+    train: Pictures,
+    validation: Pictures,
+    scratch: Path,
+    on_progress: OnProgress,
+    keeper: Keeper,
+    stop: StopRequest,
+) -> tuple[Examples, Examples]:
+    """Take the pictures themselves, or what frozen stages make of them."""
+    if phase.train_from in COMPUTED_ONCE:
+        views = config.frozen_views if config.augment else 1
+        folder = features_folder(classifier, phase.train_from, views, train, validation, scratch)
+        keeper.features.add(folder.name)
+        below = classifier.below(phase.train_from)
+        return frozen_features(below, views, train, validation, folder, on_progress, stop)
+    return (
+        Examples([train.pixels], train.rows, train.class_index),
+        Examples([validation.pixels], validation.rows, validation.class_index),
+    )
+
+
+def _build_models(
+    classifier: Classifier,
+    config: TrainingConfig,
+    phase: Phase,
+    train: Pictures,
+    steps_per_epoch: int,
+    devices: Devices,
+) -> _Models:
+    boundary: TrainFrom = phase.train_from if phase.train_from in COMPUTED_ONCE else "all"
+    judging = classifier.whole() if boundary == "all" else classifier.above(boundary)
+    shape, dtype = judging.input_shape[1:], judging.input.dtype
+    if config.mixup:
+        inputs = [keras.Input(shape, dtype=dtype), keras.Input(shape, dtype=dtype), keras.Input(())]
+        shown = Mix(dtype="float32")(*inputs)
+    else:
+        inputs = shown = keras.Input(shape, dtype=dtype)
+    if config.augment and boundary == "all":
+        shown = build_augmentation(config.seed)(shown)
+    learning = keras.Model(inputs, classifier.logits_of(shown, boundary), name="learning")
+    loss = build_loss(config, train.class_index)
+    devices.prepare(learning)
+    learning.compile(
+        optimizer=scale_loss(keras.optimizers.Adam(_schedule(phase, config, steps_per_epoch)), classifier.precision),
+        loss=loss,
+        metrics=[BalancedAccuracy()],
+        jit_compile=devices.jit_compile,
+    )
+    learning.optimizer.build(learning.trainable_variables)  # else TensorFlow traces the whole step a second time
+    judging.compile(loss=loss, metrics=[BalancedAccuracy()], jit_compile=devices.jit_compile)
+    return _Models(learning, judging)
+
+
+def _run_phase(
+    models: _Models,
+    config: TrainingConfig,
+    learn: Examples,
+    choose: Examples,
+    phases: list[Phase],
+    watch: Watch,
+    clock: StepClock,
+    keeper: Keeper,
+    stop: StopRequest,
+    devices: Devices,
+    told_to_stop: keras.callbacks.Callback,
+) -> None:
+    """Train and judge epoch by epoch, from where the keeper is, until the phase is over."""
+    weights = loss_weights(config, learn.class_index)
+    balance_power = config.balance_power if config.class_balance == "sampling" else 0.0
+    number = keeper.position.phase
+    while keeper.position.phase == number:
+        epoch, first = keeper.position.epoch, keeper.position.step
+        random = np.random.default_rng([config.seed, number, epoch])
+        draw = draw_epoch(learn, random, balance_power=balance_power, mixup=config.mixup)
+        batches = Batches(learn, config.batch_size, draw=draw, class_weights=weights, first=first, shard=devices.shard)
+        models.learning.fit(
+            batches,
+            shuffle=False,  # the draw is
+            verbose=0,
+            callbacks=[watch, clock.time(batches), told_to_stop, keeper.begin(first)],
+        )
+        watch.check()
+        if stop.requested and keeper.position.step:
+            keeper.give_way(phases)
+        shown = devices.share(Batches(choose, PREDICT_BATCH), len(choose))
+        go_on = watch.judge(models.judging.evaluate(shown, verbose=0, return_dict=True))
+        go_on = go_on and epoch + 1 < phases[number].epochs
+        following = Position(phase=number, epoch=epoch + 1) if go_on else Position(phase=number + 1)
+        keeper.end_epoch(following, phases)
 
 
 def _schedule(phase: Phase, config: TrainingConfig, steps_per_epoch: int) -> Any:
@@ -181,80 +218,3 @@ def _schedule(phase: Phase, config: TrainingConfig, steps_per_epoch: int) -> Any
     return keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warm_up), warmup_target=phase.learning_rate, warmup_steps=warm_up
     )
-
-
-class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports each step, keeps the best weights of all phases, and ends a phase that no longer gets better."""
-
-    def __init__(
-        self,
-        classifier: Classifier,
-        phases: list[Phase],
-        steps_per_epoch: int,
-        patience: int,
-        on_progress: OnProgress,
-        say: Say,
-    ) -> None:
-        super().__init__()
-        self.epochs: list[Epoch] = []
-        self._classifier, self._phases, self._patience = classifier, phases, patience
-        self._on_progress, self._say = on_progress, say
-        self._steps_per_epoch = steps_per_epoch
-        self._steps = steps_per_epoch * sum(phase.epochs for phase in phases)
-        self._now, self._step = phases[0], 0
-        self._best = -1.0
-        self._best_weights: list[list[np.ndarray]] = []
-        self._waited = 0
-
-    def start(self, phase: Phase) -> None:
-        """Begin a phase, which has its own patience to better what was reached so far."""
-        before = self._phases[: self._phases.index(phase)]
-        self._step = self._steps_per_epoch * sum(earlier.epochs for earlier in before)
-        self._now, self._waited = phase, 0
-        self._on_progress("training", self._step, self._steps)
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Note the time."""
-        del epoch, logs
-        self._began = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Report the step, and stop at a loss that no further step can mend."""
-        del batch
-        if logs and not math.isfinite(logs["loss"]):
-            raise TrainingError(
-                f"The loss stopped being a number in epoch {len(self.epochs) + 1}: lower the learning rate of the "
-                f"{self._now.name} phase, which is {self._now.learning_rate:g}."
-            )
-        self._step += 1
-        self._on_progress("training", self._step, self._steps)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Record and tell the epoch; keep its weights if they are the best so far."""
-        logs = logs or {}
-        done = Epoch(
-            phase=self._now.name,
-            loss=float(logs["loss"]),
-            balanced_accuracy=float(logs["balanced_accuracy"]),
-            validation_loss=float(logs["val_loss"]),
-            validation_balanced_accuracy=float(logs["val_balanced_accuracy"]),
-            seconds=time.perf_counter() - self._began,
-        )
-        self.epochs.append(done)
-        self._say(
-            f"  {done.phase} {epoch + 1}/{self._now.epochs}: loss {done.loss:.3f}, balanced accuracy "
-            f"{done.balanced_accuracy:.3f} in training, {done.validation_balanced_accuracy:.3f} in validation "
-            f"({done.seconds:.1f} s)"
-        )
-        self._waited += 1
-        if done.validation_balanced_accuracy > self._best:
-            self._best, self._waited = done.validation_balanced_accuracy, 0
-            self._best_weights = [part.get_weights() for part in (self._classifier.backbone, self._classifier.head)]
-        if self._waited >= self._patience:
-            self.model.stop_training = True
-
-    def restore_best(self) -> None:
-        """Go back to the weights of the best epoch; the steps of phases that ended early count as done."""
-        self._on_progress("training", self._steps, self._steps)
-        for part, weights in zip((self._classifier.backbone, self._classifier.head), self._best_weights, strict=True):
-            part.set_weights(weights)

@@ -1,7 +1,8 @@
 """One process of a run, as the tests of devices start it: fits the same small thing in the way that it is told.
 
-Its argument is a JSON object: hosts, index, port, and for each fit one after the other `at_most` how many devices it
-takes (null: all), and `out`, the file that it writes if it leads.
+Its argument is a JSON object: hosts, index and port of the cluster; `loaded`, how many stages keep their weights;
+`config`; and for each fit, one after the other, `at_most` how many devices it takes (null: all), and `out`, the file
+that it writes if it leads.
 """
 
 import json
@@ -33,34 +34,34 @@ def main(told: dict[str, Any]) -> None:
     class_index = random.choice(7, LEARN + CHOOSE, p=[0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.1])
     learn = Pictures(pixels, np.arange(LEARN), class_index[:LEARN])
     choose = Pictures(pixels, np.arange(LEARN, LEARN + CHOOSE), class_index[LEARN:])
-    config = TrainingConfig(size=SIZE, batch_size=8, head_epochs=2, fine_tune_epochs=0, patience=9, seed=1)
+    config = TrainingConfig(size=SIZE, batch_size=8, seed=1, **told["config"])
+    loaded = LoadedWeights(source="test", loaded=STAGES[: told["loaded"]], fresh=STAGES[told["loaded"] :])
     cluster = Cluster(hosts=tuple(told["hosts"]), index=told["index"], port=told["port"])
 
     for at_most, out in zip(told["at_most"], told["out"], strict=True):
         keras.utils.set_random_seed(config.seed)
         with join(cluster, at_most) as devices, TemporaryDirectory() as scratch:
-            print(f"{devices}", flush=True)
+            sys.stdout.write(f"{devices}\n")
             classifier = build_classifier(SIZE)
-            epochs = fit(
+            fitted = fit(
                 classifier,
                 config,
-                LoadedWeights(source="test", loaded=STAGES[:4], fresh=STAGES[4:]),
+                loaded,
                 learn,
                 choose,
                 devices=devices,
                 scratch=Path(scratch),
-                on_progress=lambda *_: None,
-                say=print,
             )
         if cluster.leads:
-            weights = {
-                weight.path: keras.ops.convert_to_numpy(weight)
-                for part in (classifier.backbone, classifier.head)
-                for weight in part.weights
-                if weight.path.startswith(("conv5", "head"))
-            }
-            losses = [[epoch.loss, epoch.validation_loss, epoch.validation_balanced_accuracy] for epoch in epochs]
-            np.savez(out, devices=len(devices), losses=losses, **weights)
+            weights = [*classifier.backbone.weights, *classifier.head.weights]
+            np.savez(
+                out,
+                devices=len(devices),
+                loss=[epoch.loss for epoch in fitted.epochs],
+                validation_loss=[epoch.validation_loss for epoch in fitted.epochs],
+                validation_balanced_accuracy=[epoch.validation_balanced_accuracy for epoch in fitted.epochs],
+                **{weight.path: keras.ops.convert_to_numpy(weight) for weight in weights},
+            )
 
 
 def _make_two_devices_of_tensorflow() -> None:

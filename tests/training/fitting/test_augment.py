@@ -1,10 +1,12 @@
 """Augmentation: acts in training alone, stays in range, and the exact views are eight different ones."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import pytest
 
-from training.fitting.augment import build_augmentation, exact_views
+from training.fitting.augment import Mix, RandomLight, RandomPlace, build_augmentation, exact_views
 
 
 @pytest.fixture(scope="module")
@@ -12,9 +14,13 @@ def pixels() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
 
 
+def seen_by(layer: keras.layers.Layer, pictures: np.ndarray) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(layer(pictures, training=True)))
+
+
 def test_pictures_are_changed_in_training_and_nowhere_else(pixels: np.ndarray) -> None:
     augmentation = build_augmentation(seed=1)
-    seen = keras.ops.convert_to_numpy(augmentation(pixels, training=True))
+    seen = seen_by(augmentation, pixels)
     asked = keras.ops.convert_to_numpy(augmentation(pixels, training=False))
     assert seen.dtype == np.float32
     assert 0 <= seen.min() < seen.max() <= 255
@@ -22,12 +28,56 @@ def test_pictures_are_changed_in_training_and_nowhere_else(pixels: np.ndarray) -
     assert np.array_equal(asked, pixels)
 
 
-def test_the_same_seed_changes_pictures_the_same_way(pixels: np.ndarray) -> None:
-    once, again, other = (
-        keras.ops.convert_to_numpy(build_augmentation(seed)(pixels, training=True)) for seed in (1, 1, 2)
-    )
+@pytest.mark.parametrize("build", [RandomPlace, RandomLight, build_augmentation])
+def test_the_same_seed_changes_pictures_the_same_way(
+    pixels: np.ndarray, build: Callable[[int], keras.layers.Layer]
+) -> None:
+    layer = build(1)
+    once, again, other = (seen_by(each, pixels.astype(np.float32)) for each in (layer, build(1), build(2)))
     assert np.array_equal(once, again)
     assert not np.array_equal(once, other)
+    assert not np.array_equal(once, seen_by(layer, pixels.astype(np.float32)))  # nor the same in every step
+
+
+def test_a_lesion_is_moved_turned_scaled_and_mirrored_within_bounds() -> None:
+    """Three spots, asymmetric about the middle: where their brightest points come out tells what was done."""
+    size = 65
+    spots = np.array([[32, 32], [32, 44], [24, 32]])  # the middle, 12 to its right, 8 above it; row, column
+    down, across = np.mgrid[:size, :size]
+    distance = (down - spots[:, 0, None, None]) ** 2 + (across - spots[:, 1, None, None]) ** 2
+    picture = np.moveaxis(255 * np.exp(-distance / 8), 0, -1).astype(np.float32)  # a spot in each channel
+    seen = seen_by(RandomPlace(7), np.repeat(picture[None], 64, axis=0))
+    places = np.stack([np.stack(np.unravel_index(seen[..., c].reshape(64, -1).argmax(1), (size, size)), 1)
+                       for c in range(3)], 1).astype(float)  # fmt: skip
+    assert np.abs(places[:, 0] - 32).max() <= 0.1 * size + 1.5
+    assert np.ptp(places[:, 0], axis=0).min() > 0.1 * size
+    right, above = places[:, 1] - places[:, 0], places[:, 2] - places[:, 0]
+    lengths = np.hypot(*right.T)
+    assert (lengths >= 12 / 1.15 - 1.5).all()
+    assert (lengths <= 12 / 0.85 + 1.5).all()
+    assert np.abs((right * above).sum(1)).max() < 30  # still at right angles, to a pixel
+    turns = np.arctan2(right[:, 0], right[:, 1])
+    assert turns.min() < -2
+    assert turns.max() > 2
+    hand = np.sign(right[:, 0] * above[:, 1] - right[:, 1] * above[:, 0])
+    assert set(hand) == {-1, 1}  # mirrored, and not
+
+
+def test_light_changes_a_flat_picture_to_another_flat_one_near_it() -> None:
+    flat = np.full((64, 8, 8, 3), [180, 120, 100], np.float32)
+    seen = seen_by(RandomLight(3), flat)
+    assert np.ptp(seen, axis=(1, 2)).max() < 1e-3
+    moved = seen[:, 0, 0] - flat[:, 0, 0]
+    assert np.abs(moved).max() < 25.5 + 0.06 * 196 + 0.2 * 60 + 1
+    assert moved.std(axis=0).min() > 5
+    assert (moved[:, 0] - moved[:, 2]).std() > 3  # the colour too, not the brightness alone
+
+
+def test_mixing_takes_each_share_of_the_first_picture(pixels: np.ndarray) -> None:
+    mixed = keras.ops.convert_to_numpy(Mix()(pixels, pixels[::-1], np.array([1, 0, 0.25, 0.5], np.float32)))
+    assert np.array_equal(mixed[0], pixels[0])
+    assert np.array_equal(mixed[1], pixels[2])
+    np.testing.assert_allclose(mixed[2], 0.25 * pixels[2] + 0.75 * pixels[1], atol=1e-3)
 
 
 def test_the_first_view_is_the_picture_and_all_eight_differ_only_in_place(pixels: np.ndarray) -> None:

@@ -1,32 +1,31 @@
-"""Batches: every picture at most once in an epoch, rare classes weighed up, frozen features exact."""
+"""Batches: every picture at most once in an epoch, with its own class and weight, in slices for several processes."""
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from training.fitting.batches import PREDICT_BATCH, Batches, Pictures, class_weights, compute_once, predict
-from training.model import Classifier
+from training.fitting.batches import Batches, Draw, Examples, draw_epoch
+
+PIXELS = np.arange(11, dtype=np.uint8).reshape(11, 1, 1, 1)
+EXAMPLES = Examples([PIXELS], np.arange(11), np.arange(11) % 7)
+WEIGHTS = np.arange(1.0, 8)
 
 
-def test_class_weights_leave_the_mean_loss_as_it_is_and_skip_absent_classes() -> None:
-    class_index = np.array([5] * 60 + [4] * 30 + [0] * 10)
-    weights = class_weights(class_index, power=1.0)
-    assert weights[class_index].mean() == pytest.approx(1)
-    assert weights[0] == pytest.approx(6 * weights[5])
-    assert weights[1] == 0
+def draw(seed: int = 0, examples: Examples = EXAMPLES, **changes: float) -> Draw:
+    return draw_epoch(examples, np.random.default_rng(seed), **changes)
 
 
-def test_without_balance_every_class_weighs_the_same() -> None:
-    assert class_weights(np.array([5, 5, 5, 0]), power=0.0)[[0, 5]] == pytest.approx([1, 1])
+def flat(batch: tuple[Any, np.ndarray, np.ndarray]) -> list[np.ndarray]:
+    """The arrays of a batch whose examples are mixed."""
+    inputs, classes, weights = batch
+    return [*inputs, classes, weights]
 
 
 def test_an_epoch_shows_each_picture_at_most_once_with_its_own_class_and_never_a_rest() -> None:
-    pixels = np.arange(11, dtype=np.uint8).reshape(11, 1, 1, 1)
-    class_index = np.arange(11) % 7
-    batches = Batches([pixels], np.arange(11), class_index, 4, np.arange(1, 8), np.random.default_rng(0))
     epochs = []
-    for _ in range(2):
+    for seed in range(2):
+        batches = Batches(EXAMPLES, 4, draw=draw(seed), class_weights=WEIGHTS)
         shown = [batches[number] for number in range(len(batches))]
         assert [len(inputs) for inputs, _, _ in shown] == [4, 4]
         inputs = np.concatenate([batch[0] for batch in shown]).ravel()
@@ -34,32 +33,54 @@ def test_an_epoch_shows_each_picture_at_most_once_with_its_own_class_and_never_a
         assert np.array_equal(np.concatenate([batch[1] for batch in shown]).argmax(axis=1), inputs % 7)
         assert np.array_equal(np.concatenate([batch[2] for batch in shown]), inputs % 7 + 1)
         epochs.append(inputs.tolist())
-        batches.on_epoch_end()
     assert epochs[0] != epochs[1]
 
 
-def test_unshuffled_batches_show_every_picture_in_order() -> None:
-    pixels = np.arange(11, dtype=np.uint8).reshape(11, 1, 1, 1)
-    batches = Batches([pixels], np.arange(11), np.zeros(11, int), 4)
+def test_batches_without_a_draw_show_every_picture_in_order() -> None:
+    batches = Batches(EXAMPLES, 4)
     shown = np.concatenate([batches[number][0] for number in range(len(batches))]).ravel()
     assert shown.tolist() == list(range(11))
 
 
-def test_frozen_features_are_what_the_network_gives_for_each_view(classifier: Classifier, tmp_path: Path) -> None:
-    pixels = np.random.default_rng(3).integers(0, 256, (9, 64, 64, 3), np.uint8)
-    pictures = Pictures(pixels, np.array([8, 1, 4]), np.zeros(3, int))
-    below = classifier.below("conv4")
-    reports: list[tuple[str, int, int]] = []
-    views = compute_once(below, pictures, 2, tmp_path, "training", lambda *report: reports.append(report))
-    for features, shown in zip(views, (pixels[[8, 1, 4]], pixels[[8, 1, 4], :, ::-1]), strict=True):
-        expected = below(shown).numpy()
-        np.testing.assert_allclose(features, expected, atol=2e-3 * np.abs(expected).max())
-    assert reports[-1] == ("computing frozen features (training)", 3, 3)
+def test_what_is_left_of_an_epoch_is_the_rest_of_its_batches() -> None:
+    whole, left = Batches(EXAMPLES, 3, draw=draw()), Batches(EXAMPLES, 3, draw=draw(), first=2)
+    assert (len(whole), len(left)) == (3, 1)
+    assert np.array_equal(left[0][0], whole[2][0])
 
 
-def test_a_batch_longer_or_shorter_than_usual_is_answered_in_full(classifier: Classifier) -> None:
-    below = classifier.below("conv2")
-    pixels = np.random.default_rng(3).integers(0, 256, (PREDICT_BATCH, 64, 64, 3), np.uint8)
-    answers = predict(below, pixels)
-    assert len(answers) == PREDICT_BATCH
-    np.testing.assert_allclose(predict(below, pixels[:5]), answers[:5], rtol=1e-4, atol=1e-4)
+def test_each_view_of_a_picture_is_shown_in_its_turn_and_float16_becomes_float32() -> None:
+    views = [PIXELS.astype(np.float16), PIXELS.astype(np.float16) + 100]
+    examples = Examples(views, np.arange(11)[::-1], np.zeros(11, int))
+    drawn = draw(examples=examples)
+    (inputs, _, _) = Batches(examples, 11, draw=drawn)[0]
+    assert inputs.dtype == np.float32
+    assert inputs.ravel().tolist() == (10 - drawn.chosen + 100 * drawn.view).tolist()
+    assert set(drawn.view) == {0, 1}
+
+
+def test_the_slices_of_all_processes_make_the_batch_of_one() -> None:
+    whole = Batches(EXAMPLES, 4, draw=draw(mixup=0.4), class_weights=WEIGHTS)
+    slices = [Batches(EXAMPLES, 4, draw=draw(mixup=0.4), class_weights=WEIGHTS, shard=(i, 2)) for i in range(2)]
+    assert {len(part) for part in slices} == {len(whole)}
+    for number in range(len(whole)):
+        parts = [flat(of_process[number]) for of_process in slices]
+        for one, first, second in zip(flat(whole[number]), *parts, strict=True):
+            assert len(first) == len(second) == 2
+            assert np.array_equal(one, np.concatenate([first, second]))
+
+
+def test_a_batch_that_cannot_be_dealt_evenly_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be dealt evenly to 3"):
+        Batches(EXAMPLES, 4, draw=draw(), shard=(0, 3))
+
+
+def test_the_loss_of_a_mixture_is_the_mixture_of_the_weighted_losses() -> None:
+    batches = Batches(EXAMPLES, 8, draw=draw(mixup=1.0), class_weights=WEIGHTS)
+    (first, second, share), classes, weights = batches[0]
+    assert first.dtype == second.dtype == np.uint8
+    assert np.unique(share).size == 8
+    log_probabilities = np.log(np.random.default_rng(1).dirichlet(np.ones(7)))
+    losses = weights * -(classes @ log_probabilities)
+    one, other = (WEIGHTS[picture % 7] * -log_probabilities[picture % 7] for picture in (first.ravel(), second.ravel()))
+    np.testing.assert_allclose(losses, share * one + (1 - share) * other, rtol=1e-5)
+    assert (first != second).any()

@@ -10,7 +10,9 @@ import pytest
 from contract.errors import TrainingError
 from training.config import TrainFrom, TrainingConfig
 from training.fitting.batches import Pictures
-from training.fitting.loop import BalancedAccuracy, Epoch, fit, plan_phases, predict_logits
+from training.fitting.loop import fit, predict_logits
+from training.fitting.phases import Epoch, plan_phases
+from training.fitting.watch import BalancedAccuracy
 from training.model import STAGES, Classifier
 from training.weights import LoadedWeights
 
@@ -32,11 +34,12 @@ def coloured() -> tuple[Pictures, Pictures]:
 
 
 @pytest.fixture
-def untouched_head(classifier: Classifier) -> Iterator[Classifier]:
-    """The shared network, whose head is put back afterwards."""
-    before = classifier.head.get_weights()
+def untouched_network(classifier: Classifier) -> Iterator[Classifier]:
+    """The shared network, whose weights are put back afterwards."""
+    before = [part.get_weights() for part in (classifier.backbone, classifier.head)]
     yield classifier
-    classifier.head.set_weights(before)
+    for part, weights in zip((classifier.backbone, classifier.head), before, strict=True):
+        part.set_weights(weights)
     classifier.freeze_below("all")
 
 
@@ -62,16 +65,16 @@ def train_head(
 
 
 def test_the_loop_learns_reports_and_ends_with_the_best_epoch(
-    untouched_head: Classifier, coloured: tuple[Pictures, Pictures], tmp_path: Path
+    untouched_network: Classifier, coloured: tuple[Pictures, Pictures], tmp_path: Path
 ) -> None:
-    epochs, lines, progress = train_head(untouched_head, coloured, tmp_path, head_epochs=40, patience=40)
+    epochs, lines, progress = train_head(untouched_network, coloured, tmp_path, head_epochs=40, patience=40)
 
     assert len(epochs) == len(lines) == 40
     assert epochs[-1].loss < epochs[0].loss / 2
     best = max(epoch.validation_balanced_accuracy for epoch in epochs)
     assert best > 0.7  # one in seven is chance
     held_out = coloured[1]
-    answered = predict_logits(untouched_head, held_out).argmax(axis=1)
+    answered = predict_logits(untouched_network, held_out).argmax(axis=1)
     recalls = [np.mean(answered[held_out.class_index == index] == index) for index in range(7)]
     assert np.mean(recalls) == pytest.approx(best, abs=1e-6)
     training = [(done, total) for what, done, total in progress if what == "training"]
@@ -81,34 +84,34 @@ def test_the_loop_learns_reports_and_ends_with_the_best_epoch(
 
 
 def test_the_same_seed_gives_the_same_weights(
-    untouched_head: Classifier, coloured: tuple[Pictures, Pictures], tmp_path: Path
+    untouched_network: Classifier, coloured: tuple[Pictures, Pictures], tmp_path: Path
 ) -> None:
     kernels = []
     for _ in range(2):
-        train_head(untouched_head, coloured, tmp_path, head_epochs=1)
-        kernels.append(untouched_head.head.get_weights()[0])
+        train_head(untouched_network, coloured, tmp_path, head_epochs=1)
+        kernels.append(untouched_network.head.get_weights()[0])
     np.testing.assert_allclose(kernels[0], kernels[1], atol=1e-6)
 
 
 def test_a_phase_that_no_longer_gets_better_ends_and_counts_as_done(
-    untouched_head: Classifier, coloured: tuple[Pictures, Pictures], tmp_path: Path
+    untouched_network: Classifier, coloured: tuple[Pictures, Pictures], tmp_path: Path
 ) -> None:
     epochs, _, progress = train_head(
-        untouched_head, coloured, tmp_path, head_epochs=9, patience=1, head_learning_rate=1e-9
+        untouched_network, coloured, tmp_path, head_epochs=9, patience=1, head_learning_rate=1e-9
     )
     assert len(epochs) == 2
     assert progress[-1] == ("training", 27, 27)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_with_what_to_do(
-    untouched_head: Classifier, coloured: tuple[Pictures, Pictures], tmp_path: Path
+    untouched_network: Classifier, coloured: tuple[Pictures, Pictures], tmp_path: Path
 ) -> None:
-    kernel, bias = untouched_head.head.get_weights()
-    untouched_head.head.set_weights([np.full_like(kernel, np.nan), bias])
+    kernel, bias = untouched_network.head.get_weights()
+    untouched_network.head.set_weights([np.full_like(kernel, np.nan), bias])
     settings = TrainingConfig(size=64, head_epochs=1, fine_tune_epochs=0, batch_size=16)
     with pytest.raises(TrainingError, match=r"stopped being a number in epoch 1: lower the learning rate .* 0\.001"):
         fit(
-            untouched_head,
+            untouched_network,
             settings,
             BACKBONE_LOADED,
             *coloured,
@@ -117,6 +120,24 @@ def test_a_loss_that_is_no_number_stops_the_run_with_what_to_do(
             say=lambda _: None,
         )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"class_balance": "sampling"},
+        {"class_balance": "focal"},
+        {"class_balance": "logit_adjusted", "mixup": 0.4},
+        {"train_from": "conv2", "head_epochs": 0, "fine_tune_epochs": 1, "mixup": 0.4},  # on pixels, augmented
+    ],
+)
+def test_every_way_to_learn_learns(
+    untouched_network: Classifier, coloured: tuple[Pictures, Pictures], tmp_path: Path, changes: dict[str, object]
+) -> None:
+    epochs, _, _ = train_head(untouched_network, coloured, tmp_path, **{"head_epochs": 12, "patience": 12, **changes})
+    assert len({epoch.loss for epoch in epochs}) == len(epochs)
+    if len(epochs) > 1:
+        assert epochs[-1].loss < epochs[0].loss
 
 
 @pytest.mark.parametrize(

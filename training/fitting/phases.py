@@ -1,0 +1,50 @@
+"""What learns when, and what each pass over the pictures came to."""
+
+from dataclasses import dataclass
+
+from training.config import TrainFrom, TrainingConfig
+from training.model import STAGES
+from training.weights import LoadedWeights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stretch of epochs over which the same stages learn."""
+
+    name: str
+    train_from: TrainFrom
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What one pass over the training pictures came to."""
+
+    phase: str
+    loss: float  # weighted, as trained on
+    balanced_accuracy: float  # on the training pictures as they were shown
+    validation_loss: float
+    validation_balanced_accuracy: float
+    seconds: float
+
+
+def plan_phases(config: TrainingConfig, loaded: LoadedWeights) -> list[Phase]:
+    """Decide what learns when: first what started fresh, then from `train_from` upwards; nothing fresh stays frozen."""
+    order = ("all", *STAGES[1:])
+    lowest = min(config.train_from, loaded.lowest_fresh, key=order.index)
+    phases = (
+        Phase(
+            name="head",
+            train_from=loaded.lowest_fresh,
+            epochs=config.head_epochs,
+            learning_rate=config.head_learning_rate,
+        ),
+        Phase(
+            name="fine-tuning",
+            train_from=lowest,
+            epochs=config.fine_tune_epochs,
+            learning_rate=config.fine_tune_learning_rate,
+        ),
+    )
+    return [phase for phase in phases if phase.epochs]

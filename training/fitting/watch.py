@@ -1,0 +1,163 @@
+"""Watches a run: reports its steps and epochs, keeps the best weights, and ends a phase that gets no better."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from contract.errors import TrainingError
+from contract.labels import CODES
+from training.fitting.batches import OnProgress
+from training.fitting.phases import Epoch, Phase
+from training.model import Classifier
+
+Say = Callable[[str], None]  # a line for people
+
+
+class BalancedAccuracy(keras.metrics.Metric):  # type: ignore[misc]
+    """The mean, over the classes that occur, of the share of their pictures that were recognised."""
+
+    def __init__(self, name: str = "balanced_accuracy") -> None:
+        super().__init__(name=name)
+        self.hits = self.add_weight(shape=(len(CODES),), initializer="zeros", name="hits")
+        self.pictures = self.add_weight(shape=(len(CODES),), initializer="zeros", name="pictures")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count a batch of classes and logits; of a mixture the larger part is its class, and weights play no part."""
+        del sample_weight
+        class_index = ops.argmax(y_true, -1)
+        hit = ops.cast(ops.equal(class_index, ops.argmax(y_pred, -1)), "float32")
+        real = ops.cast(ops.max(y_true, -1, keepdims=True) > 0, "float32")  # what fills a batch up is of no class
+        one_hot = ops.one_hot(class_index, len(CODES)) * real
+        self.hits.assign_add(ops.sum(one_hot * ops.expand_dims(hit, -1), axis=0))
+        self.pictures.assign_add(ops.sum(one_hot, axis=0))
+
+    def result(self) -> Any:
+        """Divide."""
+        occurring = ops.cast(ops.greater(self.pictures, 0), "float32")
+        return ops.sum(self.hits / ops.maximum(self.pictures, 1)) / ops.maximum(ops.sum(occurring), 1)
+
+
+class Watch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Of a whole run, over all its phases."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        phases: list[Phase],
+        steps_per_epoch: int,
+        patience: int,
+        on_progress: OnProgress,
+        say: Say,
+    ) -> None:
+        super().__init__()
+        self.epochs: list[Epoch] = []
+        self._classifier, self._phases, self._patience = classifier, phases, patience
+        self._on_progress, self._say = on_progress, say
+        self._steps_per_epoch = steps_per_epoch
+        self._steps = steps_per_epoch * sum(phase.epochs for phase in phases)
+        self._now, self._step = phases[0], 0
+        self._best = -1.0
+        self._best_weights: list[list[np.ndarray]] = []
+        self._waited = 0
+        self._began = time.perf_counter()
+        self._spent_s = 0.0  # on the coming epoch, in an earlier session
+        self._failed = False
+
+    def start(self, phase: Phase, epoch: int = 0, step: int = 0) -> None:
+        """Begin a phase, which has its own patience to better what was reached so far, or go on with it."""
+        before = self._phases[: self._phases.index(phase)]
+        self._step = self._steps_per_epoch * (sum(earlier.epochs for earlier in before) + epoch) + step
+        self._now = phase
+        if (epoch, step) == (0, 0):
+            self._waited = 0
+        self._on_progress("training", self._step, self._steps)
+
+    def state(self) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Give what `restore` takes: for JSON, and the best weights so far."""
+        told = {
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "best": self._best,
+            "waited": self._waited,
+            "spent_s": time.perf_counter() - self._began,
+        }
+        return told, [array for part in self._best_weights for array in part]
+
+    def restore(self, told: dict[str, Any], best_weights: list[np.ndarray]) -> None:
+        """Go on from an earlier session."""
+        self.epochs = [Epoch(**epoch) for epoch in told["epochs"]]
+        self._best, self._waited, self._spent_s = told["best"], told["waited"], told["spent_s"]
+        of_backbone = len(self._classifier.backbone.weights)
+        if best_weights:
+            self._best_weights = [best_weights[:of_backbone], best_weights[of_backbone:]]
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Note the time."""
+        del epoch, logs
+        self._began = time.perf_counter() - self._spent_s
+        self._spent_s = 0.0
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Report the step, and stop at a loss that no further step can mend."""
+        del batch
+        if logs and not math.isfinite(logs["loss"]):
+            self._failed = True
+            self.model.stop_training = True
+        self._step += 1
+        self._on_progress("training", self._step, self._steps)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Note what the training pictures came to."""
+        del epoch
+        self._logs = logs or {}
+
+    def check(self) -> None:
+        """Look whether the steps went well.
+
+        Raises:
+            TrainingError: the loss stopped being a number.
+        """
+        if self._failed:
+            raise TrainingError(
+                f"The loss stopped being a number in epoch {len(self.epochs) + 1}: lower the learning rate of the "
+                f"{self._now.name} phase, which is {self._now.learning_rate:g}."
+            )
+
+    def judge(self, scores: dict[str, float]) -> bool:
+        """Record and tell the epoch, keep its weights if they are the best so far, and tell whether to go on.
+
+        Args:
+            scores: on the validation pictures.
+        """
+        self._began, began = time.perf_counter(), self._began
+        done = Epoch(
+            phase=self._now.name,
+            loss=float(self._logs["loss"]),
+            balanced_accuracy=float(self._logs["balanced_accuracy"]),
+            validation_loss=float(scores["loss"]),
+            validation_balanced_accuracy=float(scores["balanced_accuracy"]),
+            seconds=self._began - began,
+        )
+        self.epochs.append(done)
+        of_phase = sum(epoch.phase == self._now.name for epoch in self.epochs)
+        self._say(
+            f"  {done.phase} {of_phase}/{self._now.epochs}: loss {done.loss:.3f}, balanced accuracy "
+            f"{done.balanced_accuracy:.3f} in training, {done.validation_balanced_accuracy:.3f} in validation "
+            f"({done.seconds:.1f} s)"
+        )
+        self._waited += 1
+        if done.validation_balanced_accuracy > self._best:
+            self._best, self._waited = done.validation_balanced_accuracy, 0
+            self._best_weights = [part.get_weights() for part in (self._classifier.backbone, self._classifier.head)]
+        return self._waited < self._patience
+
+    def restore_best(self) -> None:
+        """Go back to the weights of the best epoch; the steps of phases that ended early count as done."""
+        self._on_progress("training", self._steps, self._steps)
+        for part, weights in zip((self._classifier.backbone, self._classifier.head), self._best_weights, strict=True):
+            part.set_weights(weights)
