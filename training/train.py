@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import keras
+import numpy as np
 
 from contract.bundle import MODEL, MODEL_FP32, DataRecord, Manifest, PhaseSpeed, TrainingRecord
 from training.artifact.answers import ask
@@ -21,8 +22,8 @@ from training.artifact.export import check_parity, export
 from training.artifact.quantize import Gate, judge, quantize
 from training.config import TrainingConfig
 from training.data.cache import open_cache
-from training.data.ham10000 import read_dataset
-from training.data.split import sample_lesions, split_by_lesion
+from training.data.ham10000 import Dataset, read_dataset
+from training.data.split import Split, sample_lesions, split_by_lesion
 from training.evaluation.calibrate import (
     calibrate,
     fit_temperature,
@@ -34,14 +35,15 @@ from training.evaluation.examine import examine
 from training.evaluation.report.words import ATTRIBUTION
 from training.evaluation.report.write import Subject, write_report
 from training.fitting.batches import OnProgress, Pictures
+from training.fitting.devices import ALONE, Cluster, join
 from training.fitting.features import remove_features
-from training.fitting.loop import fit, predict_logits
+from training.fitting.loop import Fitted, fit, predict_logits
 from training.fitting.precision import choose_precision
 from training.fitting.resuming.folder import folder_of, run_folder
 from training.fitting.resuming.stop import StopRequest, watch_signals
 from training.fitting.watch import Say
-from training.model import build_classifier
-from training.weights import load_weights
+from training.model import Classifier, build_classifier
+from training.weights import LoadedWeights, load_weights
 
 RECORDED_VERSIONS: Final = ("keras", "numpy", "onnx", "onnxruntime", "pillow", "tf2onnx")
 
@@ -65,6 +67,7 @@ def train(
     fresh: bool = False,
     keep_features: bool = False,
     job: str = "local",
+    cluster: Cluster = ALONE,
     on_progress: OnProgress = lambda *_: None,
     say: Say = lambda _: None,
 ) -> TrainedModel:
@@ -81,18 +84,43 @@ def train(
         fresh: give up what an unfinished run like this left.
         keep_features: leave the frozen features in the cache, for a next run that freezes the same.
         job: a name for the run, for the record.
+        cluster: the instances that take part, of which this one leads; on the others, call `take_part`.
         on_progress: called with what is being done, how many are done, of how many.
         say: called with a line for people about each step.
 
     Raises:
         DatasetError: the pictures cannot be trained on.
-        TrainingError: the weights cannot be used, the loss stopped being a number, the checkpoint is of another run,
-            or the export is not the model.
+        TrainingError: the weights or the devices cannot be used, the loss stopped being a number, the checkpoint is of
+            another run, or the export is not the model.
         RunInterruptedError: the process was told to end.
     """
     with watch_signals() as stop, ExitStack() as held:
         keeping = _Keeping(held, stop, checkpoints, fresh, keep_features)
-        return _train(config, pictures, out, cache, keeping, job, on_progress, say)
+        return _train(config, pictures, out, cache, keeping, job, cluster, on_progress, say)
+
+
+def take_part(
+    config: TrainingConfig,
+    pictures: Path,
+    *,
+    cache: Path,
+    cluster: Cluster,
+    checkpoints: Path | None = None,
+    fresh: bool = False,
+    keep_features: bool = False,
+) -> None:
+    """Do this instance's share of a run that another one leads: quietly, and up to the trained weights.
+
+    Arguments and errors are those of `train`, and all instances must be given the same, each on a disk of its own;
+    `checkpoints` is only read, and must hold here what it holds where the run is led.
+    """
+    with watch_signals() as stop, ExitStack() as held:
+        keeping = _Keeping(held, stop, checkpoints, fresh, keep_features)
+        keras.utils.set_random_seed(config.seed)
+        data = _read(config, pictures, cache, lambda *_: None)
+        learned = _learn(config, data, cache, keeping, cluster, lambda *_: None, lambda _: None)
+    if not keep_features:
+        remove_features(learned.fitted.features)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +141,7 @@ def _train(
     cache: Path,
     keeping: _Keeping,
     job: str,
+    cluster: Cluster,
     on_progress: OnProgress,
     say: Say,
 ) -> TrainedModel:
@@ -121,51 +150,14 @@ def _train(
     step = _timed(say)
 
     with step("read the pictures"):
-        dataset = read_dataset(pictures)
-        if config.images is not None:
-            dataset = sample_lesions(dataset, config.images, config.seed)
-        split = split_by_lesion(dataset, config.seed)
-        pixels = open_cache(dataset, config.size, cache, on_progress)
-        class_index = dataset.rows["class_index"].to_numpy()
-        learn, choose, held_out = (
-            Pictures(pixels, rows, class_index[rows]) for rows in (split.train, split.validation, split.test)
-        )
+        data = _read(config, pictures, cache, on_progress)
+    dataset, split, learn, choose, held_out = data.dataset, data.split, data.learn, data.choose, data.held_out
     say(f"{len(dataset.rows)} pictures of {dataset.lesions} lesions: {len(learn)} to learn from, {len(choose)} to "
         f"choose by, {len(held_out)} held out")  # fmt: skip
 
-    with step("built the network"):
-        classifier = build_classifier(config.size, choose_precision(config))
-        loaded = load_weights(classifier, config.weights)
-    say(f"weights: {loaded}")
-
-    with step("trained"):
-        run = {
-            **asdict(config),
-            "precision": classifier.precision,
-            "weights": loaded.sha256 or loaded.source,
-            "pictures": dataset.sha256,
-            "split": split.sha256,
-        }
-        kept = keeping.held.enter_context(
-            run_folder(keeping.checkpoints or folder_of(run, cache, say), fresh=keeping.fresh)
-        )
-        with keeping.stop.deferred():
-            fitted = fit(
-                classifier,
-                config,
-                loaded,
-                learn,
-                choose,
-                scratch=cache,
-                checkpoints=kept,
-                run=run,
-                stop=keeping.stop,
-                on_progress=on_progress,
-                say=say,
-            )
-        precision, classifier = classifier.precision, classifier.in_float32()
-        logits = predict_logits(classifier, choose)
-        temperature = fit_temperature(logits, choose.class_index)
+    learned = _learn(config, data, cache, keeping, cluster, on_progress, say)
+    classifier, loaded, fitted, logits = learned.classifier, learned.loaded, learned.fitted, learned.logits
+    temperature = fit_temperature(logits, choose.class_index)
 
     with unfinished_bundle(out) as folder:
         with step("exported"):
@@ -185,7 +177,7 @@ def _train(
 
         with step("measured"):
             sample = sample_reference(learn.class_index, config.seed)
-            reference_pictures = Pictures(pixels, learn.rows[sample], learn.class_index[sample])
+            reference_pictures = Pictures(learn.pixels, learn.rows[sample], learn.class_index[sample])
             reference = normalize(ask(folder / MODEL, reference_pictures, "remembering", on_progress).embeddings)
             write_reference(folder, reference)
             calibration = calibrate(temperature, chosen, choose.class_index, reference)
@@ -237,7 +229,7 @@ def _train(
                 device=_device(),
                 seconds=time.perf_counter() - began,
                 weights_sha256=loaded.sha256,
-                precision=precision,
+                precision=learned.precision,
                 epochs=len(fitted.epochs),
                 times_resumed=fitted.times_resumed,
                 speed={
@@ -254,6 +246,86 @@ def _train(
     if not keeping.keep_features:
         remove_features(fitted.features)
     return TrainedModel(bundle, manifest, gate)
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    dataset: Dataset
+    split: Split
+    learn: Pictures
+    choose: Pictures  # the epoch, the temperature and the thresholds by
+    held_out: Pictures
+
+
+def _read(config: TrainingConfig, pictures: Path, cache: Path, on_progress: OnProgress) -> _Data:
+    dataset = read_dataset(pictures)
+    if config.images is not None:
+        dataset = sample_lesions(dataset, config.images, config.seed)
+    split = split_by_lesion(dataset, config.seed)
+    pixels = open_cache(dataset, config.size, cache, on_progress)
+    class_index = dataset.rows["class_index"].to_numpy()
+    learn, choose, held_out = (
+        Pictures(pixels, rows, class_index[rows]) for rows in (split.train, split.validation, split.test)
+    )
+    return _Data(dataset, split, learn, choose, held_out)
+
+
+@dataclass(frozen=True, eq=False)
+class _Learned:
+    classifier: Classifier  # in float32, with the best weights
+    precision: str  # that it learned in
+    loaded: LoadedWeights
+    fitted: Fitted
+    logits: np.ndarray  # of the pictures to choose by
+
+
+def _learn(
+    config: TrainingConfig,
+    data: _Data,
+    cache: Path,
+    keeping: _Keeping,
+    cluster: Cluster,
+    on_progress: OnProgress,
+    say: Say,
+) -> _Learned:
+    """Build and fit: what all instances do together, on all their devices."""
+    step = _timed(say)
+    with join(cluster) as devices:
+        say(f"runs on {devices}")
+        with step("built the network"):
+            classifier = build_classifier(config.size, choose_precision(config))
+            loaded = load_weights(classifier, config.weights)
+        say(f"weights: {loaded}")
+
+        with step("trained"):
+            run = {
+                **asdict(config),
+                "precision": classifier.precision,
+                "weights": loaded.sha256 or loaded.source,
+                "pictures": data.dataset.sha256,
+                "split": data.split.sha256,
+            }
+            kept = keeping.held.enter_context(
+                run_folder(keeping.checkpoints or folder_of(run, cache, say), fresh=keeping.fresh)
+            )
+            with keeping.stop.deferred():
+                fitted = fit(
+                    classifier,
+                    config,
+                    loaded,
+                    data.learn,
+                    data.choose,
+                    devices=devices,
+                    scratch=cache,
+                    checkpoints=kept,
+                    run=run,
+                    stop=keeping.stop,
+                    on_progress=on_progress,
+                    say=say,
+                )
+            precision, classifier = classifier.precision, classifier.in_float32()
+            logits = predict_logits(classifier, data.choose)
+    return _Learned(classifier, precision, loaded, fitted, logits)
 
 
 def _timed(say: Say) -> Callable[[str], Any]:

@@ -1,6 +1,6 @@
 """The training loop: two phases, each from its lowest learning stage upwards, and the best weights seen kept."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,10 +10,11 @@ import numpy as np
 from training.config import TrainFrom, TrainingConfig
 from training.fitting.augment import Mix, build_augmentation
 from training.fitting.batches import PREDICT_BATCH, Batches, Examples, OnProgress, Pictures, draw_epoch
+from training.fitting.devices import ONE_PROCESSOR, Devices
 from training.fitting.features import features_folder, frozen_features, predict
 from training.fitting.imbalance import build_loss, loss_weights
 from training.fitting.phases import Epoch, Phase, plan_phases
-from training.fitting.precision import on_accelerator, scale_loss
+from training.fitting.precision import scale_loss
 from training.fitting.resuming.keeper import Keeper, Position
 from training.fitting.resuming.stop import StopRequest
 from training.fitting.speed import Meter, Speed, StepClock
@@ -42,6 +43,7 @@ def fit(
     train: Pictures,
     validation: Pictures,
     *,
+    devices: Devices = ONE_PROCESSOR,
     scratch: Path,
     checkpoints: Path | None = None,
     run: dict[str, Any] | None = None,
@@ -57,6 +59,7 @@ def fit(
         loaded: which of those weights are fresh.
         train: to learn from; no lesion of it may be in `validation`.
         validation: to choose the epoch by.
+        devices: what was joined, and still is; the classifier was built there.
         scratch: a folder on a disk with room for frozen features, which stay there.
         checkpoints: a folder for this run alone, which is there; a run that it holds is taken up. None keeps nothing.
         run: what else decides the result: a checkpoint that was written under another one is refused.
@@ -65,23 +68,28 @@ def fit(
         say: called with a line for each epoch.
 
     Raises:
-        TrainingError: the loss stopped being a number, the disk is too small, or the checkpoint is not of this run.
+        TrainingError: the loss stopped being a number, the disk is too small, the checkpoint is not of this run, or
+            the devices cannot share it.
         RunInterruptedError: `stop` was requested; the run is written down.
     """
     stop = stop or StopRequest()
+    devices.check_batch(min(config.batch_size, len(train)))
     phases = plan_phases(config, loaded)
     steps = max(1, len(train) // config.batch_size)  # in an epoch
     watch, meter = Watch(classifier, phases, steps, config.patience, on_progress, say), Meter()
-    keeper = Keeper(checkpoints, run or {}, classifier, watch, meter, stop, say)
+    keeper = Keeper(checkpoints, run or {}, classifier, watch, meter, stop, say, writes=devices.cluster.leads)
     keeper.resume(phases)
+    devices.check_same([asdict(config), run, len(train), len(validation), asdict(keeper.position)])
+    told_to_stop = devices.share_stop(stop)
     while keeper.position.phase < len(phases):
         phase = phases[keeper.position.phase]
         classifier.freeze_below(phase.train_from)
         learn, choose = _examples(classifier, config, phase, train, validation, scratch, on_progress, keeper, stop)
-        models = _build_models(classifier, config, phase, train, steps)
+        models = _build_models(classifier, config, phase, train, steps, devices)
         keeper.enter(models.learning, steps)
         watch.start(phase, keeper.position.epoch, keeper.position.step)
-        _run_phase(models, config, learn, choose, phases, watch, meter.clock(phase.name), keeper, stop)
+        clock = meter.clock(phase.name)
+        _run_phase(models, config, learn, choose, phases, watch, clock, keeper, stop, devices, told_to_stop)
         say(f"  {phase.name}: {meter.of[phase.name]}")
     watch.restore_best()
     return Fitted(
@@ -132,7 +140,12 @@ def _examples(
 
 
 def _build_models(
-    classifier: Classifier, config: TrainingConfig, phase: Phase, train: Pictures, steps_per_epoch: int
+    classifier: Classifier,
+    config: TrainingConfig,
+    phase: Phase,
+    train: Pictures,
+    steps_per_epoch: int,
+    devices: Devices,
 ) -> _Models:
     boundary: TrainFrom = phase.train_from if phase.train_from in COMPUTED_ONCE else "all"
     judging = classifier.whole() if boundary == "all" else classifier.above(boundary)
@@ -146,15 +159,15 @@ def _build_models(
         shown = build_augmentation(config.seed)(shown)
     learning = keras.Model(inputs, classifier.logits_of(shown, boundary), name="learning")
     loss = build_loss(config, train.class_index)
-    jit_compile = "auto" if on_accelerator() else False  # on a CPU, compiling takes longer than it saves
+    devices.prepare(learning)
     learning.compile(
         optimizer=scale_loss(keras.optimizers.Adam(_schedule(phase, config, steps_per_epoch)), classifier.precision),
         loss=loss,
         metrics=[BalancedAccuracy()],
-        jit_compile=jit_compile,
+        jit_compile=devices.jit_compile,
     )
     learning.optimizer.build(learning.trainable_variables)  # else TensorFlow traces the whole step a second time
-    judging.compile(loss=loss, metrics=[BalancedAccuracy()], jit_compile=jit_compile)
+    judging.compile(loss=loss, metrics=[BalancedAccuracy()], jit_compile=devices.jit_compile)
     return _Models(learning, judging)
 
 
@@ -168,6 +181,8 @@ def _run_phase(
     clock: StepClock,
     keeper: Keeper,
     stop: StopRequest,
+    devices: Devices,
+    told_to_stop: keras.callbacks.Callback,
 ) -> None:
     """Train and judge epoch by epoch, from where the keeper is, until the phase is over."""
     weights = loss_weights(config, learn.class_index)
@@ -177,17 +192,18 @@ def _run_phase(
         epoch, first = keeper.position.epoch, keeper.position.step
         random = np.random.default_rng([config.seed, number, epoch])
         draw = draw_epoch(learn, random, balance_power=balance_power, mixup=config.mixup)
-        batches = Batches(learn, config.batch_size, draw=draw, class_weights=weights, first=first)
+        batches = Batches(learn, config.batch_size, draw=draw, class_weights=weights, first=first, shard=devices.shard)
         models.learning.fit(
             batches,
             shuffle=False,  # the draw is
             verbose=0,
-            callbacks=[watch, clock.time(batches), keeper.begin(first)],
+            callbacks=[watch, clock.time(batches), told_to_stop, keeper.begin(first)],
         )
         watch.check()
         if stop.requested and keeper.position.step:
             keeper.give_way(phases)
-        go_on = watch.judge(models.judging.evaluate(Batches(choose, PREDICT_BATCH), verbose=0, return_dict=True))
+        shown = devices.share(Batches(choose, PREDICT_BATCH), len(choose))
+        go_on = watch.judge(models.judging.evaluate(shown, verbose=0, return_dict=True))
         go_on = go_on and epoch + 1 < phases[number].epochs
         following = Position(phase=number, epoch=epoch + 1) if go_on else Position(phase=number + 1)
         keeper.end_epoch(following, phases)

@@ -32,7 +32,8 @@ class BalancedAccuracy(keras.metrics.Metric):  # type: ignore[misc]
         del sample_weight
         class_index = ops.argmax(y_true, -1)
         hit = ops.cast(ops.equal(class_index, ops.argmax(y_pred, -1)), "float32")
-        one_hot = ops.one_hot(class_index, len(CODES))
+        real = ops.cast(ops.max(y_true, -1, keepdims=True) > 0, "float32")  # what fills a batch up is of no class
+        one_hot = ops.one_hot(class_index, len(CODES)) * real
         self.hits.assign_add(ops.sum(one_hot * ops.expand_dims(hit, -1), axis=0))
         self.pictures.assign_add(ops.sum(one_hot, axis=0))
 

@@ -47,14 +47,20 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         meter: Meter,
         stop: StopRequest,
         say: Say,
+        *,
+        writes: bool = True,
     ) -> None:
-        """Keep checkpoints in `folder`, which is there; without one, nothing is kept."""
+        """Keep checkpoints in `folder`, which is there; without one, nothing is kept.
+
+        Of several instances that train together, all read the checkpoint and one writes it.
+        """
         super().__init__()
         self.times_resumed = 0
         self.position = Position()
         self.features: set[str] = set()  # names of the folders of frozen features that the run has used
         self._folder, self._run, self._classifier = folder, run, classifier
         self._watch, self._meter, self._stop, self._say = watch, meter, stop, say
+        self._writes = writes
         self._steps = 0  # in an epoch
         self._saved: Saved | None = None
         self._saved_at = time.monotonic()
@@ -131,13 +137,13 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         """
         if self._folder is None:
             raise self._stop.error("the training so far is lost, for it was given no folder for checkpoints.")
-        if not self.save():
+        if self._writes and not self.save():
             raise self._stop.error(f"the run could not be written down in {self._folder}; an older state may be there.")
         raise self._stop.error(f"the run is written down, {self._where(phases)}; the same command goes on from there.")
 
     def save(self) -> bool:
         """Write the run down as it is between two steps; a full disk is told, and the checkpoint before is kept."""
-        if self._folder is None:
+        if self._folder is None or not self._writes:
             return False
         getattr(self._learning, "jax_state_sync", lambda: None)()  # JAX keeps the state apart while `fit` runs
         told, best = self._watch.state()
