@@ -63,7 +63,8 @@ def train(
 ) -> None:
     """Train a classifier on the labelled pictures in FOLDER and write its bundle.
 
-    A run that Ctrl-C or SIGTERM ends is kept: the same command goes on with it.
+    A run that Ctrl-C or SIGTERM ends is kept: the same command goes on with it. On several instances, which SM_HOSTS
+    and SM_CURRENT_HOST name as on SageMaker, start it on each: the first writes the bundle.
 
     FOLDER is by default the environment variable HAM10000_DIR, or else data/ham10000. What is not given keeps the
     default of training.config.TrainingConfig.
@@ -71,19 +72,25 @@ def train(
     began = time.perf_counter()
     config = read_config(options)
     quiet_tensorflow()
+    from training.fitting.devices import read_cluster
     from training.fitting.resuming.stop import RunInterruptedError
+    from training.learn import take_part
     from training.train import train as run
 
+    cluster = read_cluster(os.environ)
+    keeping: dict[str, Any] = {"checkpoints": checkpoints, "fresh": fresh, "keep_features": keep_features}
     try:
+        if not cluster.leads:
+            take_part(config, folder, cache=cache, cluster=cluster, **keeping)
+            return
         with progress_bars() as on_progress:
             trained = run(
                 config,
                 folder,
                 out,
                 cache=cache,
-                checkpoints=checkpoints,
-                fresh=fresh,
-                keep_features=keep_features,
+                cluster=cluster,
+                **keeping,
                 on_progress=on_progress,
                 say=lambda line: click.echo(line, err=True),
             )

@@ -162,7 +162,7 @@ Trained in {training.seconds:.0f} s on {training.device} with {training.backend}
 
 {manifest.licence}.
 
-{ATTRIBUTION}
+{ATTRIBUTION if manifest.data.name == "HAM10000" else ""}
 """
 
 

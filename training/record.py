@@ -1,0 +1,54 @@
+"""What is written down about a run: the source, the packages and the devices that it came from."""
+
+import importlib
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version as version_of_package
+from pathlib import Path
+from typing import Final
+
+import keras
+
+from contract.bundle import PhaseSpeed
+from training.fitting.speed import Speed
+
+RECORDED_VERSIONS: Final = ("keras", "numpy", "onnx", "onnxruntime", "pillow", "tf2onnx")
+
+
+def find_commit() -> str | None:
+    """Name the commit of this source, or nothing where it lies outside a repository or git is not installed."""
+    source = Path(__file__).resolve().parents[1]
+    try:
+        asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=source, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return asked.stdout.strip()
+
+
+def find_versions() -> dict[str, str]:
+    """Name the versions of Python, of what trains, and of what exports."""
+    versions = {name: version_of_package(name) for name in RECORDED_VERSIONS}
+    backend = importlib.import_module(keras.backend.backend())  # which Keras has loaded already
+    versions[backend.__name__] = backend.__version__
+    return {"python": platform.python_version(), **versions}
+
+
+def name_device() -> str:
+    """Name what trained: the accelerators, or the CPU."""
+    accelerators = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
+    return ", ".join(accelerators) or f"{os.cpu_count()} CPU cores ({platform.machine()})"
+
+
+def describe_speeds(speeds: Mapping[str, Speed]) -> dict[str, PhaseSpeed]:
+    """Say of each phase how fast it went, and whether it waited for its data."""
+    return {
+        phase: PhaseSpeed(
+            images_per_s=speed.images_per_s,
+            step_ms=1000 * speed.step_s,
+            feed_images_per_s=speed.feed_images_per_s,
+            waiting_share=speed.waiting_share,
+        )
+        for phase, speed in speeds.items()
+    }
