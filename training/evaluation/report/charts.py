@@ -122,7 +122,7 @@ def slices(of: Mapping[str, Mapping[str, Group]], metric: str, overall: Metric, 
     rows: list[tuple[str, Group | None]] = []
     for name, groups in of.items():
         rows.append((SLICE_NAMES.get(name, name), None))
-        rows += [(f"{which}  n={group.pictures:,}", group) for which, group in groups.items()]
+        rows += [(f"{which.replace('_', ' ')}  n={group.pictures:,}", group) for which, group in groups.items()]
     with styled(max(2.2, 0.23 * len(rows) + 0.8)) as figure:
         axes = figure.subplots()
         axes.axvspan(overall.low, overall.high, color=GROUP_COLOURS[0], alpha=0.1, linewidth=0)
