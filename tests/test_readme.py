@@ -56,7 +56,7 @@ def test_each_container_reads_the_variables_that_the_table_names(
 
 
 def test_every_command_that_the_readme_names_exists() -> None:
-    commands = {tuple(words.split()) for words in re.findall(r"`lesion ((?:data|local) \w+|\w+)", README)}
+    commands = {tuple(words.split()) for words in re.findall(r"`lesion ((?:data|local) \w+|[\w-]+)", README)}
     assert commands
     lesion = str(Path(sys.executable).with_name("lesion"))
     for words in commands:
