@@ -65,6 +65,7 @@ class Classifier:
 
     def _unfamiliar_score(self, embedding: np.ndarray) -> float:
         """One minus the cosine similarity to the k-th nearest training picture (Sun et al., arXiv:2204.06507)."""
-        similarity = self._reference @ (embedding / max(float(np.linalg.norm(embedding)), 1e-12))
+        unit = embedding / max(float(np.linalg.norm(embedding)), 1e-12)
+        similarity = np.vecdot(self._reference, unit)  # not @: BLAS would wake threads for it and wait for them
         k = min(self.manifest.unfamiliar.neighbours, len(similarity))
         return float(1 - np.partition(similarity, -k)[-k])
