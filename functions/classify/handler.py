@@ -154,7 +154,7 @@ def _routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: Metric
             image=Picture(
                 width=decoded.width,
                 height=decoded.height,
-                quality=[QualityFinding(code=finding.code, message=finding.message) for finding in findings],
+                quality=[QualityFinding(**vars(finding)) for finding in findings],
             ),
             explanation=outcome.explain(evidence.class_map, classes[0].code, manifest.labels) if explained else None,
             timing_ms=Timing(decode=decode_ms, inference=inference_ms, total=watch.total_ms()),
