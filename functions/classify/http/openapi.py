@@ -19,7 +19,7 @@ from contract.errors import (
     UnsupportedPictureError,
 )
 from contract.image import CONTENT_TYPES
-from functions.classify.request import PICTURE_FIELD
+from functions.classify.http.request import PICTURE_FIELD
 
 API_VERSION = "1"
 _PICTURE_ERRORS = (
