@@ -99,6 +99,7 @@ def _usual() -> dict[str, bytes]:
         "the smallest side": encode(plain_picture(size=(32, 32)), "WEBP"),
         "a strip of 8000 x 40": encode(plain_picture(size=(8000, 40)), "JPEG"),
         "a strip of 40 x 8000": encode(plain_picture(size=(40, 8000)), "PNG"),
+        "PNG of 30 megapixels": encode(Image.new("L", (6_000, 5_000), 128), "PNG"),
         "50 megapixels": encode(Image.new("L", (10_000, 5_000), 128), "JPEG"),
     }
 
