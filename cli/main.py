@@ -6,6 +6,7 @@ import traceback
 
 import click
 
+from cli.batch import batch
 from cli.data import data
 from cli.demo import demo
 from cli.local import local
@@ -28,6 +29,7 @@ def cli(debug: bool) -> None:
 cli.add_command(data)
 cli.add_command(train)
 cli.add_command(predict)
+cli.add_command(batch)
 cli.add_command(local)
 cli.add_command(demo)
 

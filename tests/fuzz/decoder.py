@@ -36,7 +36,8 @@ def check(encoded: bytes) -> None:
     try:
         decoded = decode_image(encoded, SIZE)
     except AnalyzerError as error:
-        assert 400 <= error.status < 500
+        if not 400 <= error.status < 500:
+            raise
         return
     assert decoded.pixels.shape == (SIZE, SIZE, 3)
     assert min(decoded.width, decoded.height) >= 32
