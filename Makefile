@@ -8,16 +8,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-GROUPS := classify web train cloud infra local dev
+GROUPS := classify web train cloud infra local dev fuzz
 LOCKED := $(GROUPS:%=requirements/%.txt)
 
 HAM10000_DIR ?= data/ham10000
 export HAM10000_DIR
 
 WEIGHTS ?= none
+FUZZ_SECONDS ?= 60
 ONCE ?=
 
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo test lint fuzz bench lock clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,10 @@ lint: $(VENV)/ready-test ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
+
+fuzz: $(VENV)/ready-fuzz ## Search for bytes that the picture decoder does not answer as agreed (FUZZ_SECONDS=60)
+	@mkdir -p .cache/fuzz
+	@$(BIN)/python -W ignore -m tests.fuzz.decoder .cache/fuzz/corpus -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.cache/fuzz/found-
 
 bench: setup ## Measure the function beside the bare ONNX Runtime call, on the newest model
 	@$(BIN)/python -m benchmarks.function
@@ -66,6 +71,9 @@ $(VENV)/ready-run: $(UV) pyproject.toml $(RUN_GROUPS:%=requirements/%.txt)
 
 $(VENV)/ready-test: $(UV) pyproject.toml $(TEST_GROUPS:%=requirements/%.txt)
 	$(call install,$(TEST_GROUPS))
+
+$(VENV)/ready-fuzz: $(VENV)/ready-run requirements/fuzz.txt
+	$(call install,fuzz)
 
 $(VENV)/emulator: requirements/emulator.txt $(UV)
 	@echo "==> AWS's Lambda runtime interface emulator"

@@ -30,10 +30,12 @@ class ClassProbability(Message):
 
 
 class QualityFinding(Message):
-    """One reason why the picture may be too poor to judge, and what to do about it."""
+    """One reason why the picture may be too poor to judge: what was measured, what it missed, and what to do."""
 
     code: str
     message: str
+    value: float
+    threshold: float
 
 
 class Picture(Message):

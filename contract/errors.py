@@ -78,6 +78,18 @@ class BundleError(ModelUnavailableError):
     code, title = "invalid_bundle", "The model bundle was refused"
 
 
+class StorageUnavailableError(AnalyzerError):
+    """S3 refuses or gives no whole answer: try again, or let the function's role read and write there."""
+
+    code, status, title, retry_after_s = "storage_unavailable", 503, "S3 cannot be used", 30
+
+
+class MissingObjectError(AnalyzerError):
+    """S3 has no object of that key: it was deleted, or never stored."""
+
+    code, status, title = "missing_object", 404, "There is no such object in S3"
+
+
 class DatasetError(AnalyzerError):
     """Labelled pictures that cannot be trained on as they lie."""
 
@@ -88,3 +100,8 @@ class TrainingError(AnalyzerError):
     """A training run that cannot start or go on."""
 
     code, title = "training_failed", "The training run failed"
+
+
+def family(of: type[AnalyzerError] = AnalyzerError) -> list[type[AnalyzerError]]:
+    """List every kind of error there is, of any depth."""
+    return [member for child in of.__subclasses__() for member in (child, *family(child))]

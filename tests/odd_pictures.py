@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
 
 from tests.picture_blocks import (
     arithmetic_jpeg,
@@ -99,6 +99,7 @@ def _usual() -> dict[str, bytes]:
         "the smallest side": encode(plain_picture(size=(32, 32)), "WEBP"),
         "a strip of 8000 x 40": encode(plain_picture(size=(8000, 40)), "JPEG"),
         "a strip of 40 x 8000": encode(plain_picture(size=(40, 8000)), "PNG"),
+        "PNG of 30 megapixels": encode(Image.new("L", (6_000, 5_000), 128), "PNG"),
         "50 megapixels": encode(Image.new("L", (10_000, 5_000), 128), "JPEG"),
     }
 
@@ -155,8 +156,24 @@ def _decorated() -> dict[str, bytes]:
     for number in range(3000):
         many.add_itxt(f"Note {number}", "word " * 20)
     profile = random.Random(2).randbytes(200_000)
+    telling = Image.Exif()
+    telling[0x010E] = "Jane Doe, left shoulder"  # ImageDescription
+    telling.get_ifd(0x8825).update({1: "N", 2: (48.0, 12.0, 30.0), 3: "E", 4: (16.0, 22.0, 0.0)})  # GPS
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     icc = b"ICC_PROFILE\0"
     return {
+        "JPEG, GPS and a name in its EXIF": encode(rgb, "JPEG", exif=telling),
+        "PNG, GPS and a name in its EXIF": encode(rgb, "PNG", exif=telling),
+        "WebP, GPS and a name in its EXIF": encode(rgb, "WEBP", exif=telling),
+        "JPEG, sRGB profile": encode(rgb, "JPEG", icc_profile=srgb),
+        "PNG, sRGB profile": encode(rgb, "PNG", icc_profile=srgb),
+        "JPEG, profile of another colour space": encode(rgb, "JPEG", icc_profile=lab),
+        **{
+            f"{kind}, EXIF orientation {orientation}": encode(rgb, kind, exif=_orientation(orientation))
+            for kind in ("JPEG", "PNG", "WEBP")
+            for orientation in range(1, 9)
+        },
         "JPEG, then a zip": jpeg + archive.getvalue(),
         "JPEG, then HTML": jpeg + b"<html><script>alert(1)</script></html>",
         "PNG, then garbage": png + PROSE * 50,
@@ -181,6 +198,12 @@ def _decorated() -> dict[str, bytes]:
             for what, exif in _damaged_exif().items()
         },
     }
+
+
+def _orientation(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
 
 
 def _damaged_exif() -> dict[str, bytes]:

@@ -11,6 +11,8 @@ from contract.errors import BundleError
 from functions.classify.model_store import fetch_bundle
 from functions.classify.settings import Settings
 
+SUM_TOLERANCE = 1e-3  # of seven float32 numbers that should add up to 1
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -40,9 +42,14 @@ class Classifier:
             self._session = onnxruntime.InferenceSession(folder / MODEL, options, ["CPUExecutionProvider"])
             with np.load(folder / REFERENCE, allow_pickle=False) as reference:
                 self._reference = reference["embeddings"].astype(np.float32)
-            self.predict(np.zeros((self.input_size, self.input_size, 3), np.uint8))  # also fills ONNX Runtime's arenas
+            evidence = self.predict(np.zeros((self.input_size, self.input_size, 3), np.uint8))  # also fills its arenas
         except Exception as error:  # ONNX Runtime raises classes of its own that share no base with a name
             raise BundleError(f"The model {manifest.version} cannot be opened: {error}") from error
+        shares = evidence.probabilities
+        if shares.shape != (len(manifest.labels),) or not abs(float(shares.sum()) - 1) < SUM_TOLERANCE:  # or NaN
+            raise BundleError(
+                f"The model {manifest.version} does not answer with seven probabilities that add up to 1."
+            )
 
     @classmethod
     def load(cls, settings: Settings) -> "Classifier":
@@ -65,6 +72,7 @@ class Classifier:
 
     def _unfamiliar_score(self, embedding: np.ndarray) -> float:
         """One minus the cosine similarity to the k-th nearest training picture (Sun et al., arXiv:2204.06507)."""
-        similarity = self._reference @ (embedding / max(float(np.linalg.norm(embedding)), 1e-12))
+        unit = embedding / max(float(np.linalg.norm(embedding)), 1e-12)
+        similarity = np.vecdot(self._reference, unit)  # not @: BLAS would wake threads for it and wait for them
         k = min(self.manifest.unfamiliar.neighbours, len(similarity))
         return float(1 - np.partition(similarity, -k)[-k])

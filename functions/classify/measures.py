@@ -1,39 +1,88 @@
 """What CloudWatch is told, in its embedded metric format: few metrics, with few and bounded dimensions."""
 
+from typing import NamedTuple, get_args
+
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from contract.api import Prediction
-from contract.errors import AnalyzerError
+from contract.api import Outcome
+from contract.errors import AnalyzerError, ModelUnavailableError, family
+from contract.labels import CODES
+from contract.quality import MESSAGES
+from functions.classify.answer import Answer
 from functions.classify.classifier import Classifier
 
 SERVICE = "classify"
 NAMESPACE = "SkinLesionAnalyzer"
 
 
-def record_request(metrics: Metrics) -> None:
-    """Count a request, whatever becomes of it."""
+class Metric(NamedTuple):
+    """One metric: its unit, and what it is split by beside the service."""
+
+    unit: str
+    dimensions: tuple[str, ...]
+    meaning: str
+
+
+METRICS = {
+    "Requests": Metric("Count", (), "HTTP requests and batches, whatever became of them"),
+    "Predictions": Metric("Count", (), "pictures that were answered"),
+    "Outcomes": Metric("Count", ("outcome",), "what people were told"),
+    "LeadingClasses": Metric("Count", ("class",), "the likeliest class"),
+    "QualityFindings": Metric("Count", ("finding",), "what was found wanting in pictures"),
+    "Refusals": Metric("Count", ("code",), "requests and pictures refused"),
+    "Confidence": Metric("None", (), "probability of the likeliest class"),
+    "MalignantProbability": Metric("None", (), "the malignant classes together"),
+    "UnfamiliarScore": Metric("None", (), "how unlike the training pictures, 0 to 2"),
+    "DecodeTime": Metric("Milliseconds", (), "opening, turning, scaling and judging the picture"),
+    "InferenceTime": Metric("Milliseconds", (), "the model, and the search for its nearest training pictures"),
+    "TotalTime": Metric("Milliseconds", (), "from the event to the answer"),
+    "ModelLoadTime": Metric("Milliseconds", (), "fetching, verifying and opening the model, once a container"),
+    "ModelLoadFailures": Metric("Count", ("code",), "attempts at loading that failed"),
+    "ColdStart": Metric("Count", ("function_name",), "containers that answered for the first time"),
+}
+DIMENSION_VALUES = {  # all that there can be: CloudWatch charges for each combination
+    "outcome": frozenset(get_args(Outcome)),
+    "class": frozenset(CODES),
+    "finding": frozenset(MESSAGES),
+    "code": frozenset(error.code for error in family()),
+    "function_name": frozenset({SERVICE}),
+}
+
+
+def record_event(metrics: Metrics) -> None:
+    """Count an event, whatever becomes of it."""
     metrics.add_metric(name="Requests", unit=MetricUnit.Count, value=1)
 
 
 def record_load(metrics: Metrics, logger: Logger, classifier: Classifier, load_ms: float) -> None:
     """Tell how long it took to fetch, verify and open the model."""
     metrics.add_metric(name="ModelLoadTime", unit=MetricUnit.Milliseconds, value=load_ms)
-    logger.info("model loaded", extra={"model_version": classifier.manifest.version, "load_ms": load_ms})
+    logger.info("model loaded", extra={"model_version": classifier.manifest.version, "load_ms": round(load_ms, 3)})
 
 
-def record_prediction(metrics: Metrics, prediction: Prediction, unfamiliar_score: float) -> None:
-    """Tell what was answered, and how long it took."""
-    timing = prediction.timing_ms
+def record_load_failure(logger: Logger, error: ModelUnavailableError, pause_s: float) -> None:
+    """Tell why there is no model, and when it is tried again at the earliest."""
+    logger.error(
+        "model not loaded", extra={"code": error.code, "reason": str(error), "next_attempt_s": round(pause_s, 1)}
+    )
+    _count("ModelLoadFailures", "code", error.code)
+
+
+def record_prediction(metrics: Metrics, answer: Answer) -> None:
+    """Tell what was answered, and how long it took; nothing here says whose picture it was."""
+    prediction, timing = answer.prediction, answer.prediction.timing_ms
     metrics.add_metric(name="Predictions", unit=MetricUnit.Count, value=1)
     metrics.add_metric(name="DecodeTime", unit=MetricUnit.Milliseconds, value=timing.decode)
     metrics.add_metric(name="InferenceTime", unit=MetricUnit.Milliseconds, value=timing.inference)
     metrics.add_metric(name="TotalTime", unit=MetricUnit.Milliseconds, value=timing.total)
+    metrics.add_metric(name="Confidence", unit=MetricUnit.NoUnit, value=prediction.classes[0].probability)
     metrics.add_metric(name="MalignantProbability", unit=MetricUnit.NoUnit, value=prediction.malignant_probability)
-    metrics.add_metric(name="UnfamiliarScore", unit=MetricUnit.NoUnit, value=unfamiliar_score)
-    metrics.add_metric(name="QualityFindings", unit=MetricUnit.Count, value=len(prediction.image.quality))
+    metrics.add_metric(name="UnfamiliarScore", unit=MetricUnit.NoUnit, value=answer.unfamiliar_score)
     _count("Outcomes", "outcome", prediction.outcome)
     _count("LeadingClasses", "class", prediction.classes[0].code)
+    for finding in prediction.image.quality:
+        _count("QualityFindings", "finding", finding.code)
 
 
 def record_refusal(error: AnalyzerError) -> None:

@@ -32,7 +32,11 @@ def prediction(**changes: Any) -> dict[str, Any]:
         "outcome": "low_risk",
         "classes": [{"code": c.code, "name": c.name, "malignant": c.malignant, "probability": 1 / 7} for c in CLASSES],
         "malignant_probability": 3 / 7,
-        "image": {"width": 600, "height": 450, "quality": [{"code": "blurred", "message": "Hold still."}]},
+        "image": {
+            "width": 600,
+            "height": 450,
+            "quality": [{"code": "blurred", "message": "Hold still.", "value": 2.5, "threshold": 4.0}],
+        },
         "explanation": {"code": "nv", "grid": [[0.0, 1.0], [0.5, 0.25]]},
         "timing_ms": {"decode": 1.0, "inference": 2.0, "total": 3.0},
         "disclaimer": "Not a diagnosis.",

@@ -2,10 +2,21 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from contract.image import decode_image
-from contract.quality import BRIGHT_LUMA, DARK_LUMA, SHARPNESS, SHORT_SIDE_PX, Finding, assess, laplacian_variance
+from contract.quality import (
+    BRIGHT_LUMA,
+    CONTRAST,
+    DARK_LUMA,
+    MESSAGES,
+    SHARPNESS,
+    SHORT_SIDE_PX,
+    Finding,
+    assess,
+    laplacian_variance,
+    largest_contrast,
+)
 from tests.odd_pictures import encode
 
 SIZE = 224
@@ -38,6 +49,16 @@ def test_a_blurred_picture_is_told(photo: Image.Image) -> None:
     assert codes(photo.filter(ImageFilter.GaussianBlur(8))) == ["blurred"]
 
 
+def test_a_reflection_is_told(photo: Image.Image) -> None:
+    ImageDraw.Draw(photo).ellipse((100, 100, 300, 300), fill="white")
+    assert codes(photo) == ["glare"]
+
+
+def test_skin_without_a_lesion_is_told() -> None:
+    pores = np.random.default_rng(0).normal((205, 160, 140), 12, (450, 450, 3))
+    assert codes(Image.fromarray(pores.clip(0, 255).astype(np.uint8))) == ["no_lesion"]
+
+
 def test_a_dark_picture_is_told(photo: Image.Image) -> None:
     pixels = np.asarray(photo)
     assert codes(Image.fromarray((pixels * (0.8 * DARK_LUMA / pixels.mean())).astype(np.uint8)))[0] == "too_dark"
@@ -54,10 +75,17 @@ def test_a_small_picture_is_told(photo: Image.Image) -> None:
 
 
 def checkerboard(low: int, high: int) -> np.ndarray:
-    """Squares of 8 px, sharp and evenly lit: grey as RGB, shape (SIZE, SIZE, 3)."""
+    """Squares of 8 px, sharp and evenly lit, with a red patch on them: RGB, shape (SIZE, SIZE, 3)."""
     rows, columns = np.indices((SIZE, SIZE)) // 8
     grey = np.where((rows + columns) % 2 == 0, low, high).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=-1)
+    pixels = np.repeat(grey[..., None], 3, axis=-1)
+    pixels[84:140, 84:140, 1:] = pixels[84:140, 84:140, 1:] // 2
+    return pixels
+
+
+def slope() -> np.ndarray:
+    """Dark at the top and light at the bottom, with no edge anywhere: RGB, shape (SIZE, SIZE, 3)."""
+    return np.repeat(np.indices((SIZE, SIZE))[0][..., None], 3, axis=-1).astype(np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -65,13 +93,16 @@ def checkerboard(low: int, high: int) -> np.ndarray:
     [
         pytest.param(checkerboard(80, 160), SHORT_SIDE_PX, [], id="good"),
         pytest.param(checkerboard(80, 160), SHORT_SIDE_PX - 1, ["too_small"], id="small"),
-        pytest.param(checkerboard(10, 70), 450, ["too_dark"], id="dark"),
-        pytest.param(checkerboard(24, 70), 450, [], id="just light enough"),
-        pytest.param(checkerboard(222, 254), 450, ["too_bright"], id="bright"),
-        pytest.param(checkerboard(210, 254), 450, [], id="just dark enough"),
-        pytest.param(checkerboard(120, 121), 450, ["blurred"], id="without contrast"),
-        pytest.param(np.zeros((SIZE, SIZE, 3), np.uint8), 40, ["too_small", "too_dark", "blurred"], id="black"),
-        pytest.param(np.full((SIZE, SIZE, 3), 255, np.uint8), 450, ["too_bright", "blurred"], id="white"),
+        pytest.param(checkerboard(8, 80), 450, ["too_dark"], id="dark"),
+        pytest.param(checkerboard(26, 80), 450, [], id="just light enough"),
+        pytest.param(checkerboard(234, 254), 450, ["too_bright"], id="bright"),
+        pytest.param(checkerboard(220, 239), 450, [], id="just dark enough"),
+        pytest.param(checkerboard(120, 250), 450, ["glare"], id="half of it burnt out"),
+        pytest.param(slope(), 450, ["blurred"], id="without detail"),
+        pytest.param(
+            np.zeros((SIZE, SIZE, 3), np.uint8), 40, ["too_small", "too_dark", "blurred", "no_lesion"], id="black"
+        ),
+        pytest.param(np.full((SIZE, SIZE, 3), 255, np.uint8), 450, ["too_bright", "blurred", "no_lesion"], id="white"),
     ],
 )
 def test_a_picture_has_exactly_the_findings_that_it_deserves(
@@ -82,7 +113,7 @@ def test_a_picture_has_exactly_the_findings_that_it_deserves(
 
 
 def test_a_finding_says_what_was_measured_and_what_to_do() -> None:
-    small, dark, blurred = assess(np.zeros((SIZE, SIZE, 3), np.uint8), width=100, height=40)
+    small, dark, blurred, _ = assess(np.zeros((SIZE, SIZE, 3), np.uint8), width=100, height=40)
     assert (small.value, small.threshold) == (40, SHORT_SIDE_PX)
     assert (dark.value, dark.threshold) == (0, DARK_LUMA)
     assert (blurred.value, blurred.threshold) == (0, SHARPNESS)
@@ -111,3 +142,23 @@ def test_the_laplacian_variance_is_what_a_pencil_finds() -> None:
 def test_an_even_slope_is_not_sharp() -> None:
     rows, columns = np.indices((20, 30)).astype(np.float32)
     assert laplacian_variance(3 * rows + 5 * columns) == pytest.approx(0)
+
+
+def test_contrast_is_the_distance_in_rgb_of_the_most_different_place() -> None:
+    pixels = np.full((SIZE, SIZE, 3), 100, np.uint8)
+    pixels[:28, :28] = (130, 140, 100)  # one of 8 x 8 places
+    assert largest_contrast(pixels) == pytest.approx(50)
+
+
+@pytest.mark.parametrize("size", [32, 97, 224])
+def test_a_line_is_no_lesion_and_a_spot_is_one_at_every_size_of_the_square(size: int) -> None:
+    line, spot = (np.full((size, size, 3), 180, np.uint8) for _ in range(2))
+    line[:, size // 2 : size // 2 + max(1, size // 112)] = 120  # a hair
+    spot[size // 3 : 2 * size // 3, size // 3 : 2 * size // 3] = 120
+    assert largest_contrast(line) < CONTRAST < largest_contrast(spot)
+
+
+def test_each_finding_tells_its_number_its_threshold_and_what_to_do() -> None:
+    (finding,) = assess(checkerboard(80, 160), width=600, height=SHORT_SIDE_PX - 1)
+    assert (finding.value, finding.threshold) == (SHORT_SIDE_PX - 1, SHORT_SIDE_PX)
+    assert all(message.count(".") == 2 and message.endswith(".") for message in MESSAGES.values())

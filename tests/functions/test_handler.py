@@ -1,25 +1,21 @@
 """The function through its own door: an event in, a response out."""
 
-import base64
 import io
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from contract.api import MAX_BODY_BYTES, Health, ModelDescription, Prediction, Problem
 from contract.bundle import MODEL
+from contract.errors import MalformedRequestError
 from contract.image import decode_image
 from contract.labels import CODES, DISCLAIMER
 from functions.classify.handler import Handler
+from functions.classify.holder import FIRST_PAUSE_S
 from tests.functions.conftest import Ask, LambdaContext, http_event, settings_for
 from tests.odd_pictures import odd_pictures
 from tests.tiny_bundle import write_tiny_bundle
@@ -130,17 +126,6 @@ def test_the_model_describes_itself(ask: Ask, bundle: Path) -> None:
     assert health.model_version == bundle.name
 
 
-def test_the_openapi_document_names_every_route_and_refers_only_to_what_it_holds(ask: Ask) -> None:
-    text = ask("GET", "/openapi.json")["body"]
-    document = json.loads(text)
-    assert set(document["paths"]) == {PREDICTIONS, "/v1/model", "/v1/health"}
-    assert set(document["paths"][PREDICTIONS]["post"]["responses"]) == {
-        "200", "400", "413", "415", "422", "429", "503",
-    }  # fmt: skip
-    references = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
-    assert references <= set(document["components"]["schemas"])
-
-
 def test_without_a_model_everything_answers_503_and_says_so(tmp_path: Path, originals: list[bytes]) -> None:
     handler = Handler(settings_for(None, tmp_path))
     handler.preload()
@@ -150,104 +135,21 @@ def test_without_a_model_everything_answers_503_and_says_so(tmp_path: Path, orig
         assert response["headers"]["Retry-After"] == "30"
 
 
-def test_a_model_that_comes_later_is_found(tmp_path: Path, originals: list[bytes]) -> None:
+def test_a_model_that_comes_later_is_found_but_not_looked_for_by_every_request(
+    tmp_path: Path, originals: list[bytes]
+) -> None:
     event = http_event("POST", PREDICTIONS, data=originals[0])
     made = write_tiny_bundle(tmp_path / "made")
-    handler = Handler(settings_for((tmp_path / "later").as_uri(), tmp_path / "cache"))
-    problem_of(handler(event, LambdaContext()), 503, "model_unavailable")
+    now = [0.0]
+    handler = Handler(settings_for((tmp_path / "later").as_uri(), tmp_path / "cache"), clock=lambda: now[0])
+    handler.preload()
     made.rename(tmp_path / "later")
+    problem_of(handler(event, LambdaContext()), 503, "model_unavailable")
+    now[0] = FIRST_PAUSE_S
     assert answer_of(handler(event, LambdaContext())).model_version == made.name
 
 
-def metrics_of(printed: str) -> dict[str, Any]:
-    """Read EMF lines as CloudWatch does: for each metric named in `_aws`, the values and the dimensions."""
-    found: dict[str, Any] = {}
-    for line in printed.splitlines():
-        entry = json.loads(line)
-        for directive in entry.get("_aws", {}).get("CloudWatchMetrics", []):
-            assert directive["Namespace"] == "SkinLesionAnalyzer"
-            for dimensions in directive["Dimensions"]:
-                for metric in directive["Metrics"]:
-                    values = {name: entry[name] for name in dimensions}
-                    found.setdefault(metric["Name"], []).append((values, entry[metric["Name"]]))
-    return found
-
-
-ONE_EVENT = """
-import json, sys
-from functions.classify.handler import handler
-from tests.functions.conftest import LambdaContext
-print(json.dumps({"response": handler(json.load(sys.stdin), LambdaContext())}))
-"""
-
-
-def printed_for(event: dict[str, Any], bundle: Path, cache: Path) -> tuple[dict[str, Any], str]:
-    """Answer one event in a process of its own, as Lambda does; return the response and all that was printed."""
-    environment = {"MODEL_URI": bundle.as_uri(), "MODEL_CACHE": str(cache), "PYTHONPATH": str(Path.cwd())}
-    done = subprocess.run(
-        [sys.executable, "-c", ONE_EVENT], input=json.dumps(event), env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    *printed, last = done.stdout.splitlines()
-    return json.loads(last)["response"], "\n".join(printed) + done.stderr
-
-
-def test_metrics_and_logs_tell_what_happened_and_nothing_of_the_picture(
-    bundle: Path, originals: list[bytes], tmp_path: Path
-) -> None:
-    event = http_event("POST", PREDICTIONS, data={"image": (io.BytesIO(originals[0]), "Jane Doe.jpg", "image/jpeg")})
-    response, printed = printed_for(event, bundle, tmp_path)
-    answer, metrics = answer_of(response), metrics_of(printed)
-    assert metrics["Predictions"] == metrics["Requests"] == [({"service": "classify"}, [1.0])]
-    assert metrics["Outcomes"] == [({"service": "classify", "outcome": answer.outcome}, [1.0])]
-    assert metrics["LeadingClasses"] == [({"service": "classify", "class": answer.classes[0].code}, [1.0])]
-    assert metrics["ColdStart"] == [({"function_name": "classify", "service": "classify"}, [1.0])]
-    assert metrics["TotalTime"][0][1][0] >= metrics["InferenceTime"][0][1][0] > 0
-    assert metrics["ModelLoadTime"][0][1][0] > 0
-    logs = [json.loads(line) for line in printed.splitlines() if "_aws" not in line]
-    assert [log["message"] for log in logs] == ["model loaded", "predicted"]
-    assert logs[1]["prediction_id"] == answer.prediction_id
-    assert logs[1]["function_request_id"] == LambdaContext.aws_request_id
-    assert "Jane" not in printed
-    assert not any(event["body"][start : start + 40] in printed for start in range(0, len(event["body"]), 40))
-
-
-def test_a_refusal_is_counted_by_its_code_and_its_body_stays_out_of_the_log(bundle: Path, tmp_path: Path) -> None:
-    event = http_event("POST", PREDICTIONS, data=b"somebody's secret")
-    response, printed = printed_for(event, bundle, tmp_path)
-    problem_of(response, 415, "unsupported_picture")
-    metrics = metrics_of(printed)
-    assert metrics["Refusals"] == [({"service": "classify", "code": "unsupported_picture"}, [1.0])]
-    assert "Predictions" not in metrics
-    assert "secret" not in printed
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    body=st.binary(max_size=300),
-    content_type=st.one_of(
-        st.sampled_from(
-            [
-                "image/jpeg",
-                "multipart/form-data",
-                "multipart/form-data; boundary=-",
-                "multipart/form-data; boundary=\x00",
-            ]
-        ),
-        st.text(max_size=60),
-    ),
-    query=st.dictionaries(st.text(max_size=10), st.text(max_size=10), max_size=2),
-    encoded=st.booleans(),
-)
-def test_whatever_a_caller_sends_gets_an_answer_or_a_problem_of_the_4xx_family(
-    handler: Handler, body: bytes, content_type: str, query: dict[str, str], encoded: bool
-) -> None:
-    event = {
-        **http_event("POST", PREDICTIONS),
-        "headers": {"Content-Type": content_type},
-        "queryStringParameters": query,
-        "body": base64.b64encode(body).decode() if encoded else body.decode("latin-1"),
-        "isBase64Encoded": encoded,
-    }
-    response = handler(event, LambdaContext())
-    assert response["statusCode"] == 200 or 400 <= response["statusCode"] < 500
+def test_an_event_of_neither_kind_is_an_error_that_says_so(handler: Handler) -> None:
+    for event in ({}, {"Records": []}, {"requestContext": {"elb": {}}}):
+        with pytest.raises(MalformedRequestError, match="neither an HTTP request nor a batch"):
+            handler(event, LambdaContext())

@@ -2,19 +2,22 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
+import onnx
 import pytest
 from moto.server import ThreadedMotoServer
 
-from contract.bundle import MANIFEST, MODEL, REFERENCE
+from contract.bundle import MANIFEST, MODEL, REFERENCE, SCHEMA_VERSION, describe_file
 from contract.errors import BundleError, ModelUnavailableError
 from functions.classify.classifier import Classifier
 from functions.classify.model_store import fetch_bundle
 from functions.classify.settings import Settings
 from tests.functions.conftest import settings_for
-from tests.tiny_bundle import write_tiny_bundle
+from tests.functions.misbehaving_s3 import MisbehavingS3, misbehaving_s3
+from tests.tiny_bundle import tiny_graph, write_tiny_bundle
 
 BUCKET = "models-bucket"
 
@@ -84,8 +87,6 @@ def test_a_model_of_other_labels_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_model_is_refused_though_its_hash_is_right(tmp_path: Path) -> None:
-    from contract.bundle import describe_file
-
     text = tmp_path / "text"
     text.write_bytes(b"this is no ONNX graph")
     reference = write_tiny_bundle(tmp_path / "sound") / REFERENCE
@@ -116,8 +117,76 @@ def test_a_model_that_cannot_be_had_is_a_clear_error(in_s3: Settings, uri: str |
 
 def test_an_s3_that_cannot_be_reached_is_a_clear_error(in_s3: Settings) -> None:
     settings = settings_for(in_s3.model_uri, in_s3.model_cache, s3_endpoint_url="http://127.0.0.1:9")
-    with pytest.raises(ModelUnavailableError, match="could not be fetched from S3"):
+    with pytest.raises(ModelUnavailableError, match=r"S3 gave no whole answer for manifest\.json"):
         fetch_bundle(settings)
+
+
+@pytest.fixture
+def bad_day(bundle: Path, in_s3: Settings) -> Iterator[MisbehavingS3]:
+    """The same bundle in an S3 that misbehaves as a test tells it to."""
+    objects = {f"models/{bundle.name}/{file.name}": file.read_bytes() for file in bundle.iterdir()}
+    with misbehaving_s3(objects) as server:
+        yield server
+
+
+@pytest.mark.parametrize("name", [MANIFEST, MODEL, REFERENCE])
+@pytest.mark.parametrize("act", ["503 SlowDown", "cut", "reset"])
+def test_a_model_survives_what_passes(
+    in_s3: Settings, bad_day: MisbehavingS3, bundle: Path, name: str, act: str
+) -> None:
+    bad_day.script[name] = [act]
+    classifier = Classifier.load(replace(in_s3, s3_endpoint_url=bad_day.url))
+    assert classifier.manifest.version == bundle.name
+    assert bad_day.asked[name] == 2
+
+
+@pytest.mark.parametrize("name", [MANIFEST, MODEL, REFERENCE])
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        ("403 AccessDenied", ModelUnavailableError),
+        ("404 NoSuchKey", ModelUnavailableError),
+        ("other", BundleError),
+    ],
+)
+def test_a_model_that_cannot_be_fetched_whole_leaves_nothing_behind(
+    in_s3: Settings, bad_day: MisbehavingS3, name: str, act: str, error: type[Exception]
+) -> None:
+    bad_day.script[name] = [act]
+    with pytest.raises(error) as caught:
+        Classifier.load(replace(in_s3, s3_endpoint_url=bad_day.url))
+    assert str(caught.value).endswith(".")
+    assert act == "other" or act.split()[0] in str(caught.value)
+    assert left_in(in_s3.model_cache) == []
+
+
+def test_a_manifest_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    newer = write_tiny_bundle(tmp_path, schema_version=SCHEMA_VERSION + 1)
+    with pytest.raises(BundleError, match="schema_version"):
+        fetch_bundle(settings_for(newer.as_uri(), tmp_path / "cache"))
+
+
+def test_a_disk_that_cannot_be_written_to_is_a_clear_error(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(ModelUnavailableError, match="cannot be stored on this machine"):
+        fetch_bundle(settings_for(bundle.as_uri(), tmp_path / "cache"))
+
+
+def test_a_model_whose_probabilities_do_not_add_up_is_not_served(tmp_path: Path) -> None:
+    graph = tiny_graph(64)
+    softmax = next(node for node in graph.graph.node if node.op_type == "Softmax")
+    softmax.op_type = "Sigmoid"
+    del softmax.attribute[:]
+    (tmp_path / "made").mkdir()
+    onnx.save(graph, tmp_path / "made" / MODEL)
+    reference = write_tiny_bundle(tmp_path / "sound") / REFERENCE
+    shutil.copy(reference, tmp_path / "made")
+    files = {name: describe_file(tmp_path / "made" / name).model_dump() for name in (MODEL, REFERENCE)}
+    bundle = write_tiny_bundle(tmp_path / "odd", files=files)
+    for name in files:
+        shutil.copy(tmp_path / "made" / name, bundle)
+    with pytest.raises(BundleError, match="add up to 1"):
+        Classifier.load(settings_for(bundle.as_uri(), tmp_path / "cache"))
 
 
 def test_settings_come_from_the_environment() -> None:

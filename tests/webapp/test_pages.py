@@ -127,7 +127,9 @@ def test_without_an_explanation_there_is_no_map(send, prediction, answer_with, p
 
 
 def test_what_is_wrong_with_the_picture_is_said(send, prediction, answer_with, picture) -> None:
-    blurred = Picture(width=600, height=450, quality=[QualityFinding(code="blurred", message="Hold still.")])
+    blurred = Picture(
+        width=600, height=450, quality=[QualityFinding(code="blurred", message="Hold still.", value=2, threshold=4)]
+    )
     answer_with(prediction("inconclusive", image=blurred))
     assert "<li>Hold still.</li>" in send(picture()).text
 
@@ -274,7 +276,7 @@ def test_hostile_text_is_shown_as_text(send, prediction, answer_with, picture) -
     hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
     answer_with(UnreadableImageError(hostile))
     refused = send(picture(), filename=f"{hostile}.jpg")
-    finding = QualityFinding(code=hostile, message=hostile)
+    finding = QualityFinding(code=hostile, message=hostile, value=2, threshold=4)
     answer_with(
         prediction(
             "inconclusive",

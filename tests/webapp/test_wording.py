@@ -15,7 +15,9 @@ def test_every_outcome_has_its_words_and_sends_doubters_to_a_doctor() -> None:
 
 
 def test_an_inconclusive_answer_says_whether_the_picture_is_to_blame(prediction) -> None:
-    blurred = Picture(width=600, height=450, quality=[QualityFinding(code="blurred", message="Blurred.")])
+    blurred = Picture(
+        width=600, height=450, quality=[QualityFinding(code="blurred", message="Blurred.", value=2, threshold=4)]
+    )
     assert "not good enough" in wording.outcome_text(prediction("inconclusive", image=blurred)).meaning
     assert "stands out" in wording.outcome_text(prediction("inconclusive")).meaning
 

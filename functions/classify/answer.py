@@ -1,0 +1,96 @@
+"""From one encoded picture to the answer that a caller gets: decode, assess, classify, decide."""
+
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+from contract.api import Picture, Prediction, QualityFinding, Timing
+from contract.image import decode_image
+from contract.labels import DISCLAIMER
+from contract.quality import assess
+from functions.classify import outcome
+from functions.classify.classifier import Classifier
+
+Segment = Callable[[str], AbstractContextManager[Any]]  # a stretch of work that tracing shows by name
+
+
+class Answer(NamedTuple):
+    """What the caller gets, and what CloudWatch alone is told."""
+
+    prediction: Prediction
+    unfamiliar_score: float
+
+
+class Stopwatch:
+    """Milliseconds since it was made, or since the last lap."""
+
+    def __init__(self) -> None:
+        self._start = self._lap = time.perf_counter()
+
+    def lap_ms(self) -> float:
+        """Return the milliseconds since the last lap, and begin another."""
+        before, self._lap = self._lap, time.perf_counter()
+        return round((self._lap - before) * 1000, 3)
+
+    def total_ms(self) -> float:
+        """Return the milliseconds since it was made."""
+        return round((time.perf_counter() - self._start) * 1000, 3)
+
+
+def answer_picture(
+    encoded: bytes,
+    classifier: Classifier,
+    *,
+    explained: bool,
+    watch: Stopwatch | None = None,
+    segment: Segment = nullcontext,
+) -> Answer:
+    """Answer one picture.
+
+    Args:
+        encoded: the bytes of a JPEG, PNG or WebP file.
+        classifier: the model.
+        explained: whether to say where the evidence for the leading class lies.
+        watch: one that runs since the request came; else time is counted from here.
+        segment: opens a tracing segment.
+
+    Raises:
+        the errors of `contract.image.decode_image`.
+    """
+    watch = watch or Stopwatch()
+    manifest = classifier.manifest
+    watch.lap_ms()
+    with segment("## decode"):
+        decoded = decode_image(encoded, classifier.input_size)
+        findings = assess(decoded.pixels, width=decoded.width, height=decoded.height)
+    decode_ms = watch.lap_ms()
+    with segment("## inference"):
+        evidence = classifier.predict(decoded.pixels)
+    inference_ms = watch.lap_ms()
+    classes = outcome.rank_classes(evidence.probabilities, manifest.labels)
+    malignant = outcome.malignant_probability(evidence.probabilities, manifest)
+    decided = outcome.decide(
+        classes,
+        malignant=malignant,
+        unfamiliar_score=evidence.unfamiliar_score,
+        findings=findings,
+        manifest=manifest,
+    )
+    prediction = Prediction(
+        prediction_id=str(uuid.uuid4()),
+        model_version=manifest.version,
+        outcome=decided,
+        classes=classes,
+        malignant_probability=malignant,
+        image=Picture(
+            width=decoded.width,
+            height=decoded.height,
+            quality=[QualityFinding(**vars(finding)) for finding in findings],
+        ),
+        explanation=outcome.explain(evidence.class_map, classes[0].code, manifest.labels) if explained else None,
+        timing_ms=Timing(decode=decode_ms, inference=inference_ms, total=watch.total_ms()),
+        disclaimer=DISCLAIMER,
+    )
+    return Answer(prediction, evidence.unfamiliar_score)

@@ -1,0 +1,103 @@
+"""The routes of the HTTP API, and the one place where an error of ours becomes a status and a body."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoSuchRoute
+from pydantic import BaseModel
+
+from contract.api import MAX_BODY_BYTES, PROBLEM_CONTENT_TYPE, Health, Limits, ModelDescription, Problem
+from contract.errors import AnalyzerError, MethodNotAllowedError, NotFoundError
+from contract.image import CONTENT_TYPES, MAX_PIXELS, MIN_SIDE_PX
+from contract.labels import DISCLAIMER
+from functions.classify import measures
+from functions.classify.answer import Stopwatch, answer_picture
+from functions.classify.holder import ModelHolder
+from functions.classify.http.request import picture_of, wants_explanation
+
+PREDICTIONS, MODEL, HEALTH, OPENAPI = "/v1/predictions", "/v1/model", "/v1/health", "/openapi.json"
+METHODS = {PREDICTIONS: "POST", MODEL: "GET", HEALTH: "GET", OPENAPI: "GET"}
+
+
+def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: Metrics) -> APIGatewayHttpResolver:
+    """Join the routes to a model."""
+    app = APIGatewayHttpResolver()
+
+    @app.post(PREDICTIONS)
+    def predict() -> Response[str]:
+        """Answer with the classes of the picture in the body, likeliest first."""
+        watch = Stopwatch()
+        event: Mapping[str, Any] = app.current_event.raw_event
+        explained, encoded = wants_explanation(event), picture_of(event)
+        answer = answer_picture(
+            encoded, models.current(), explained=explained, watch=watch, segment=tracer.provider.in_subsegment
+        )
+        measures.record_prediction(metrics, answer)
+        logger.info(
+            "predicted",
+            extra={"prediction_id": answer.prediction.prediction_id, "model_version": answer.prediction.model_version},
+        )
+        return _json(answer.prediction)
+
+    @app.get(MODEL)
+    def describe_model() -> Response[str]:
+        """Describe the model that serves, and what a picture may be."""
+        manifest = models.current().manifest
+        return _json(
+            ModelDescription(
+                version=manifest.version,
+                labels=list(manifest.labels),
+                input_size_px=manifest.input.size,
+                metrics=manifest.metrics,
+                operating_points=manifest.operating_points,
+                limits=Limits(
+                    max_body_bytes=MAX_BODY_BYTES,
+                    max_pixels=MAX_PIXELS,
+                    min_side_px=MIN_SIDE_PX,
+                    content_types=list(CONTENT_TYPES),
+                ),
+                licence=manifest.licence,
+                intended_use=manifest.intended_use,
+                disclaimer=DISCLAIMER,
+            )
+        )
+
+    @app.get(HEALTH)
+    def health() -> Response[str]:
+        """Tell whether a picture would be answered now."""
+        return _json(Health(status="ok", model_version=models.current().manifest.version))
+
+    @app.get(OPENAPI)
+    def openapi() -> Response[str]:
+        """Describe this API to programs."""
+        from functions.classify.http.openapi import document  # built for those who ask alone
+
+        return Response(200, "application/json", document())
+
+    @app.not_found
+    def no_such_route(_: NoSuchRoute) -> Response[str]:
+        """Tell a wrong path from a wrong method on a right one."""
+        path = app.current_event.path
+        if path in METHODS:
+            refusal: AnalyzerError = MethodNotAllowedError(f"{path} takes {METHODS[path]} alone.")
+            return answer_error(refusal, {"Allow": METHODS[path]})
+        return answer_error(NotFoundError("There is no such route; /openapi.json lists those there are."))
+
+    def answer_error(error: AnalyzerError, headers: dict[str, str] | None = None) -> Response[str]:
+        """Turn an error of ours into a status and a body."""
+        logger.warning("request refused", extra={"code": error.code, "status": error.status, "reason": str(error)})
+        measures.record_refusal(error)
+        headers = dict(headers or {})
+        if error.retry_after_s is not None:
+            headers["Retry-After"] = str(error.retry_after_s)
+        problem = Problem.of(error, request_id=app.lambda_context.aws_request_id)
+        return Response(error.status, PROBLEM_CONTENT_TYPE, problem.model_dump_json(), headers=headers)
+
+    app.exception_handler(AnalyzerError)(answer_error)
+    return app
+
+
+def _json(message: BaseModel) -> Response[str]:
+    return Response(200, "application/json", message.model_dump_json(), headers={"Cache-Control": "no-store"})

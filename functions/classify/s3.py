@@ -1,0 +1,175 @@
+"""S3, as far as the function needs it: signed requests of our own, tried again with jitter, within a deadline.
+
+Loading boto3 and its model of S3 costs more than the three GETs of a cold start: see docs/decisions/model-from-s3.md.
+"""
+
+import itertools
+import random
+import re
+import time
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from contract.errors import MissingObjectError, PayloadTooLargeError, StorageUnavailableError
+
+if TYPE_CHECKING:
+    import urllib3
+
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 1.0, 3.0  # of one attempt; the second is the longest silence
+DEADLINE_S = 8.0  # of all attempts at one object: Lambda's init phase ends after ten seconds
+ATTEMPTS = 5
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+PASSING = frozenset({408, 429, 500, 502, 503, 504})  # 503 is S3's SlowDown
+_CHUNK_BYTES = 1 << 18
+_ERROR_BYTES = 2000  # S3's errors are a few hundred bytes of XML
+
+T = TypeVar("T")
+
+
+class S3:
+    """The objects of one region's S3, or of another that speaks as it does."""
+
+    def __init__(self, *, region: str, endpoint_url: str | None = None, deadline_s: float = DEADLINE_S) -> None:
+        """Send nothing yet."""
+        self._region, self._endpoint_url, self._deadline_s = region, endpoint_url, deadline_s
+        self._pool: Any = None
+        self._credentials: Any = None
+
+    def download(self, bucket: str, key: str, target: Path) -> None:
+        """Stream an object to a file.
+
+        Raises:
+            MissingObjectError: there is none.
+            StorageUnavailableError: S3 refuses, or gives no whole answer in time.
+        """
+
+        def receive(answer: "urllib3.BaseHTTPResponse", deadline: float) -> None:
+            with target.open("wb") as file:  # from the start again with each attempt
+                for chunk in _chunks(answer, deadline):
+                    file.write(chunk)
+
+        self._send("GET", bucket, key, receive)
+
+    def read(self, bucket: str, key: str, *, max_bytes: int) -> bytes:
+        """Return the bytes of an object.
+
+        Raises:
+            PayloadTooLargeError: it has more than `max_bytes`; the rest was not read.
+            MissingObjectError, StorageUnavailableError: as for `download`.
+        """
+
+        def receive(answer: "urllib3.BaseHTTPResponse", deadline: float) -> bytes:
+            content = bytearray()
+            for chunk in _chunks(answer, deadline):
+                content += chunk
+                if len(content) > max_bytes:
+                    answer.close()  # rather than read the rest to use the connection again
+                    raise PayloadTooLargeError(f"The picture is over {max_bytes / 1e6:.1f} MB; store a smaller one.")
+            return bytes(content)
+
+        return self._send("GET", bucket, key, receive)
+
+    def write(self, bucket: str, key: str, content: bytes) -> None:
+        """Store an object, over one of the same key.
+
+        Raises:
+            StorageUnavailableError: S3 refuses, or does not answer in time.
+        """
+        self._send("PUT", bucket, key, lambda answer, _: answer.drain_conn(), content)
+
+    def _send(
+        self,
+        method: str,
+        bucket: str,
+        key: str,
+        receive: Callable[["urllib3.BaseHTTPResponse", float], T],
+        content: bytes | None = None,
+    ) -> T:
+        """Send a request until it is answered whole: S3 sheds load, and connections break."""
+        from urllib3.exceptions import HTTPError
+
+        url, deadline = self._url(bucket, key), time.monotonic() + self._deadline_s
+        for attempt in itertools.count(1):
+            try:
+                answer = self._request(method, url, content)
+                try:
+                    if answer.status in (200, 206):
+                        return receive(answer, deadline)
+                    failure: Exception = _refusal(answer, key)
+                finally:
+                    answer.release_conn()
+                if answer.status not in PASSING:
+                    raise failure
+            except (HTTPError, TimeoutError) as error:
+                failure = error
+            # "full jitter": containers that failed together do not come back together
+            pause_s = random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt))  # noqa: S311
+            if attempt == ATTEMPTS or time.monotonic() + pause_s >= deadline:
+                if isinstance(failure, StorageUnavailableError):
+                    raise failure
+                raise StorageUnavailableError(
+                    f"S3 gave no whole answer for {_name(key)} in {attempt} attempts. Try again."
+                ) from failure
+            time.sleep(pause_s)
+        raise AssertionError  # the loop ends by itself alone
+
+    def _request(self, method: str, url: str, content: bytes | None) -> "urllib3.BaseHTTPResponse":
+        if self._pool is None:
+            import urllib3
+
+            timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
+            self._pool = urllib3.PoolManager(retries=False, timeout=timeout)
+        headers = self._signed_headers(method, url, content)
+        answer: urllib3.BaseHTTPResponse = self._pool.request(
+            method, url, body=content, headers=headers, preload_content=False, redirect=False, decode_content=False
+        )
+        return answer
+
+    def _signed_headers(self, method: str, url: str, content: bytes | None) -> dict[str, str]:
+        """Sign anew for each attempt: a signature holds for minutes, credentials for hours."""
+        from botocore.auth import S3SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        if self._credentials is None:
+            import botocore.session
+
+            self._credentials = botocore.session.Session().get_credentials()
+        if self._credentials is None:
+            raise StorageUnavailableError("There are no AWS credentials to ask S3 with.")
+        request = AWSRequest(method, url, data=content)
+        S3SigV4Auth(self._credentials, "s3", self._region).add_auth(request)
+        return dict(request.headers.items())
+
+    def _url(self, bucket: str, key: str) -> str:
+        path = urllib.parse.quote(key)
+        if self._endpoint_url:
+            return f"{self._endpoint_url.rstrip('/')}/{bucket}/{path}"
+        if "." in bucket:  # its name would not match S3's certificate
+            return f"https://s3.{self._region}.amazonaws.com/{bucket}/{path}"
+        return f"https://{bucket}.s3.{self._region}.amazonaws.com/{path}"
+
+
+def _chunks(answer: "urllib3.BaseHTTPResponse", deadline: float) -> "itertools.chain[bytes]":
+    """Read what has arrived, piece by piece, so that a trickle of bytes meets the deadline, too."""
+
+    def read() -> bytes:
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        return bytes(answer.read1(_CHUNK_BYTES))
+
+    return itertools.chain(iter(read, b""))
+
+
+def _refusal(answer: "urllib3.BaseHTTPResponse", key: str) -> Exception:
+    said = re.search(rb"<Code>(\w{1,60})</Code>", answer.read(_ERROR_BYTES))
+    reason = f"{answer.status} ({said[1].decode()})" if said else str(answer.status)
+    if answer.status == 404:
+        return MissingObjectError(f"S3 answered {reason} when asked for {_name(key)}.")
+    return StorageUnavailableError(f"S3 answered {reason} when asked for {_name(key)}.")
+
+
+def _name(key: str) -> str:
+    """Name an object without its path, which may tell more than a log should hold."""
+    return key.rsplit("/", 1)[-1]

@@ -1,0 +1,112 @@
+"""`lesion batch` starts a run whose input the function understands."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from contract.batch import Batch, BatchRun
+
+# The shape that infra gives it; what matters here is that the run's input goes into each batch as it is.
+DEFINITION = {
+    "StartAt": "Pictures",
+    "States": {
+        "Pictures": {
+            "Type": "Map",
+            "ItemReader": {
+                "Resource": "arn:aws:states:::s3:listObjectsV2",
+                "Parameters": {"Bucket.$": "$.source.bucket", "Prefix.$": "$.source.prefix"},
+            },
+            "ItemBatcher": {"MaxItemsPerBatch": 50, "BatchInput.$": "$"},
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                "StartAt": "Classify",
+                "States": {
+                    "Classify": {
+                        "Type": "Task",
+                        "Resource": "arn:aws:lambda:us-east-1:000000000000:function:classify",
+                        "End": True,
+                    }
+                },
+            },
+            "End": True,
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[dict[str, str]]:
+    """The environment of an AWS on this machine alone."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield {
+        "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port()),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    server.stop()
+
+
+@pytest.fixture
+def steps(aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in aws.items():
+        monkeypatch.setenv(name, value)
+    return boto3.client("stepfunctions", region_name="us-east-1")
+
+
+@pytest.fixture
+def state_machine(steps: Any) -> str:
+    role = "arn:aws:iam::123456789012:role/batch"
+    made = steps.create_state_machine(name="batch", definition=json.dumps(DEFINITION), roleArn=role)
+    return str(made["stateMachineArn"])
+
+
+def batch(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("lesion")), "batch", *words]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
+
+
+def test_a_run_is_started_with_the_input_that_each_batch_carries(steps: Any, state_machine: str) -> None:
+    words = ["s3://pictures/2026/", "s3://answers", "--name", "spring"]
+    done = batch(*words, "--state-machine", state_machine, "--json")
+    assert done.returncode == 0, done.stderr
+    started = json.loads(done.stdout)
+    assert started["results"] == "s3://answers/spring/"
+    execution = steps.describe_execution(executionArn=started["execution_arn"])
+    run = BatchRun.model_validate_json(execution["input"])
+    assert (run.source.bucket, run.source.prefix) == ("pictures", "2026/")
+    handed = Batch.model_validate(
+        {"BatchInput": json.loads(execution["input"]), "Items": [{"Key": "2026/a.jpg", "Size": 3}]}
+    )
+    assert handed.run == run
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (["pictures", "s3://answers"], 2, "pictures is no place in S3"),
+        (["s3://pictures", "https://answers"], 2, "https://answers is no place in S3"),
+        (["s3://pictures", "s3://A"], 2, "s3://A is no place in S3"),
+        (["s3://pictures", "s3://answers"], 1, "The run could not be started"),
+    ],
+)
+def test_what_cannot_be_started_is_one_sentence(
+    aws: dict[str, str], words: list[str], status: int, sentence: str
+) -> None:
+    arn = "arn:aws:states:us-east-1:123456789012:stateMachine:absent"
+    done = batch(*words, "--state-machine", arn, **aws)
+    assert (done.returncode, sentence in done.stderr) == (status, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_arn_of_something_else_is_refused(aws: dict[str, str]) -> None:
+    done = batch("s3://pictures", "s3://answers", "--state-machine", "arn:aws:lambda:x", **aws)
+    assert (done.returncode, "not the ARN of a state machine" in done.stderr) == (2, True), done.stderr

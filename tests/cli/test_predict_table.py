@@ -1,0 +1,183 @@
+"""Many pictures into one table: every one has its row, and an interrupted run goes on."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.results import Results
+from contract.errors import AnalyzerError
+from contract.labels import CODES
+from contract.rows import COLUMNS
+from tests.odd_pictures import odd_pictures
+from tests.tiny_bundle import write_tiny_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+def command(*words: str | Path) -> list[str]:
+    return [str(Path(sys.executable).with_name("lesion")), "predict", *map(str, words)]
+
+
+def predict(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*words), cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, originals: list[bytes]) -> Path:
+    """A folder as people keep them: pictures in folders, some of them odd, and other files."""
+    folder = tmp_path / "pictures"
+    (folder / "older").mkdir(parents=True)
+    for number, original in enumerate(originals[:6]):
+        (folder / f"{number}.jpg").write_bytes(original)
+    (folder / "older" / "mole, left.PNG").write_bytes(odd_pictures()["PNG"].encoded)
+    (folder / "notes.jpg").write_bytes(b"these are my notes")
+    (folder / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    (folder / "notes.txt").write_text("not asked about")
+    (folder / ".hidden.jpg").write_bytes(b"not asked about")
+    return folder
+
+
+def test_a_folder_becomes_a_table_with_a_row_for_each_picture(pictures: Path, bundle: Path, tmp_path: Path) -> None:
+    done = predict(pictures, "--bundle", bundle, "--out", "results.csv", "--json", "--workers", "2", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr  # some were refused
+    summary = json.loads(done.stdout)
+    assert (summary["pictures"], summary["refused"], summary["answered_by"]) == (9, 2, bundle.name)
+    rows = rows_of(tmp_path / "results.csv")
+    assert list(rows[0]) == list(COLUMNS)
+    names = [row["picture"] for row in rows]
+    assert names == [*(f"{number}.jpg" for number in range(6)), "gone.jpg", "notes.jpg", "older/mole, left.PNG"]
+    errors = {row["picture"]: row["error"] for row in rows if row["error"]}
+    assert errors == {"gone.jpg": "unreadable_file", "notes.jpg": "unsupported_picture"}
+    for row in rows:
+        if not row["error"]:
+            assert sum(float(row[f"p_{code}"]) for code in CODES) == pytest.approx(1, abs=1e-5)
+            assert row["model_version"] == bundle.name
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures", "results.csv"]
+
+    one = predict(pictures / "0.jpg", "--bundle", bundle, "--json", cwd=tmp_path)
+    (answer,) = json.loads(one.stdout)
+    assert rows[0]["outcome"] == answer["outcome"]
+    assert float(rows[0]["malignant_probability"]) == answer["malignant_probability"]
+
+
+def test_a_run_that_is_interrupted_goes_on_after_what_is_done(
+    bundle: Path, tmp_path: Path, originals: list[bytes]
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(90):
+        (folder / f"{number:02}.jpg").write_bytes(originals[number % len(originals)])
+    words = command(folder, "--bundle", bundle, "--out", "results.csv", "--workers", "1")
+    journal = tmp_path / "results.csv.journal"
+    with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as run:
+        deadline = time.monotonic() + 60
+        while not (journal.exists() and journal.read_bytes().count(b"\n") > 5) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        run.send_signal(signal.SIGINT)
+        assert "run the same command again to go on" in run.communicate(timeout=60)[1]
+    assert run.returncode == 130
+    assert not (tmp_path / "results.csv").exists()
+    kept = journal.read_text().splitlines()
+    assert 5 < len(kept) < 90
+    with journal.open("a") as torn:
+        torn.write('["89.jpg", [1, ')  # as a machine that lost its power leaves it
+    kept_row = json.loads(kept[1])
+    kept_row[2]["detail"] = "kept from the first run"
+    journal.write_text("\n".join([kept[0], json.dumps(kept_row), *kept[2:]]) + '\n["89.jpg", [1, ')
+    for number in range(60, 90):
+        (folder / f"{number}.jpg").unlink()
+
+    done = predict(folder, "--bundle", bundle, "--out", "results.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(tmp_path / "results.csv")
+    assert [row["picture"] for row in rows] == [f"{number:02}.jpg" for number in range(60)]
+    assert rows[0]["detail"] == "kept from the first run"
+    assert not journal.exists()
+
+
+def row(name: str) -> dict[str, Any]:
+    return {**dict.fromkeys(COLUMNS), "picture": name}
+
+
+def test_a_picture_that_was_changed_is_asked_about_again(tmp_path: Path) -> None:
+    with Results(tmp_path / "r.csv", answered_by="m") as results:
+        results.add("a.jpg", (1, 2), row("a.jpg"))
+    with Results(tmp_path / "r.csv", answered_by="m") as results:
+        assert results.has("a.jpg", (1, 2))
+        assert not results.has("a.jpg", (1, 3))
+        assert not results.has("b.jpg", (1, 2))
+
+
+def test_answers_of_two_models_do_not_mix_and_two_runs_do_not_share_a_table(tmp_path: Path) -> None:
+    with Results(tmp_path / "r.csv", answered_by="m") as results:
+        results.add("a.jpg", (1, 2), row("a.jpg"))
+        with pytest.raises(AnalyzerError, match="Another run"):
+            Results(tmp_path / "r.csv", answered_by="m")
+    with pytest.raises(AnalyzerError, match="another model"):
+        Results(tmp_path / "r.csv", answered_by="other")
+    with Results(tmp_path / "r.csv", answered_by="m") as results:
+        assert results.has("a.jpg", (1, 2))
+
+
+def test_names_of_any_bytes_survive(tmp_path: Path) -> None:
+    name = os.fsdecode(b'caf\xe9, "x"\n.jpg')
+    for _ in range(2):
+        with Results(tmp_path / "r.csv", answered_by="m") as results:
+            results.add(name, (1, 2), row(name))
+    with Results(tmp_path / "r.csv", answered_by="m") as results:
+        results.finish([name])
+    assert [found["picture"] for found in rows_of(tmp_path / "r.csv")] == [name]
+
+
+def test_parquet_keeps_numbers_as_numbers(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    with Results(tmp_path / "r.parquet", answered_by="m") as results:
+        results.add("a.jpg", (1, 2), {**row("a.jpg"), "p_nv": 0.25, "width": 600})
+        results.add("b.jpg", (1, 2), {**row("b.jpg"), "error": "unreadable_image"})
+        results.finish(["b.jpg", "a.jpg"])
+    table = parquet.read_table(tmp_path / "r.parquet")
+    assert tuple(table.column_names) == COLUMNS
+    assert table["p_nv"].to_pylist() == [None, 0.25]
+    assert table["width"].to_pylist() == [None, 600]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (["pictures", "--bundle", "{bundle}"], 2, "pictures is a folder: name a table"),
+        (
+            ["empty", "--bundle", "{bundle}", "--out", "r.csv"],
+            1,
+            "There is no picture (.jpg, .jpeg, .png, .webp) in empty",
+        ),
+        (["pictures", "--bundle", "{bundle}", "--out", "r.txt"], 1, "name a file that ends in .csv or .parquet"),
+        (["pictures", "--bundle", "{bundle}", "--out", "taken.csv"], 1, "taken.csv exists"),
+        (["pictures", "--bundle", "empty", "--out", "r.csv"], 1, "not a model bundle"),
+        (["pictures", "--url", "http://127.0.0.1:9", "--out", "r.csv"], 1, "run the same command again to go on"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    pictures: Path, bundle: Path, tmp_path: Path, words: list[str], status: int, sentence: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "taken.csv").write_text("mine")
+    done = predict(*(word.format(bundle=bundle) for word in words), cwd=tmp_path)
+    assert (done.returncode, sentence in done.stderr) == (status, True), done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "taken.csv").read_text() == "mine"

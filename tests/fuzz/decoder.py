@@ -1,0 +1,64 @@
+"""A coverage-guided search for bytes that the decoder does not answer as agreed: `make fuzz`.
+
+    python -m tests.fuzz.decoder FOLDER [libFuzzer options]
+
+FOLDER gets the small ones of tests/odd_pictures.py to start from, and keeps what the search finds worth keeping. Every
+input must give pixels of the promised shape or an error of ours of the 4xx family, within a second and 2 GB.
+"""
+
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["contract", "PIL"]):
+    from contract.image import decode_image, sniff_content_type, to_plain_jpeg
+    from contract.metadata import jpeg_segments, strip_metadata
+
+from contract.errors import AnalyzerError
+from tests.odd_pictures import odd_pictures
+
+SIZE = 32  # pixels, of the model's square
+LARGEST_SEED_BYTES = 3_000
+OPTIONS = ["-timeout=10", "-rss_limit_mb=2048", "-max_len=4096", "-print_final_stats=1"]
+
+
+def check(encoded: bytes) -> None:
+    """Decode, and raise whatever is against the agreement."""
+    content_type = sniff_content_type(encoded)
+    if content_type is not None:
+        bare, orientation = strip_metadata(encoded, content_type)
+        assert len(bare) <= len(encoded)
+        assert 1 <= orientation <= 8
+        assert strip_metadata(bare, content_type)[0] == bare
+        if content_type == "image/jpeg":
+            assert all(start < end <= len(encoded) for _, start, end in jpeg_segments(encoded))
+    try:
+        decoded = decode_image(encoded, SIZE)
+    except AnalyzerError as error:
+        if not 400 <= error.status < 500:
+            raise
+        return
+    assert decoded.pixels.shape == (SIZE, SIZE, 3)
+    assert min(decoded.width, decoded.height) >= 32
+    assert decode_image(to_plain_jpeg(encoded, 64), SIZE).pixels.shape == (SIZE, SIZE, 3)
+
+
+def write_seeds(folder: Path) -> None:
+    """Write the small odd pictures, one file each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, odd in enumerate(odd_pictures().values()):
+        if len(odd.encoded) <= LARGEST_SEED_BYTES:
+            (folder / f"odd-{number}").write_bytes(odd.encoded)
+
+
+def main() -> None:
+    """Search until libFuzzer's options say to stop; exit with its status."""
+    corpus, *options = sys.argv[1:]
+    write_seeds(Path(corpus))
+    atheris.Setup([sys.argv[0], *OPTIONS, *options, corpus], check)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
