@@ -19,6 +19,8 @@ from contract.rows import COLUMNS
 from tests.odd_pictures import odd_pictures
 from tests.tiny_bundle import write_tiny_bundle
 
+MANY = 800  # pictures: more than can be answered between a look at the journal and the next
+
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -81,8 +83,9 @@ def test_a_run_that_is_interrupted_goes_on_after_what_is_done(
 ) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
-    for number in range(90):
-        (folder / f"{number:02}.jpg").write_bytes(originals[number % len(originals)])
+    (folder / "000.jpg").write_bytes(originals[0])
+    for number in range(1, MANY):
+        (folder / f"{number:03}.jpg").hardlink_to(folder / "000.jpg")
     words = command(folder, "--bundle", bundle, "--out", "results.csv", "--workers", "1")
     journal = tmp_path / "results.csv.journal"
     with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as run:
@@ -94,19 +97,19 @@ def test_a_run_that_is_interrupted_goes_on_after_what_is_done(
     assert run.returncode == 130
     assert not (tmp_path / "results.csv").exists()
     kept = journal.read_text().splitlines()
-    assert 5 < len(kept) < 90
+    assert 5 < len(kept) < MANY
     with journal.open("a") as torn:
-        torn.write('["89.jpg", [1, ')  # as a machine that lost its power leaves it
+        torn.write('["999.jpg", [1, ')  # as a machine that lost its power leaves it
     kept_row = json.loads(kept[1])
     kept_row[2]["detail"] = "kept from the first run"
-    journal.write_text("\n".join([kept[0], json.dumps(kept_row), *kept[2:]]) + '\n["89.jpg", [1, ')
-    for number in range(60, 90):
-        (folder / f"{number}.jpg").unlink()
+    journal.write_text("\n".join([kept[0], json.dumps(kept_row), *kept[2:]]) + '\n["999.jpg", [1, ')
+    for number in range(60, MANY):
+        (folder / f"{number:03}.jpg").unlink()
 
     done = predict(folder, "--bundle", bundle, "--out", "results.csv", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path / "results.csv")
-    assert [row["picture"] for row in rows] == [f"{number:02}.jpg" for number in range(60)]
+    assert [row["picture"] for row in rows] == [f"{number:03}.jpg" for number in range(60)]
     assert rows[0]["detail"] == "kept from the first run"
     assert not journal.exists()
 
