@@ -24,6 +24,7 @@ class TinyRun:
 
     trained: "TrainedModel"
     out: Path
+    cache: Path
     lines: list[str] = field(default_factory=list)
     progress: list[tuple[str, int, int]] = field(default_factory=list)
 
@@ -35,19 +36,19 @@ def tiny_run(pictures_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Ti
     from training.train import train
 
     config = TrainingConfig(size=TINY_SIZE, weights="none", images=TINY_IMAGES, head_epochs=1, fine_tune_epochs=0)
-    out = tmp_path_factory.mktemp("models")
+    out, cache = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("cache")
     lines: list[str] = []
     progress: list[tuple[str, int, int]] = []
     trained = train(
         config,
         pictures_dir,
         out,
-        cache=tmp_path_factory.mktemp("cache"),
+        cache=cache,
         job="tiny",
         on_progress=lambda *report: progress.append(report),
         say=lines.append,
     )
-    return TinyRun(trained, out, lines, progress)
+    return TinyRun(trained, out, cache, lines, progress)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,8 @@
 """`lesion train`: what is misused is told by the option's name, before anything is loaded."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,29 @@ def test_a_value_out_of_range_is_told_by_its_option(tmp_path: Path, arguments: l
     result = CliRunner().invoke(train, [str(tmp_path), *arguments])
     assert result.exit_code == 2
     assert told in result.output
+
+
+def test_a_run_that_is_told_to_end_says_so_and_the_same_command_takes_it_up(
+    synthetic_dir: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", "from cli.main import main; main()", "train", str(synthetic_dir), "--weights",
+               "none", "--size", "32", "--head-epochs", "500", "--patience", "500", "--batch-size", "8", "--no-augment",
+               "--out", str(tmp_path / "models"), "--cache", str(tmp_path / "cache")]  # fmt: skip
+    told = []
+    for _ in range(2):
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+            assert run.stderr is not None
+            lines = []
+            for line in run.stderr:
+                lines.append(line)
+                if line.startswith("  head "):  # an epoch is over, and the next one begins
+                    run.send_signal(signal.SIGTERM)
+        assert run.returncode == 143, lines
+        assert lines[-1].startswith("lesion: Interrupted by SIGTERM: the run is written down, in epoch "), lines
+        told.append("".join(lines))
+    assert "goes on with an earlier run" not in told[0]
+    assert "goes on with an earlier run, in epoch " in told[1]
+    assert list((tmp_path / "models").glob("*")) == []
 
 
 def test_every_choice_that_is_offered_is_one_that_a_run_takes() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from training.config import TrainFrom
-from training.model import Classifier, Preprocessing
+from training.model import Classifier, Preprocessing, build_classifier
 
 pytestmark = pytest.mark.filterwarnings(
     r"ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
@@ -74,3 +74,22 @@ def test_only_what_lies_below_the_boundary_is_frozen(
     stages = {layer.name[:5] for layer in classifier.backbone.layers if layer.weights and not layer.trainable}
     classifier.freeze_below("all")
     assert stages == frozen
+
+
+def test_a_network_that_computes_in_bfloat16_serves_in_float32(
+    classifier: Classifier, pixels: np.ndarray, logits: np.ndarray
+) -> None:
+    mixed = build_classifier(classifier.size, "mixed_bfloat16")
+    assert {weight.dtype for weight in mixed.backbone.weights} == {"float32"}
+    mixed.backbone.set_weights(classifier.backbone.get_weights())
+    mixed.head.set_weights(classifier.head.get_weights())
+    seen = mixed.whole()(pixels)
+    assert keras.backend.standardize_dtype(seen.dtype) == "float32"
+    assert 1e-5 < np.abs(keras.ops.convert_to_numpy(seen) - logits).max() < 0.1 * np.abs(logits).max()
+
+    served = mixed.in_float32()
+    assert (mixed.precision, served.precision) == ("mixed_bfloat16", "float32")
+    expected = classifier.serving(temperature=2.0)(pixels)
+    for given, wanted in zip(served.serving(temperature=2.0)(pixels), expected, strict=True):
+        np.testing.assert_allclose(given, wanted, atol=1e-6)
+    assert keras.config.dtype_policy().name == "float32"

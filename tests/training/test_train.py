@@ -43,6 +43,11 @@ def test_the_manifest_records_the_data_and_how_the_model_came_about(tiny_run: Ti
     assert manifest.training.backend == "tensorflow"
     assert {"keras", "tensorflow", "onnxruntime"} <= manifest.training.versions.keys()
     assert manifest.training.seconds > 0
+    assert manifest.training.weights_sha256 is None
+    assert manifest.training.precision == "float32"
+    assert (manifest.training.epochs, manifest.training.times_resumed) == (1, 0)
+    speed = manifest.training.speed["head"]
+    assert min(speed.images_per_s, speed.step_ms, speed.feed_images_per_s) > 0
 
 
 def test_every_metric_has_an_interval_around_it(tiny_run: TinyRun) -> None:
@@ -96,6 +101,12 @@ def test_each_step_tells_how_long_it_took_and_progress_reaches_its_end(tiny_run:
     ends = {what: (done, total) for what, done, total in tiny_run.progress}
     assert {"decoding pictures", "training", "checking fp32", "checking int8", "evaluating"} <= ends.keys()
     assert all(done == total for done, total in ends.values())
+
+
+def test_a_finished_run_leaves_nothing_but_pixels_in_the_cache(tiny_run: TinyRun) -> None:
+    left = [path.name for path in tiny_run.cache.iterdir() if not path.name.startswith("pixels-")]
+    assert left in ([], ["checkpoints"])
+    assert list((tiny_run.cache / "checkpoints").glob("*")) == []
 
 
 def test_a_bundle_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:

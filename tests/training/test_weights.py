@@ -1,5 +1,6 @@
-"""Weights to start from: whole stages of a file are loaded, the rest starts fresh and is named."""
+"""Weights to start from: what a file has is loaded, the rest starts fresh and is named."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -28,25 +29,45 @@ def fresh() -> Classifier:
     return build_classifier(64)
 
 
-def test_a_stage_without_all_its_kernels_starts_fresh_with_its_batch_normalization(
+def test_what_a_file_lacks_starts_fresh_with_its_batch_normalization_and_is_listed(
     classifier: Classifier, fresh: Classifier, tmp_path: Path
 ) -> None:
     arrays = arrays_of(classifier, "conv1", "conv2", "conv3", "conv4", "conv5")
-    del arrays["conv5_block2_2_conv/kernel"]
+    for block, convolutions in ((1, (0, 2, 3)), (2, (1, 2, 3)), (3, (1, 2, 3))):
+        for number in convolutions:
+            del arrays[f"conv5_block{block}_{number}_conv/kernel"]
+    del arrays["conv5_block3_3_bn/gamma"]
     save(tmp_path / "part.npz", arrays)
-    conv5_before = [w.numpy() for w in fresh.backbone.weights if w.path.startswith("conv5")]
+    before = {weight.path: weight.numpy() for weight in fresh.backbone.weights}
 
     loaded = load_weights(fresh, str(tmp_path / "part.npz"))
 
     assert loaded.loaded == ("conv1", "conv2", "conv3", "conv4")
     assert loaded.fresh == ("conv5", "head")
     assert loaded.lowest_fresh == "conv5"
-    assert str(loaded) == "conv1, conv2, conv3 and conv4 loaded from part.npz; conv5 and head start fresh"
-    held = fresh.backbone.get_layer("conv4_block6_3_bn").get_weights()
-    expected = classifier.backbone.get_layer("conv4_block6_3_bn").get_weights()
-    assert all(np.allclose(a, b, atol=1e-3) for a, b in zip(held, expected, strict=True))
-    conv5_after = [w.numpy() for w in fresh.backbone.weights if w.path.startswith("conv5")]
-    assert all(np.array_equal(a, b) for a, b in zip(conv5_before, conv5_after, strict=True))
+    assert loaded.parts == ("conv5_block1_1_conv", "conv5_block1_1_bn")
+    assert len(loaded.absent) == 9 + 1
+    assert len(loaded.meaningless) == 8
+    assert loaded.sha256 == hashlib.sha256((tmp_path / "part.npz").read_bytes()).hexdigest()
+    told = str(loaded)
+    assert told.startswith(
+        "conv1, conv2, conv3 and conv4 loaded from part.npz; conv5 and head start fresh, but for conv5_block1_1_conv "
+        "and conv5_block1_1_bn, which are loaded too. Not in the file: conv5_block1_2_conv, "
+    )
+    assert ". Batch normalization without its kernel, and so fresh: conv5_block1_2_bn, " in told
+    for weight in fresh.backbone.weights:
+        layer = weight.path.split("/")[0]
+        if layer in (*loaded.absent, *loaded.meaningless):
+            assert np.array_equal(weight.numpy(), before[weight.path]), weight.path
+        else:
+            np.testing.assert_allclose(weight.numpy(), arrays[weight.path].astype(np.float32), err_msg=weight.path)
+
+
+def test_batch_normalization_alone_is_not_loaded(classifier: Classifier, fresh: Classifier, tmp_path: Path) -> None:
+    arrays = arrays_of(classifier, "conv1")
+    save(tmp_path / "bn.npz", {name: array for name, array in arrays.items() if "_bn/" in name})
+    with pytest.raises(TrainingError, match="no layer of ResNet50 with its kernel"):
+        load_weights(fresh, str(tmp_path / "bn.npz"))
 
 
 def test_without_weights_everything_starts_fresh_and_must_be_trained(fresh: Classifier) -> None:
@@ -84,7 +105,7 @@ def test_a_plain_array_or_a_folder_is_refused(fresh: Classifier, tmp_path: Path)
 
 def test_weights_of_another_network_are_refused(fresh: Classifier, tmp_path: Path) -> None:
     save(tmp_path / "other.npz", {"block1/kernel": np.zeros((3, 3))})
-    with pytest.raises(TrainingError, match="no whole stage of ResNet50"):
+    with pytest.raises(TrainingError, match="no layer of ResNet50"):
         load_weights(fresh, str(tmp_path / "other.npz"))
 
 

@@ -1,24 +1,124 @@
-"""Frozen features: what the network gives, computed once."""
+"""Frozen features: what the network gives, computed once for every run that freezes the same."""
 
+import resource
+import signal
 from pathlib import Path
 
+import keras
 import numpy as np
+import pytest
 
 from training.fitting.batches import PREDICT_BATCH, Pictures
-from training.fitting.features import compute_once, predict
+from training.fitting.features import compute_once, features_folder, frozen_features, predict, remove_features
+from training.fitting.resuming.stop import RunInterruptedError, StopRequest
 from training.model import Classifier
+
+Report = tuple[str, int, int]
+
+
+@pytest.fixture(scope="module")
+def many() -> Pictures:
+    """Three batches and a rest."""
+    count = 3 * PREDICT_BATCH + 8
+    return Pictures(np.random.default_rng(3).integers(0, 256, (count, 32, 32, 3), np.uint8), np.arange(count),
+                    np.zeros(count, int))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small() -> keras.Model:
+    """Frozen stages that take no time: one convolution."""
+    keras.utils.set_random_seed(1)
+    pixels = keras.Input((32, 32, 3), dtype="uint8")
+    return keras.Model(pixels, keras.layers.Conv2D(4, 8, 8)(keras.layers.Rescaling(1 / 255)(pixels)))
+
+
+def compute(small: keras.Model, many: Pictures, folder: Path, stop_at: int | None = None) -> list[Report]:
+    """Compute two views; tell the reports."""
+    reports: list[Report] = []
+    stop = StopRequest()
+
+    def on_progress(*report: object) -> None:
+        reports.append(report)  # type: ignore[arg-type]
+        if report[1] == stop_at:
+            stop.by = signal.SIGTERM
+
+    compute_once(small, many, 2, folder, "training", on_progress, stop)
+    return reports
 
 
 def test_frozen_features_are_what_the_network_gives_for_each_view(classifier: Classifier, tmp_path: Path) -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (9, 64, 64, 3), np.uint8)
-    pictures = Pictures(pixels, np.array([8, 1, 4]), np.zeros(3, int))
+    pictures, other = (Pictures(pixels, np.array(rows), np.zeros(len(rows), int)) for rows in ([8, 1, 4], [0, 2]))
     below = classifier.below("conv4")
-    reports: list[tuple[str, int, int]] = []
-    views = compute_once(below, pictures, 2, tmp_path, "training", lambda *report: reports.append(report))
-    for features, shown in zip(views, (pixels[[8, 1, 4]], pixels[[8, 1, 4], :, ::-1]), strict=True):
-        expected = below(shown).numpy()
+    seen, held_out = frozen_features(below, 2, pictures, other, tmp_path, lambda *_: None, StopRequest())
+    shown = [pixels[[8, 1, 4]], pixels[[8, 1, 4], :, ::-1], pixels[[0, 2]]]
+    for features, view in zip([*seen.views, *held_out.views], shown, strict=True):
+        expected = below(view).numpy()
         np.testing.assert_allclose(features, expected, atol=2e-3 * np.abs(expected).max())
-    assert reports[-1] == ("computing frozen features (training)", 3, 3)
+
+
+def test_features_are_computed_once(small: keras.Model, many: Pictures, tmp_path: Path) -> None:
+    assert compute(small, many, tmp_path)[-1] == ("computing frozen features (training)", len(many), len(many))
+    assert compute(small, many, tmp_path) == []
+
+
+def test_an_interrupted_computation_goes_on_and_gives_the_same(
+    small: keras.Model, many: Pictures, tmp_path: Path
+) -> None:
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    for folder in (broken, whole):
+        folder.mkdir()
+    compute(small, many, whole)
+    with pytest.raises(RunInterruptedError, match="features so far are kept"):
+        compute(small, many, broken, stop_at=3 * PREDICT_BATCH)
+    with (broken / "training-1.partial").open("ab") as file:
+        file.write(b"half a row")
+    reports = compute(small, many, broken)
+    assert reports[0][1] == 3 * PREDICT_BATCH  # the third batch, the last one written, is not trusted
+    for view in range(2):
+        name = f"training-{view}.npy"
+        assert (broken / name).read_bytes() == (whole / name).read_bytes()
+    assert {path.name for path in broken.iterdir()} == {"training-0.npy", "training-1.npy"}
+
+
+def test_a_full_disk_is_an_error_and_what_was_computed_is_kept(
+    small: keras.Model, many: Pictures, tmp_path: Path
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # two batches of 8 KiB and the header
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            compute(small, many, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert compute(small, many, tmp_path)[0][1] == 2 * PREDICT_BATCH
+
+
+def test_features_are_found_by_the_weights_and_the_pictures_that_they_are_made_of(
+    classifier: Classifier, many: Pictures, tmp_path: Path
+) -> None:
+    fewer = Pictures(many.pixels, many.rows[1:], many.class_index[1:])
+
+    def name(views: int = 2, train: Pictures = many) -> str:
+        return features_folder(classifier, "conv2", views, train, many, tmp_path).name
+
+    first = name()
+    assert first.startswith("features-conv2-")
+    kernel = classifier.backbone.get_layer("conv1_conv").kernel
+    before = kernel.numpy()
+    kernel.assign(before + 0.01)
+    with_other_weights = name()
+    kernel.assign(before)
+    assert len({first, with_other_weights, name(views=1), name(train=fewer)}) == 4
+    assert name() == first
+
+
+def test_features_that_are_wanted_no_more_are_removed(small: keras.Model, many: Pictures, tmp_path: Path) -> None:
+    folder = tmp_path / "features"
+    folder.mkdir()
+    compute(small, many, folder)
+    remove_features([folder, tmp_path / "never made"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_batch_longer_or_shorter_than_usual_is_answered_in_full(classifier: Classifier) -> None:

@@ -197,7 +197,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _arrays(variables: list[Any]) -> list[np.ndarray]:
-    return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    return [np.asarray(variable.numpy()) for variable in variables]
 
 
 def _metrics_of(model: keras.Model) -> list[Any]:
