@@ -24,6 +24,7 @@ from training.fitting.resuming.stop import RunInterruptedError, StopRequest
 
 RESOURCE_CONFIG: Final = Path("/opt/ml/input/config/resourceconfig.json")  # written by SageMaker into each instance
 COORDINATOR_PORT: Final = 12321  # on the first host; between the instances of one training job all ports are open
+_LOST: Final = ("Gloo", "NCCL", "coordination service")  # one of which JAX names where an instance is gone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,16 +212,16 @@ class _SharedStop(keras.callbacks.Callback):  # type: ignore[misc]
 def join(cluster: Cluster = ALONE, at_most: int | None = None) -> Iterator[Devices]:
     """Take all devices of all instances: what is built, compiled and fitted inside runs on them.
 
-    Nothing may have been computed before on several instances. Those that died are noticed: at once where the
-    connection breaks, and else by JAX's coordination service, whose heartbeats may stay away for 100 s; then every
-    process ends. An instance that never comes is waited for 300 s.
+    On several instances nothing may have been computed before. One that dies breaks the connection and so the step of
+    all others. Where it does not, JAX's coordination service ends every process 100 s after its last heartbeat; the
+    leading one may wait as long for it while it exits. An instance that never comes is waited for 300 s.
 
     Args:
         cluster: who takes part.
         at_most: how many devices to take, of one instance; None takes all.
 
     Raises:
-        TrainingError: the backend cannot use several instances, or they did not come together.
+        TrainingError: the backend cannot use several instances, they did not come together, or one was lost.
     """
     several = len(cluster.hosts) > 1
     if several:
@@ -232,6 +233,13 @@ def join(cluster: Cluster = ALONE, at_most: int | None = None) -> Iterator[Devic
     except RunInterruptedError:  # all of them were, at the same step
         if several:
             _part()
+        raise
+    except (RuntimeError, ValueError) as error:  # JAX and Keras have no type of their own for it
+        if several and any(word in str(error) for word in _LOST):
+            raise TrainingError(
+                "A step could not be shared with the other instances, of which one must have ended: look at what each "
+                f"of them said last. ({str(error).splitlines()[0]})"
+            ) from error
         raise
     if several:  # not after another error: the others would not come, for they wait for this one's share of a step
         _part()

@@ -11,6 +11,7 @@ import numpy as np
 def main(port: int, index: int) -> None:
     import keras
 
+    from contract.errors import TrainingError
     from training.fitting.devices import Cluster, join
     from training.fitting.resuming.stop import RunInterruptedError, watch_signals
 
@@ -26,8 +27,9 @@ def main(port: int, index: int) -> None:
                 step += 1
                 tell(f"step {step}")
             raise stop.error(f"after step {step}")
-    except RunInterruptedError as error:
+    except TrainingError as error:
         tell(str(error))
+        raise SystemExit(not isinstance(error, RunInterruptedError)) from None
 
 
 def tell(line: str) -> None:
