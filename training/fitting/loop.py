@@ -81,7 +81,7 @@ def fit(
         models = _build_models(classifier, config, phase, train, steps)
         keeper.enter(models.learning, steps)
         watch.start(phase, keeper.position.epoch, keeper.position.step)
-        _run_phase(models, config, learn, choose, phases, watch, meter.clock(phase.name), keeper, stop)
+        _run_phase(models, config, learn, choose, phases, watch, meter.clock(phase.name), keeper)
         say(f"  {phase.name}: {meter.of[phase.name]}")
     watch.restore_best()
     return Fitted(
@@ -167,7 +167,6 @@ def _run_phase(
     watch: Watch,
     clock: StepClock,
     keeper: Keeper,
-    stop: StopRequest,
 ) -> None:
     """Train and judge epoch by epoch, from where the keeper is, until the phase is over."""
     weights = loss_weights(config, learn.class_index)
@@ -185,7 +184,7 @@ def _run_phase(
             callbacks=[watch, clock.time(batches), keeper.begin(first)],
         )
         watch.check()
-        if stop.requested and keeper.position.step:
+        if keeper.ended_epoch_early:
             keeper.give_way(phases)
         go_on = watch.judge(models.judging.evaluate(Batches(choose, PREDICT_BATCH), verbose=0, return_dict=True))
         go_on = go_on and epoch + 1 < phases[number].epochs
