@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ from training.fitting.imbalance import draw_pictures
 OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 PREDICT_BATCH: Final = 64  # pictures
-THREADS: Final = 2  # that read batches while a step runs; they come in their order all the same
+AHEAD: Final = 4  # batches that are being read or wait while a step runs
+THREADS: Final = 2  # that read them
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     In the order of a draw, and then the last, smaller batch is left out, for batch normalization cannot learn from one
     picture; without a draw, in order and whole. Inputs are the examples, or (first, second, share) where a draw mixes
-    them; classes are one-hot, or shares of two. Nothing changes while it is read, so threads may read ahead.
+    them; classes are one-hot, or shares of two.
+
+    Threads read ahead of what is asked for. Keras can do that too (`workers`), but on JAX it then gives the first batch
+    of an epoch last (Keras 3.15), and an epoch could not be gone on with in its middle.
     """
 
     def __init__(
@@ -120,12 +125,14 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         Raises:
             ValueError: the batch cannot be cut into that many equal slices.
         """
-        super().__init__(workers=THREADS, max_queue_size=4 * THREADS)
+        super().__init__()
         self._examples, self._draw, self._first, self._shard = examples, draw, first, shard
         self._batch_size = min(batch_size, len(examples) // shard[1] * shard[1])
         if self._batch_size % shard[1]:
             raise ValueError(f"A batch of {batch_size} cannot be dealt evenly to {shard[1]} processes.")
         self._class_weights = np.ones(len(CODES)) if class_weights is None else class_weights
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="batches")
+        self._ahead: dict[int, Future[tuple[Any, np.ndarray, np.ndarray]]] = {}
         self.reads: dict[int, tuple[float, float]] = {}  # when each batch was read: from, to, in perf_counter's seconds
 
     @property
@@ -144,11 +151,16 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return (whole if self._draw or not rest else whole + 1) - self._first
 
     def __getitem__(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
+        for later in range(index, min(index + 1 + AHEAD, len(self))):
+            if later not in self._ahead:
+                self._ahead[later] = self._pool.submit(self._read_timed, later)
+        return self._ahead.pop(index).result()
+
+    def _read_timed(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
         began = time.perf_counter()
         start = (index + self._first) * self._batch_size
-        stop = min(start + self._batch_size, len(self._examples))
+        length = min(self._batch_size, len(self._examples) - start)
         number, of = self._shard
-        length = stop - start
         batch = self._read(slice(start + length * number // of, start + length * (number + 1) // of))
         self.reads[index] = began, time.perf_counter()
         return batch

@@ -88,8 +88,12 @@ def fit(
         models = _build_models(classifier, config, phase, train, steps, devices)
         keeper.enter(models.learning, steps)
         watch.start(phase, keeper.position.epoch, keeper.position.step)
+<<<<<<< HEAD
         clock = meter.clock(phase.name)
         _run_phase(models, config, learn, choose, phases, watch, clock, keeper, stop, devices, told_to_stop)
+=======
+        _run_phase(models, config, learn, choose, phases, watch, meter.clock(phase.name), keeper)
+>>>>>>> fit
         say(f"  {phase.name}: {meter.of[phase.name]}")
     watch.restore_best()
     return Fitted(
@@ -180,9 +184,12 @@ def _run_phase(
     watch: Watch,
     clock: StepClock,
     keeper: Keeper,
+<<<<<<< HEAD
     stop: StopRequest,
     devices: Devices,
     told_to_stop: keras.callbacks.Callback,
+=======
+>>>>>>> fit
 ) -> None:
     """Train and judge epoch by epoch, from where the keeper is, until the phase is over."""
     weights = loss_weights(config, learn.class_index)
@@ -200,7 +207,7 @@ def _run_phase(
             callbacks=[watch, clock.time(batches), told_to_stop, keeper.begin(first)],
         )
         watch.check()
-        if stop.requested and keeper.position.step:
+        if keeper.ended_epoch_early:
             keeper.give_way(phases)
         shown = devices.share(Batches(choose, PREDICT_BATCH), len(choose))
         go_on = watch.judge(models.judging.evaluate(shown, verbose=0, return_dict=True))

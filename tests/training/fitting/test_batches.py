@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -40,6 +41,29 @@ def test_batches_without_a_draw_show_every_picture_in_order() -> None:
     batches = Batches(EXAMPLES, 4)
     shown = np.concatenate([batches[number][0] for number in range(len(batches))]).ravel()
     assert shown.tolist() == list(range(11))
+
+
+@pytest.mark.filterwarnings(r"ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+def test_keras_is_given_the_batches_in_their_order() -> None:
+    """A loss that adds a power of ten for each batch writes their order down."""
+    numbers = np.repeat(np.arange(4), 2)
+    drawn = Draw(np.arange(8), np.zeros(8, int), np.arange(8), np.zeros(8, int), None)
+    weights = np.array([1, 10, 100, 1000, 0, 0, 0], float)
+    batches = Batches(
+        Examples([numbers[:, None].astype(np.float32)], np.arange(8), numbers), 2, draw=drawn, class_weights=weights
+    )
+    number = keras.Input((1,))
+    model = keras.Model(number, keras.layers.Dense(7)(number))
+    model.compile("sgd", lambda truth, logits: keras.ops.sum(truth + 0 * logits, axis=-1), jit_compile=False)
+    seen: list[int] = []
+
+    class Note(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+            seen.append(round((logs or {})["loss"] * (batch + 1)))
+
+    model.fit(batches, verbose=0, shuffle=False, callbacks=[Note()])
+    assert seen == [1, 11, 111, 1111]
+    assert sorted(batches.reads) == [0, 1, 2, 3]
 
 
 def test_what_is_left_of_an_epoch_is_the_rest_of_its_batches() -> None:

@@ -65,6 +65,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._saved: Saved | None = None
         self._saved_at = time.monotonic()
         self._first = 0  # the step that the epoch begins with in this session
+        self.ended_epoch_early = False  # for the run was told to end
 
     def resume(self, phases: list[Phase]) -> None:
         """Take up the run that the folder holds, if any: weights, what was watched, and the position.
@@ -113,7 +114,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
             return
         self.position = Position(phase=self.position.phase, epoch=self.position.epoch, step=done)
         if self._stop.requested:
-            self.model.stop_training = True
+            self.model.stop_training = self.ended_epoch_early = True
         elif time.monotonic() - self._saved_at > STEP_WORTH_S:
             self.save()
 

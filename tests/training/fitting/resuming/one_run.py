@@ -1,6 +1,6 @@
 """A small run in a process of its own, for a test to end: `python -m ... FOLDER RESULT`.
 
-It trains from pixels with everything that is random: augmentation, mixup and balanced sampling, in two phases.
+It trains from pixels with everything that is random, augmentation, mixup and balanced sampling, four steps an epoch.
 """
 
 import sys
@@ -17,8 +17,7 @@ from training.fitting.resuming.stop import RunInterruptedError, watch_signals
 from training.model import STAGES
 from training.weights import LoadedWeights
 
-STEPS_PER_EPOCH = 4
-CONFIG = TrainingConfig(size=SIZE, head_epochs=1, fine_tune_epochs=2, train_from="conv3", batch_size=8, mixup=0.3,
+CONFIG = TrainingConfig(size=SIZE, head_epochs=0, fine_tune_epochs=2, train_from="conv3", batch_size=8, mixup=0.3,
                         class_balance="sampling")  # fmt: skip
 
 
