@@ -1,8 +1,8 @@
 """One process of a run, as the tests of devices start it: fits the same small thing in the way that it is told.
 
-Its argument is a JSON object: hosts, index and port of the cluster; `loaded`, how many stages keep their weights;
-`config`; and for each fit, one after the other, `at_most` how many devices it takes (null: all), and `out`, the file
-that it writes if it leads.
+Its argument is a JSON object: hosts, index and port of the cluster; `network`, small or resnet50; `loaded`, how many
+stages pass for loaded; `config`; and for each fit, one after the other, `at_most` how many devices it takes (null: all)
+and `out`, the file that it writes if it leads.
 """
 
 import json
@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-SIZE = 32  # pixels
 LEARN, CHOOSE = 24, 9  # pictures; the latter do not come out even on two devices
 
 
@@ -22,6 +21,7 @@ def main(told: dict[str, Any]) -> None:
     import keras
     import numpy as np
 
+    from tests.training.fitting.small_network import SIZE, build_small_network
     from training.config import TrainingConfig
     from training.fitting.batches import Pictures
     from training.fitting.devices import Cluster, join
@@ -42,7 +42,7 @@ def main(told: dict[str, Any]) -> None:
         keras.utils.set_random_seed(config.seed)
         with join(cluster, at_most) as devices, TemporaryDirectory() as scratch:
             sys.stdout.write(f"{devices}\n")
-            classifier = build_classifier(SIZE)
+            classifier = build_small_network(config.seed) if told["network"] == "small" else build_classifier(SIZE)
             fitted = fit(
                 classifier,
                 config,
