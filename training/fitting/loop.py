@@ -88,12 +88,8 @@ def fit(
         models = _build_models(classifier, config, phase, train, steps, devices)
         keeper.enter(models.learning, steps)
         watch.start(phase, keeper.position.epoch, keeper.position.step)
-<<<<<<< HEAD
         clock = meter.clock(phase.name)
-        _run_phase(models, config, learn, choose, phases, watch, clock, keeper, stop, devices, told_to_stop)
-=======
-        _run_phase(models, config, learn, choose, phases, watch, meter.clock(phase.name), keeper)
->>>>>>> fit
+        _run_phase(models, config, learn, choose, phases, watch, clock, keeper, devices, told_to_stop)
         say(f"  {phase.name}: {meter.of[phase.name]}")
     watch.restore_best()
     return Fitted(
@@ -184,12 +180,8 @@ def _run_phase(
     watch: Watch,
     clock: StepClock,
     keeper: Keeper,
-<<<<<<< HEAD
-    stop: StopRequest,
     devices: Devices,
     told_to_stop: keras.callbacks.Callback,
-=======
->>>>>>> fit
 ) -> None:
     """Train and judge epoch by epoch, from where the keeper is, until the phase is over."""
     weights = loss_weights(config, learn.class_index)
