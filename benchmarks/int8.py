@@ -1,0 +1,96 @@
+"""A bundle's two files beside each other, float32 and int8: `python -m benchmarks.int8 [--bundle DIR]`.
+
+Size, time to answer one picture on one thread (in turn, medians), and what they say of the held-out pictures.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from benchmarks.function import MODELS, bare
+from contract.bundle import INPUT_NAME, MODEL, MODEL_FP32, OUTPUT_NAMES, read_bundle
+from contract.errors import AnalyzerError
+from training.data.cache import decode_files
+from training.data.ham10000 import read_dataset
+from training.data.split import split_by_lesion
+
+RESULTS = Path("artifacts/benchmarks/int8.json")
+WARM_UP = 5  # runs that are not counted
+
+
+def main() -> None:
+    """Measure, print, and write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(os.environ.get("HAM10000_DIR", "data/ham10000")))
+    parser.add_argument("--bundle", type=Path, help=f"default: the newest in {MODELS}")
+    parser.add_argument("--pictures", type=int, default=400, help="how many held-out pictures to ask about")
+    parser.add_argument("--runs", type=int, default=60, help="of one picture, for the time")
+    options = parser.parse_args()
+    bundle = options.bundle or max(path.parent for path in MODELS.glob("*/manifest.json"))
+    try:
+        pixels = held_out(options.folder, bundle, options.pictures)
+    except AnalyzerError as error:
+        parser.exit(1, f"{error}\n")
+    measured = {**files(bundle, pixels[:1], options.runs), **answers(bundle, pixels)}
+    for name, value in measured.items():
+        print(f"{name:44}{value:10.4g}")
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps({"bundle": bundle.name, **measured}, indent=2) + "\n")
+    print(f"\nwritten to {RESULTS}")
+
+
+def held_out(folder: Path, bundle: Path, pictures: int) -> np.ndarray:
+    """Decode pictures of lesions that the model has not seen, if the folder is what it was trained on."""
+    manifest = read_bundle(bundle)
+    dataset = read_dataset(folder)
+    rows = split_by_lesion(dataset, manifest.data.split_seed).test
+    chosen = np.random.default_rng(0).choice(rows, min(pictures, len(rows)), replace=False)
+    decoded = decode_files([dataset.rows["path"].iloc[row] for row in chosen], manifest.input.size)
+    return np.stack([one.pixels for one in decoded if not isinstance(one, AnalyzerError)])
+
+
+def files(bundle: Path, picture: np.ndarray, runs: int) -> dict[str, float]:
+    """Weigh and time both files."""
+    asked = {name: bare(bundle / name, picture) for name in (MODEL_FP32, MODEL)}
+    times: dict[str, list[float]] = {name: [] for name in asked}
+    for run in range(runs + WARM_UP):
+        for name, ask in asked.items():
+            began = time.process_time()  # of this process alone, whatever else the machine does
+            ask()
+            if run >= WARM_UP:
+                times[name].append(1000 * (time.process_time() - began))
+    fp32, int8 = (statistics.median(times[name]) for name in (MODEL_FP32, MODEL))
+    return {
+        "file, fp32, MB": (bundle / MODEL_FP32).stat().st_size / 1e6,
+        "file as served, MB": (bundle / MODEL).stat().st_size / 1e6,
+        "one picture, one thread, fp32, ms": fp32,
+        "one picture, one thread, as served, ms": int8,
+        "times faster": fp32 / int8,
+    }
+
+
+def answers(bundle: Path, pixels: np.ndarray) -> dict[str, float]:
+    """Hold what both say of the same pictures against each other."""
+    fp32, int8 = (_probabilities(bundle / name, pixels) for name in (MODEL_FP32, MODEL))
+    apart = np.abs(fp32 - int8)
+    return {
+        "pictures asked about": len(pixels),
+        "top class agrees": float(np.mean(fp32.argmax(axis=1) == int8.argmax(axis=1))),
+        "largest difference of a probability": float(apart.max()),
+        "mean difference of a probability": float(apart.mean()),
+    }
+
+
+def _probabilities(model: Path, pixels: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(OUTPUT_NAMES[:1], {INPUT_NAME: part})[0] for part in np.array_split(pixels, 20)])
+
+
+if __name__ == "__main__":
+    main()
