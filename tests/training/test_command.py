@@ -42,7 +42,8 @@ def test_a_run_that_is_told_to_end_says_so_and_the_same_command_takes_it_up(
                 if line.startswith("  head "):  # an epoch is over, and the next one begins
                     run.send_signal(signal.SIGTERM)
         assert run.returncode == 143, lines
-        assert lines[-1].startswith("lesion: Interrupted by SIGTERM: the run is written down, in epoch "), lines
+        sentence = "lesion: Interrupted by SIGTERM: the run is written down, in epoch "
+        assert any(line.startswith(sentence) for line in lines[-9:]), lines  # TensorFlow may have a last word
         told.append("".join(lines))
     assert "goes on with an earlier run" not in told[0]
     assert "goes on with an earlier run, in epoch " in told[1]
