@@ -90,24 +90,17 @@ def assert_same(once: Path, again: Path) -> None:
 
 @pytest.fixture(scope="module")
 def one_jax_device(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a run on JAX, on one device of one process, came to; beside it lies what it came to on two."""
+    """What a run on JAX, on one device of one process, came to."""
     out = tmp_path_factory.mktemp("jax") / "one.npz"
-    train_together("jax", {**RUN, "at_most": [1, None], "out": [str(out), str(out.with_name("two.npz"))]})
+    train_together("jax", {**RUN, "at_most": [1], "out": [str(out)]})
     return out
 
 
 def test_a_run_on_jax_learns(one_jax_device: Path) -> None:
     with np.load(one_jax_device) as run:
         assert run["devices"] == 1
-        assert run["loss"][1] < run["loss"][0]
+        assert run["loss"][-1] < run["loss"][0]
         assert np.isfinite(run["validation_loss"]).all()
-
-
-def test_two_devices_of_jax_come_to_what_one_does(one_jax_device: Path) -> None:
-    two = one_jax_device.with_name("two.npz")
-    with np.load(two) as run:
-        assert run["devices"] == 2
-    assert_same(one_jax_device, two)
 
 
 def test_two_processes_with_two_devices_each_come_to_what_one_device_does(one_jax_device: Path, tmp_path: Path) -> None:
@@ -151,13 +144,6 @@ def test_a_sigterm_to_one_instance_ends_all_at_the_same_step() -> None:
         assert [process.returncode for process in (leading, helping)] == [0, 0]
     assert ends[0] == ends[1]
     assert ends[0].startswith("Interrupted by SIGTERM: after step ")
-
-
-def test_an_instance_ends_when_the_leading_one_dies() -> None:
-    with two_that_step() as (leading, helping):
-        leading.kill()
-        helping.communicate(timeout=TIMEOUT_S)
-        assert helping.returncode != 0
 
 
 def test_the_leading_instance_tells_when_another_died() -> None:
