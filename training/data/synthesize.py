@@ -14,7 +14,9 @@ import numpy as np
 from PIL import Image
 
 from contract.errors import DatasetError
+from contract.image import decode_image
 from contract.labels import CODES
+from contract.quality import assess
 from training.data.ham10000 import COLUMNS, IMAGES, METADATA, Dataset, read_dataset
 from training.data.synthetic.paint import paint_patch
 from training.data.synthetic.photograph import photograph
@@ -26,6 +28,7 @@ FEWEST_LESIONS: Final = 4  # of a class, so that it can be split
 PICTURES_PER_LESION: Final = 1.3  # about as published
 MOST_PER_LESION: Final = 3
 JPEG_QUALITY: Final = 90
+USUAL_SIZE_PX: Final = 224  # of the square that a model sees
 
 SITES: Final = {
     "akiec": ("face", "scalp", "hand", "neck", "lower extremity"),
@@ -130,8 +133,17 @@ def _paint(lesion: _PlannedLesion, seed: int) -> tuple[dict[str, str], list[byte
     """Invent a lesion: its columns of the table but for the image_id, and its pictures as JPEG files."""
     random = np.random.default_rng([seed, lesion.number])  # so that a lesion depends on no other
     about = _describe(lesion, random)
-    patch = paint_patch(lesion.code, random)
-    return about, [_jpeg(photograph(patch, random)) for _ in range(lesion.pictures)]
+    while True:  # one lesion in a hundred is too pale to be told from the skin, and is painted anew
+        patch = paint_patch(lesion.code, random)
+        pictures = [_jpeg(photograph(patch, random)) for _ in range(lesion.pictures)]
+        if all(_is_good_enough(encoded) for encoded in pictures):
+            return about, pictures
+
+
+def _is_good_enough(encoded: bytes) -> bool:
+    """Tell whether serving would judge this picture, at the usual size."""
+    decoded = decode_image(encoded, USUAL_SIZE_PX)
+    return not assess(decoded.pixels, width=decoded.width, height=decoded.height)
 
 
 def _jpeg(picture: Image.Image) -> bytes:
