@@ -37,7 +37,9 @@ def tiny_run(pictures_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Ti
     from training.config import TrainingConfig
     from training.train import train
 
-    config = TrainingConfig(size=TINY_SIZE, weights="none", images=TINY_IMAGES, head_epochs=1, fine_tune_epochs=0)
+    config = TrainingConfig(
+        size=TINY_SIZE, weights="none", images=TINY_IMAGES, batch_size=16, head_epochs=1, fine_tune_epochs=0
+    )
     out, cache = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("cache")
     lines: list[str] = []
     progress: list[tuple[str, int, int]] = []
