@@ -18,7 +18,6 @@ from training.data.whole import refuse_full, whole_folder
 from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, fit_temperature, softmax
 from training.evaluation.examine import decide
 from training.evaluation.measure import Evaluation, Verdicts, evaluate, measure_once
-from training.evaluation.report.words import ATTRIBUTION
 from training.evaluation.report.write import Subject, write_report
 from training.fitting.batches import OnProgress, Pictures
 from training.fitting.features import remove_features
@@ -92,7 +91,6 @@ def cross_validate(
         operating_points=dict.fromkeys(OPERATING_POINTS),
         temperature=None,
         false_alarm_rate=None,
-        attribution=ATTRIBUTION if dataset.name == "HAM10000" else "",
         folds=spread,
     )
     with whole_folder(out) as unfinished:

@@ -16,7 +16,6 @@ from training.evaluation.examine import ask_about, examine
 from training.evaluation.labelled import Labelled, decode_folder, read_labelled
 from training.evaluation.measure import Evaluation
 from training.evaluation.report.mistakes import find_mistakes
-from training.evaluation.report.words import ATTRIBUTION
 from training.evaluation.report.write import Subject, write_report
 from training.evaluation.unfamiliar import GIVEN
 from training.fitting.batches import Pictures
@@ -94,7 +93,6 @@ def evaluate_bundle(
         false_alarm_rate=manifest.unfamiliar.false_alarm_rate,
         unfamiliar_threshold=manifest.unfamiliar.threshold,
         shipped=manifest.shipped.reason,
-        attribution=ATTRIBUTION if dataset.name == "HAM10000" else "",
     )
     with whole_folder(out) as unfinished:
         write_report(unfinished, evaluation, subject, find_mistakes(verdicts, rows, pixels, pictures.rows))

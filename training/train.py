@@ -22,7 +22,6 @@ from training.evaluation.calibrate import (
     softmax,
 )
 from training.evaluation.examine import examine
-from training.evaluation.report.words import ATTRIBUTION
 from training.evaluation.report.write import Subject, write_report
 from training.fitting.batches import OnProgress, Pictures
 from training.fitting.devices import ALONE, Cluster
@@ -151,7 +150,6 @@ def _train(
                 false_alarm_rate=calibration.false_alarm_rate,
                 unfamiliar_threshold=calibration.unfamiliar_threshold,
                 shipped=gate.reason,
-                attribution=ATTRIBUTION if dataset.name == "HAM10000" else "",
                 epochs=fitted.epochs,
             )
             write_report(folder / "report", evaluation, subject)

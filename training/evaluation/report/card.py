@@ -6,7 +6,7 @@ from typing import Final
 from contract.api import Metric
 from contract.bundle import Group, Manifest
 from contract.labels import BY_CODE
-from training.evaluation.report.words import ATTRIBUTION, EXPLAINED, SLICE_NAMES, readable
+from training.evaluation.report.words import EXPLAINED, SLICE_NAMES, attribution_of, readable
 
 MODEL_CARD: Final = "model-card.md"
 
@@ -162,7 +162,7 @@ Trained in {training.seconds:.0f} s on {training.device} with {training.backend}
 
 {manifest.licence}.
 
-{ATTRIBUTION if manifest.data.name == "HAM10000" else ""}
+{attribution_of(manifest.data.name)}
 """
 
 

@@ -41,6 +41,11 @@ ATTRIBUTION: Final = (
 _ABBREVIATIONS: Final = {"auroc": "AUROC", "f1": "F1", "ppv": "PPV", "npv": "NPV", "ece": "ECE", "nll": "NLL"}
 
 
+def attribution_of(data_name: str) -> str:
+    """Say what the licence of a data set of this name asks to be said; nothing for one that is not HAM10000's."""
+    return ATTRIBUTION if data_name == "HAM10000" else ""
+
+
 def readable(name: str) -> str:
     """Turn a metric's name into words."""
     words = " ".join(_ABBREVIATIONS.get(word, word) for word in name.split("_"))

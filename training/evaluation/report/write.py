@@ -17,7 +17,7 @@ from training.evaluation.calibrate import OPERATING_POINTS
 from training.evaluation.measure import SMALLEST_SLICE, Evaluation
 from training.evaluation.report import charts
 from training.evaluation.report.mistakes import Mistake, contact_sheet
-from training.evaluation.report.words import EXPLAINED, SLICE_NAMES, readable
+from training.evaluation.report.words import EXPLAINED, SLICE_NAMES, attribution_of, readable
 from training.fitting.phases import Epoch
 from training.reporting.page import Drawn, as_data_url, write_page
 from training.reporting.style import CLASS_COLOURS
@@ -44,11 +44,15 @@ class Subject:
     false_alarm_rate: float | None  # at which the threshold for unfamiliar pictures was chosen
     unfamiliar_threshold: float | None = None
     shipped: str = ""  # a sentence: which file serves, and why
-    attribution: str = ""  # what the pictures' licence asks to be said
     epochs: Sequence[Epoch] = ()
     folds: Mapping[str, Mapping[str, float | None]] | None = (
         None  # metric -> "fold 1", "mean", "standard deviation" -> value
     )
+
+    @property
+    def attribution(self) -> str:
+        """What the pictures' licence asks to be said."""
+        return attribution_of(self.data)
 
 
 def write_report(
