@@ -44,10 +44,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="default: a painted one of 600x450")
     parser.add_argument("--runs", type=int, default=100)
     options = parser.parse_args()
-    bundles = sorted(path.parent for path in MODELS.glob("*/manifest.json"))
-    if not (options.bundle or bundles):
-        parser.exit(1, f"There is no model in {MODELS}: run `lesion train`, or name one with --bundle.\n")
-    bundle = options.bundle or bundles[-1]
+    bundle = options.bundle or newest_bundle(parser)
     encoded = options.picture.read_bytes() if options.picture else painted_picture()
     rows = measure(bundle, encoded, options.runs)
     print(f"{bundle.name}, {len(encoded) / 1000:.0f} kB picture, {THREADS} thread, medians of {options.runs} runs\n")
@@ -57,6 +54,14 @@ def main() -> None:
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps({"bundle": bundle.name, "runs": options.runs, "median_ms": rows}, indent=2))
     print(f"\nwritten to {RESULTS}")
+
+
+def newest_bundle(parser: argparse.ArgumentParser) -> Path:
+    """Find the newest bundle in `MODELS`, or end with a sentence."""
+    bundles = sorted(path.parent for path in MODELS.glob("*/manifest.json"))
+    if not bundles:
+        parser.exit(1, f"There is no model in {MODELS}: run `lesion train`, or name one with --bundle.\n")
+    return bundles[-1]
 
 
 def measure(bundle: Path, encoded: bytes, runs: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ import json
 import os
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "focal, weighted": {"class_balance": "focal"},
     "logit adjustment": {"class_balance": "logit_adjusted"},
 }
+SPLIT_SEED = 42  # of every run, whatever seed it trains with
 FEATURES: set[Path] = set()  # folders in the cache, removed in the end
 MEASURES = ("balanced_accuracy", "macro_f1", "melanoma_recall", "accuracy", "ece")
 
@@ -67,19 +69,17 @@ def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[
     from sklearn.metrics import f1_score, recall_score
 
     from training.config import TrainingConfig
-    from training.data.cache import open_cache
-    from training.data.ham10000 import read_dataset
-    from training.data.split import sample_lesions, split_by_lesion
     from training.evaluation.calibrate import fit_temperature, softmax
     from training.evaluation.measure import expected_calibration_error
-    from training.fitting.batches import Pictures
     from training.fitting.loop import fit, predict_logits
+    from training.learn import read_data
     from training.model import build_classifier
     from training.weights import load_weights
 
     began = time.perf_counter()
     config = TrainingConfig(
         size=options.size,
+        images=options.images,
         weights=options.weights,
         seed=seed,
         head_epochs=options.epochs,
@@ -90,19 +90,13 @@ def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[
     )
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
-    dataset = read_dataset(options.folder)
-    if options.images:
-        dataset = sample_lesions(dataset, options.images, 42)
-    split = split_by_lesion(dataset)
-    pixels = open_cache(dataset, options.size, options.cache)
-    class_index = dataset.rows["class_index"].to_numpy()
-    learn, choose = (Pictures(pixels, rows, class_index[rows]) for rows in (split.train, split.validation))
+    data = read_data(replace(config, seed=SPLIT_SEED), options.folder, options.cache, lambda *_: None)
     classifier = build_classifier(options.size)
     loaded = load_weights(classifier, config.weights)
     # What the frozen stages make of the pictures is the same for every choice, and stays in the cache for the next.
-    fitted = fit(classifier, config, loaded, learn, choose, scratch=options.cache)
+    fitted = fit(classifier, config, loaded, data.learn, data.choose, scratch=options.cache)
     FEATURES.update(fitted.features)
-    logits, truth = predict_logits(classifier, choose), choose.class_index
+    logits, truth = predict_logits(classifier, data.choose), data.choose.class_index
     predicted = logits.argmax(axis=1)
     recalls = recall_score(truth, predicted, labels=range(len(CODES)), average=None, zero_division=0)
     return {

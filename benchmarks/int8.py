@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from benchmarks.function import MODELS, bare
+from benchmarks.function import MODELS, bare, newest_bundle
 from contract.bundle import INPUT_NAME, MODEL, MODEL_FP32, OUTPUT_NAMES, read_bundle
 from contract.errors import AnalyzerError
 from training.data.cache import decode_files
-from training.data.ham10000 import read_dataset
-from training.data.split import split_by_lesion
+from training.evaluation.labelled import read_labelled
 
 RESULTS = Path("artifacts/benchmarks/int8.json")
 WARM_UP = 5  # runs that are not counted
@@ -32,7 +31,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=400, help="how many held-out pictures to ask about")
     parser.add_argument("--runs", type=int, default=60, help="of one picture, for the time")
     options = parser.parse_args()
-    bundle = options.bundle or max(path.parent for path in MODELS.glob("*/manifest.json"))
+    bundle = options.bundle or newest_bundle(parser)
     try:
         pixels = held_out(options.folder, bundle, options.pictures)
     except AnalyzerError as error:
@@ -46,13 +45,17 @@ def main() -> None:
 
 
 def held_out(folder: Path, bundle: Path, pictures: int) -> np.ndarray:
-    """Decode pictures of lesions that the model has not seen, if the folder is what it was trained on."""
+    """Decode pictures of lesions that the model has not seen, or any of a folder that it was not trained on."""
     manifest = read_bundle(bundle)
-    dataset = read_dataset(folder)
-    rows = split_by_lesion(dataset, manifest.data.split_seed).test
-    chosen = np.random.default_rng(0).choice(rows, min(pictures, len(rows)), replace=False)
-    decoded = decode_files([dataset.rows["path"].iloc[row] for row in chosen], manifest.input.size)
-    return np.stack([one.pixels for one in decoded if not isinstance(one, AnalyzerError)])
+    labelled = read_labelled(folder, None, manifest)
+    positions = labelled.positions
+    chosen = np.random.default_rng(0).choice(positions, min(pictures, len(positions)), replace=False)
+    decoded = []
+    for one in decode_files(labelled.dataset.rows["path"].iloc[chosen].tolist(), manifest.input.size):
+        if isinstance(one, AnalyzerError):
+            raise one
+        decoded.append(one.pixels)
+    return np.stack(decoded)
 
 
 def files(bundle: Path, picture: np.ndarray, runs: int) -> dict[str, float]:
