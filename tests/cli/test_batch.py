@@ -10,9 +10,9 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from contract.batch import Batch, BatchRun
+from tests.loopback_aws import loopback_aws
 
 # The shape that infra gives it; what matters here is that the run's input goes into each batch as it is.
 DEFINITION = {
@@ -45,14 +45,8 @@ DEFINITION = {
 @pytest.fixture(scope="module")
 def aws() -> Iterator[dict[str, str]]:
     """The environment of an AWS on this machine alone."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield {
-        "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port()),
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }
-    server.stop()
+    with loopback_aws() as url:
+        yield {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from contract.api import MAX_BODY_BYTES, Prediction
 from contract.batch import BatchAnswer, BatchRun, Place
@@ -17,6 +16,7 @@ from functions.classify.handler import Handler
 from tests.functions.conftest import LambdaContext, http_event, settings_for
 from tests.functions.embedded_metrics import parse_embedded_metrics
 from tests.functions.misbehaving_s3 import misbehaving_s3
+from tests.loopback_aws import loopback_aws
 from tests.odd_pictures import odd_pictures
 
 SOURCE, RESULTS = "pictures", "answers"
@@ -24,10 +24,8 @@ SOURCE, RESULTS = "pictures", "answers"
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+    with loopback_aws() as url:
+        yield url
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 import boto3
 import onnx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from contract.bundle import MANIFEST, MODEL, REFERENCE, SCHEMA_VERSION, describe_file
 from contract.errors import BundleError, ModelUnavailableError
@@ -17,6 +16,7 @@ from functions.classify.model_store import fetch_bundle
 from functions.classify.settings import Settings
 from tests.functions.conftest import settings_for
 from tests.functions.misbehaving_s3 import MisbehavingS3, misbehaving_s3
+from tests.loopback_aws import loopback_aws
 from tests.tiny_bundle import tiny_graph, write_tiny_bundle
 
 BUCKET = "models-bucket"
@@ -25,10 +25,8 @@ BUCKET = "models-bucket"
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """The URL of an S3 on this machine."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+    with loopback_aws() as url:
+        yield url
 
 
 @pytest.fixture

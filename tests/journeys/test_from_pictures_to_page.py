@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,22 +12,14 @@ from typing import Any
 import psutil
 import pytest
 import urllib3
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from contract.bundle import read_bundle
 from contract.labels import BY_CODE, DISCLAIMER
+from tests.browser import opened_browser
 from tests.odd_pictures import odd_pictures
 
 SCREENSHOTS = Path("artifacts/screenshots")
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def lesion(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -79,12 +70,8 @@ def urls(workplace: Path, trained: dict[str, Any]) -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     """A page of a real browser."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert chromium, "these tests need a browser: on Debian, apt install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+    with opened_browser() as browser:
         yield browser.new_page(viewport={"width": 1200, "height": 1000})
-        browser.close()
 
 
 def test_training_leaves_a_sound_bundle(trained: dict[str, Any], workplace: Path) -> None:

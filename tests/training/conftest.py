@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
+from tests.loopback_aws import loopback_aws
 from tests.training.small_classifier import small_classifier
 
 if TYPE_CHECKING:
@@ -64,10 +64,8 @@ def classifier() -> "Classifier":
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     """The URL of an AWS that answers over HTTP, on this machine alone."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+    with loopback_aws() as url:
+        yield url
 
 
 @pytest.fixture

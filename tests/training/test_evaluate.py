@@ -14,6 +14,7 @@ from PIL import Image
 from cli.evaluate import card, evaluate
 from contract.bundle import read_bundle
 from contract.labels import CODES
+from tests.browser import opened_browser
 from tests.tiny_bundle import write_tiny_bundle
 from tests.training.data.test_explore import Page
 from training.data.ham10000 import Dataset, read_dataset
@@ -123,12 +124,7 @@ def test_the_report_is_one_file_that_asks_for_nothing_and_shows_the_mistakes(hel
 
 
 def test_the_page_fits_a_wide_and_a_narrow_window(held_out: tuple[Result, Path]) -> None:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as player:
-        found = next((path for name in ("chromium", "google-chrome", "chromium-browser")
-                      if (path := Path("/usr/bin") / name).exists()), None)  # fmt: skip
-        browser = player.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with opened_browser() as browser:
         for width in (1200, 390):
             shown = browser.new_page(viewport={"width": width, "height": 800})
             asked: list[str] = []
@@ -137,7 +133,6 @@ def test_the_page_fits_a_wide_and_a_narrow_window(held_out: tuple[Result, Path])
             assert shown.evaluate("document.documentElement.scrollWidth") <= width
             assert shown.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
             assert not [url for url in asked if not url.startswith(("file:", "data:"))]
-        browser.close()
 
 
 def test_of_any_other_set_all_pictures_are_measured_and_it_is_said(

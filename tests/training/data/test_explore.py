@@ -14,6 +14,7 @@ from PIL import Image
 from cli.data import data
 from contract.errors import DatasetError
 from contract.labels import CODES
+from tests.browser import opened_browser
 from training.data.explore.pictures import EXAMPLES, STATISTICS, choose_examples, measure, sample_classes
 from training.data.explore.report import explore
 from training.data.ham10000 import Dataset, read_dataset
@@ -116,12 +117,7 @@ def test_each_figure_is_a_picture_for_print_too(explored: tuple[Dataset, Path]) 
 
 
 def test_a_browser_shows_it_in_a_wide_and_in_a_narrow_window(explored: tuple[Dataset, Path]) -> None:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as player:
-        found = next((path for name in ("chromium", "google-chrome", "chromium-browser")
-                      if (path := Path("/usr/bin") / name).exists()), None)  # fmt: skip
-        browser = player.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with opened_browser() as browser:
         for width in (1200, 390):
             shown = browser.new_page(viewport={"width": width, "height": 800})
             said: list[str] = []
@@ -137,7 +133,6 @@ def test_a_browser_shows_it_in_a_wide_and_in_a_narrow_window(explored: tuple[Dat
             assert min(sizes) > 6
             assert said == []
             assert not [url for url in asked if not url.startswith(("file:", "data:"))]
-        browser.close()
 
 
 def test_a_name_in_the_table_is_text_and_what_is_unknown_throughout_is_described_all_the_same(folder, tmp_path) -> None:
