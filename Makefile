@@ -16,6 +16,7 @@ export HAM10000_DIR
 
 WEIGHTS ?= none
 FUZZ_SECONDS ?= 60
+FUZZ_SEED ?= 0
 ONCE ?=
 
 .PHONY: help setup demo test lint fuzz bench lock clean
@@ -36,9 +37,9 @@ lint: $(VENV)/ready-test ## Check style and types
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
 
-fuzz: $(VENV)/ready-fuzz ## Search for bytes that the picture decoder does not answer as agreed (FUZZ_SECONDS=60)
+fuzz: $(VENV)/ready-fuzz ## Search for bytes that the picture decoder does not answer as agreed (FUZZ_SECONDS=60, FUZZ_SEED=0: a new search each time)
 	@mkdir -p .cache/fuzz
-	@$(BIN)/python -W ignore -m tests.fuzz.decoder .cache/fuzz/corpus -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.cache/fuzz/found-
+	@$(BIN)/python -W ignore -m tests.fuzz.decoder .cache/fuzz/corpus -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.cache/fuzz/found-
 
 bench: setup ## Measure the function beside the bare ONNX Runtime call, on the newest model
 	@$(BIN)/python -m benchmarks.function

@@ -202,8 +202,8 @@ def _check_size(width: int, height: int) -> None:
 
 def _check_scans(encoded: bytes) -> None:
     scans = 0
-    for marker, _, _ in jpeg_segments(encoded):
-        scans += marker == START_OF_SCAN
+    for segment in jpeg_segments(encoded):
+        scans += segment.marker == START_OF_SCAN
         if scans > MAX_SCANS:
             raise UnreadableImageError(
                 f"The picture is stored in more than {MAX_SCANS} scans, which no camera does. Please save it anew."

@@ -8,7 +8,7 @@ the rest the EXIF orientation alone is read, here.
 import re
 import struct
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 ORIENTATION_TAG: Final = 0x0112
 UPRIGHT: Final = 1  # the orientation of pixels that are stored as they are to be seen
@@ -17,7 +17,7 @@ START_OF_SCAN: Final = 0xDA
 _END_OF_IMAGE: Final = 0xD9
 _APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length: TEM, RST0..RST7, SOI
-_MARKER: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # in a scan, FF 00 is data and FF D0..D7 separates it
+_MARKER: Final = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # in a scan, FF 00 is data and FF D0..D7 separates it
 _JFIF_BYTES, _ADOBE_BYTES = 14, 12  # shorter blocks of these names are ignored by libjpeg
 
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -25,6 +25,15 @@ _PNG_PIXEL_CHUNKS: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND
 
 _EXIF_PREFIX: Final = b"Exif\0\0"
 _SHORT: Final = 3  # TIFF's type of a 16-bit number
+
+
+class Segment(NamedTuple):
+    """One marker of a JPEG, and what belongs to it: offsets into the file."""
+
+    marker: int  # its second byte
+    start: int  # of the bytes that fill up before the marker, where there are any
+    body: int  # what follows the length
+    end: int  # of a scan: of its header
 
 
 def strip_metadata(encoded: bytes, content_type: str) -> tuple[bytes, int]:
@@ -63,33 +72,29 @@ def read_orientation(exif: bytes) -> int:
     return UPRIGHT
 
 
-def jpeg_segments(encoded: bytes) -> Iterator[tuple[int, int, int]]:
-    """Walk a JPEG from marker to marker (ITU-T T.81, annex B), up to its end or to where it is broken.
-
-    Yields:
-        The marker's second byte, where the marker starts, and where its segment ends (for a scan: its header).
-    """
+def jpeg_segments(encoded: bytes) -> Iterator[Segment]:
+    """Walk a JPEG from marker to marker (ITU-T T.81, annex B), up to its end or to where it is broken."""
     at = 2  # after SOI
     while match := _MARKER.search(encoded, at):
-        start, marker = match.start(), encoded[match.start() + 1]
+        marker = match[1][0]
         if marker == _END_OF_IMAGE:
             return
-        at = start + 2
+        body = at = match.end()
         if marker not in _STANDALONE:
             length = int.from_bytes(encoded[at : at + 2], "big")
-            at += length
+            body, at = at + 2, at + length
             if length < 2 or at > len(encoded):
                 return
-        yield marker, start, at
+        yield Segment(marker, match.start(), body, at)
 
 
 def _split_jpeg(encoded: bytes) -> tuple[bytes, bytes]:
     view, exif = memoryview(encoded), b""
     kept, kept_to = [], 0
-    for marker, start, end in jpeg_segments(encoded):
+    for marker, start, body_start, end in jpeg_segments(encoded):
         if marker == START_OF_SCAN:
             break
-        body = encoded[start + 4 : end]
+        body = encoded[body_start:end]
         if not _is_jpeg_metadata(marker, body):
             continue
         kept.append(view[kept_to:start])

@@ -139,9 +139,9 @@ def test_a_plain_jpeg_carries_no_metadata() -> None:
     exif[0x010F] = "a maker"
     exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 12.0, 30.0)})  # GPS
     encoded = encode(plain_picture(), "JPEG", exif=exif, icc_profile=bytes(3000), comment=b"who", xmp=b"<x/>")
-    assert {0xE1, 0xE2, 0xFE} <= {marker for marker, _, _ in jpeg_segments(encoded)}
+    assert {0xE1, 0xE2, 0xFE} <= {segment.marker for segment in jpeg_segments(encoded)}
     plain = to_plain_jpeg(encoded, max_side_px=500)
-    markers = [marker for marker, _, _ in jpeg_segments(plain)]
+    markers = [segment.marker for segment in jpeg_segments(plain)]
     assert [marker for marker in markers if 0xE0 <= marker <= 0xEF or marker == 0xFE] == [0xE0]  # JFIF alone
     assert b"Exif" not in plain
     assert b"a maker" not in plain

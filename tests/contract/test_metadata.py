@@ -60,7 +60,7 @@ def test_a_jpeg_keeps_the_blocks_that_its_colours_need_and_loses_the_others() ->
     decorated = encode(plain_picture("CMYK"), "JPEG", exif=Image.Exif(), icc_profile=bytes(70_000), comment=b"words")
     bare, _ = strip_metadata(insert_after_soi(decorated, jpeg_segment(0xED, b"Photoshop 3.0\0")), "image/jpeg")
     assert bare == strip_metadata(encode(plain_picture("CMYK"), "JPEG"), "image/jpeg")[0]
-    assert 0xEE in {marker for marker, _, _ in jpeg_segments(bare)}  # Adobe's: CMYK or YCCK
+    assert 0xEE in {segment.marker for segment in jpeg_segments(bare)}  # Adobe's: CMYK or YCCK
 
 
 def test_a_png_keeps_its_pixels_palette_and_transparency() -> None:
@@ -94,7 +94,14 @@ def test_any_bytes_can_be_stripped(content_type: str, encoded: bytes) -> None:
     assert 1 <= orientation <= 8
 
 
+def test_bytes_that_fill_up_before_a_block_go_with_it() -> None:
+    """Left behind, they would make a marker of what follows the block."""
+    left_over = b"\x01\x00\x1f\xff\xee\x00\x03"
+    encoded = b"\xff\xd8" + b"\xff" * 4 + b"\xff\xe0\x00\x04ab" + left_over
+    assert strip_metadata(encoded, "image/jpeg")[0] == b"\xff\xd8" + left_over
+
+
 def test_the_scans_of_a_jpeg_are_counted_up_to_its_end() -> None:
     progressive = encode(plain_picture(), "JPEG", progressive=True)
-    scans = [marker for marker, _, _ in jpeg_segments(progressive + progressive)].count(0xDA)
+    scans = [segment.marker for segment in jpeg_segments(progressive + progressive)].count(0xDA)
     assert scans == 10  # libjpeg's script for colour

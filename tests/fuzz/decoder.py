@@ -32,7 +32,7 @@ def check(encoded: bytes) -> None:
         assert 1 <= orientation <= 8
         assert strip_metadata(bare, content_type)[0] == bare
         if content_type == "image/jpeg":
-            assert all(start < end <= len(encoded) for _, start, end in jpeg_segments(encoded))
+            assert all(one.start < one.body <= one.end <= len(encoded) for one in jpeg_segments(encoded))
     try:
         decoded = decode_image(encoded, SIZE)
     except AnalyzerError as error:
