@@ -47,16 +47,15 @@ class Examples:
         return len(self.rows)
 
     def read(self, chosen: np.ndarray, view: np.ndarray) -> np.ndarray:
-        """Read examples by their positions, each in its view; float16 becomes float32."""
+        """Read examples by their positions, each in its view, as they are: the model casts them, on the device."""
         rows = self.rows[chosen]
         if len(self.views) == 1:
-            read = np.asarray(self.views[0][rows])
-        else:
-            read = np.empty((len(chosen), *self.views[0].shape[1:]), self.views[0].dtype)
-            for number, of_view in enumerate(self.views):
-                these = view == number
-                read[these] = of_view[rows[these]]
-        return read.astype(np.float32) if read.dtype == np.float16 else read
+            return np.asarray(self.views[0][rows])
+        read = np.empty((len(chosen), *self.views[0].shape[1:]), self.views[0].dtype)
+        for number, of_view in enumerate(self.views):
+            these = view == number
+            read[these] = of_view[rows[these]]
+        return read
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,12 +72,12 @@ def test_what_is_left_of_an_epoch_is_the_rest_of_its_batches() -> None:
     assert np.array_equal(left[0][0], whole[2][0])
 
 
-def test_each_view_of_a_picture_is_shown_in_its_turn_and_float16_becomes_float32() -> None:
+def test_each_view_of_a_picture_is_shown_in_its_turn_and_stays_float16() -> None:
     views = [PIXELS.astype(np.float16), PIXELS.astype(np.float16) + 100]
     examples = Examples(views, np.arange(11)[::-1], np.zeros(11, int))
     drawn = draw(examples=examples)
     (inputs, _, _) = Batches(examples, 11, draw=drawn)[0]
-    assert inputs.dtype == np.float32
+    assert inputs.dtype == np.float16
     assert inputs.ravel().tolist() == (10 - drawn.chosen + 100 * drawn.view).tolist()
     assert set(drawn.view) == {0, 1}
 
