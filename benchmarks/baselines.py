@@ -23,7 +23,7 @@ from contract.labels import CODES
 from training.data.cache import open_cache
 from training.data.ham10000 import Dataset, read_dataset
 from training.data.split import Split, split_by_lesion
-from training.evaluation.bootstrap import RESAMPLES, resample_lesions, with_interval
+from training.evaluation.bootstrap import RESAMPLES, Measure, resample_lesions, with_interval
 from training.evaluation.measure import balanced_accuracy
 from training.evaluation.weighted import Share, balanced_accuracies, confusion_matrices, macro_f1
 
@@ -84,7 +84,7 @@ def judge(predicted: np.ndarray, dataset: Dataset, split: Split, seed: int) -> d
     test = dataset.rows.iloc[split.test]
     truth = test["class_index"].to_numpy()
     weights = resample_lesions(test["lesion_id"].to_numpy(), RESAMPLES, seed)
-    measures = {
+    measures: dict[str, Measure] = {
         "balanced_accuracy": lambda of: balanced_accuracies(confusion_matrices(predicted, truth, of)),
         "macro_f1": lambda of: macro_f1(confusion_matrices(predicted, truth, of)),
         "accuracy": Share(predicted == truth, np.ones(len(truth), bool)),
@@ -123,7 +123,7 @@ def frozen_features(pixels: np.ndarray, weights: Path, size: int) -> np.ndarray:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
-    from training.fitting.batches import predict
+    from training.fitting.features import predict
     from training.model import build_classifier
     from training.weights import load_weights
 

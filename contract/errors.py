@@ -102,6 +102,12 @@ class TrainingError(AnalyzerError):
     code, title = "training_failed", "The training run failed"
 
 
+class DeploymentError(AnalyzerError):
+    """AWS refuses, or a stack, job or model there is not as asked; what was there before still is."""
+
+    code, title = "deployment_failed", "AWS did not do what was asked"
+
+
 def family(of: type[AnalyzerError] = AnalyzerError) -> list[type[AnalyzerError]]:
     """List every kind of error there is, of any depth."""
     return [member for child in of.__subclasses__() for member in (child, *family(child))]

@@ -7,6 +7,7 @@ from contract.errors import (
     AnalyzerError,
     BundleError,
     DatasetError,
+    DeploymentError,
     ModelUnavailableError,
     StorageUnavailableError,
     TrainingError,
@@ -14,7 +15,14 @@ from contract.errors import (
 )
 
 OURS = [error for error in family() if error.__module__ == errors.__name__]
-NOT_THE_CALLERS_FAULT = {ModelUnavailableError, BundleError, StorageUnavailableError, DatasetError, TrainingError}
+NOT_THE_CALLERS_FAULT = {
+    ModelUnavailableError,
+    BundleError,
+    StorageUnavailableError,
+    DatasetError,
+    TrainingError,
+    DeploymentError,
+}
 
 
 def test_no_error_stands_outside_the_family() -> None:
