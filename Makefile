@@ -57,8 +57,8 @@ $(UV): requirements/bootstrap.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
 
-RUN_GROUPS := classify web train local
-TEST_GROUPS := $(RUN_GROUPS) dev
+RUN_GROUPS := classify web train cloud local
+TEST_GROUPS := $(RUN_GROUPS) infra dev
 
 define install
 	@echo "==> packages: $(1)"
