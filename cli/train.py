@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 @click.option("--label-smoothing", type=float, metavar="SHARE", help="Of each label, spread over all classes.")
 @click.option("--mixup", type=float, metavar="ALPHA", help="Mix each picture with another; 0.2 is usual, 0 is none.")
 @click.option("--augment/--no-augment", default=None, help="Turn, shift, mirror and relight the training pictures.")
-@click.option("--frozen-views", type=int, metavar="N", help="Views of a picture, 1 to 8, where frozen stages run once.")
+@click.option(
+    "--frozen-views", type=int, metavar="N", help="Views of a picture where frozen stages run once, up to 8; 0: never."
+)
 @click.option("--precision", type=click.Choice(["auto", "float32", "mixed_float16", "mixed_bfloat16"]),
               help="That training computes in; the model is float32.")  # fmt: skip
 @click.option("--seed", type=int, metavar="N", help="Of the split and of everything random.")

@@ -5,7 +5,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-TrainFrom = Literal["all", "conv2", "conv3", "conv4", "conv5", "head"]  # the lowest part of the network that learns
+# The lowest part of the network that learns: a stage, or the upper half of the longest one.
+TrainFrom = Literal["all", "conv2", "conv3", "conv4", "conv4_block4", "conv5", "head"]
 ClassBalance = Literal["weights", "sampling", "focal", "logit_adjusted", "none"]  # see training/fitting/imbalance.py
 
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
@@ -48,7 +49,9 @@ class TrainingConfig:
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0  # both parameters of the Beta that shares are drawn from; 0: none
 
     augment: bool = True  # turn, shift, mirror, relight the training pictures
-    frozen_views: Annotated[int, Field(ge=1, le=8)] = 2  # of a picture, where frozen stages are computed only once
+    frozen_views: Annotated[int, Field(ge=0, le=8)] = (
+        2  # of a picture, where frozen stages are computed only once; 0: never
+    )
 
     precision: Precision = "auto"  # that the backbone computes in; what is exported is float32
 

@@ -6,7 +6,7 @@ trains, the same network is exported.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import keras
 from keras import ops
@@ -16,15 +16,17 @@ from contract.labels import CODES
 from training.config import TrainFrom
 
 STAGES: Final = ("conv1", "conv2", "conv3", "conv4", "conv5", "head")  # bottom to top
+BOUNDARIES: Final[tuple[TrainFrom, ...]] = get_args(TrainFrom)  # where learning may begin, bottom to top
 EMBEDDING_SIZE: Final = 2048
 
 # What `keras.applications.resnet50.preprocess_input` subtracts: ImageNet's mean, blue first, of 0..255.
 IMAGENET_MEAN_BGR: Final = (103.939, 116.779, 123.68)
 
-_INPUT_OF: Final = {  # the layer whose output enters a stage
+_INPUT_OF: Final = {  # the layer whose output enters what lies above a boundary
     "conv2": "pool1_pool",
     "conv3": "conv2_block3_out",
     "conv4": "conv3_block4_out",
+    "conv4_block4": "conv4_block3_out",
     "conv5": "conv4_block6_out",
     "head": "conv5_block3_out",
 }
@@ -84,18 +86,18 @@ class Classifier:
         return keras.Model(pixels, self.logits_of(pixels), name="whole")
 
     def below(self, boundary: TrainFrom) -> keras.Model:
-        """Make the model from pixels to what enters the stage `boundary`, which may not be "all"."""
+        """Make the model from pixels to what enters `boundary`, which may not be "all"."""
         lower = keras.Model(self.backbone.input, self.backbone.get_layer(_INPUT_OF[boundary]).output)
         pixels = self._pixels()
         return keras.Model(pixels, lower(Preprocessing(dtype="float32")(pixels)), name=f"below_{boundary}")
 
     def above(self, boundary: TrainFrom) -> keras.Model:
-        """Make the model from what enters the stage `boundary` (which may not be "all") to logits, shape (N, 7)."""
+        """Make the model from what enters `boundary` (which may not be "all") to logits, shape (N, 7)."""
         entering = keras.Input(self.backbone.get_layer(_INPUT_OF[boundary]).output.shape[1:], dtype="float32")
         return keras.Model(entering, self.logits_of(entering, boundary), name=f"above_{boundary}")
 
     def logits_of(self, entering: Any, boundary: TrainFrom = "all") -> Any:
-        """Lead a symbolic tensor to logits: pixels (RGB in 0..255, any dtype), or what enters the stage `boundary`."""
+        """Lead a symbolic tensor to logits: pixels (RGB in 0..255, any dtype), or what enters `boundary`."""
         if boundary == "all":
             return self._logits(self.backbone(Preprocessing(dtype="float32")(entering)))
         if boundary == "head":
@@ -114,10 +116,11 @@ class Classifier:
         return keras.Model(pixels, [probabilities, class_map, embedding], name="serving")
 
     def freeze_below(self, boundary: TrainFrom) -> None:
-        """Let the stage `boundary` and all above it learn, and nothing below, whose batch normalization only infers."""
-        lowest = 0 if boundary == "all" else STAGES.index(boundary)
-        for layer in self.backbone.layers:
-            layer.trainable = stage_of(layer.name) >= lowest
+        """Let what lies above `boundary` learn, and nothing below, whose batch normalization only infers."""
+        learns = boundary == "all"
+        for layer in self.backbone.layers:  # each after all that lead to it
+            layer.trainable = learns
+            learns = learns or layer.name == _INPUT_OF[boundary]
 
     def _pixels(self) -> Any:
         return keras.Input((self.size, self.size, 3), dtype="uint8", name=INPUT_NAME)

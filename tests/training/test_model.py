@@ -1,5 +1,7 @@
 """The network: the same numbers whichever way it is cut, and a class map that adds up to the logits."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -45,7 +47,7 @@ def test_the_probabilities_are_the_softmax_of_the_logits_over_the_temperature(
     assert embedding.shape == (3, 2048)
 
 
-@pytest.mark.parametrize("boundary", ["conv2", "conv4", "conv5", "head"])
+@pytest.mark.parametrize("boundary", ["conv2", "conv4", "conv4_block4", "conv5", "head"])
 def test_frozen_features_and_what_lies_above_them_make_the_whole_network(
     classifier: Classifier, pixels: np.ndarray, logits: np.ndarray, boundary: TrainFrom
 ) -> None:
@@ -66,14 +68,27 @@ def test_what_is_learned_above_a_boundary_is_in_the_model_that_serves(
     np.testing.assert_allclose(np.mean(class_map, axis=(2, 3)), logits + np.arange(7), atol=1e-4)
 
 
-@pytest.mark.parametrize(("boundary", "frozen"), [("all", set()), ("conv5", {"conv1", "conv2", "conv3", "conv4"})])
+@pytest.mark.parametrize(
+    ("boundary", "frozen", "learns"),
+    [
+        ("all", set(), {"conv1", "conv4_block3", "conv5_block3"}),
+        ("conv4_block4", {"conv1", "conv3_block4", "conv4_block3"}, {"conv4_block4", "conv4_block6", "conv5_block1"}),
+        ("conv5", {"conv1", "conv4_block6"}, {"conv5_block1", "conv5_block3"}),
+    ],
+)
 def test_only_what_lies_below_the_boundary_is_frozen(
-    classifier: Classifier, boundary: TrainFrom, frozen: set[str]
+    classifier: Classifier, boundary: TrainFrom, frozen: set[str], learns: set[str]
 ) -> None:
     classifier.freeze_below(boundary)
-    stages = {layer.name[:5] for layer in classifier.backbone.layers if layer.weights and not layer.trainable}
+    weighted = [layer for layer in classifier.backbone.layers if layer.weights]
+    blocks = {
+        trainable: {re.sub(r"(_\d)?_(conv|bn)$", "", layer.name) for layer in weighted if layer.trainable == trainable}
+        for trainable in (True, False)
+    }
     classifier.freeze_below("all")
-    assert stages == frozen
+    assert frozen <= blocks[False]
+    assert learns <= blocks[True]
+    assert not blocks[False] & blocks[True]
 
 
 def test_a_network_that_computes_in_bfloat16_serves_in_float32(

@@ -23,7 +23,7 @@ from training.model import Classifier
 from training.weights import LoadedWeights
 
 # With these as the lowest learning stage, what lies below is most of the work and small when done: compute it once.
-COMPUTED_ONCE: Final = ("conv4", "conv5", "head")
+COMPUTED_ONCE: Final = ("conv4", "conv4_block4", "conv5", "head")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +115,10 @@ class _Models:
     judging: keras.Model
 
 
+def _computes_once(config: TrainingConfig, phase: Phase) -> bool:
+    return bool(config.frozen_views) and phase.train_from in COMPUTED_ONCE
+
+
 def _examples(
     classifier: Classifier,
     config: TrainingConfig,
@@ -127,7 +131,7 @@ def _examples(
     stop: StopRequest,
 ) -> tuple[Examples, Examples]:
     """Take the pictures themselves, or what frozen stages make of them."""
-    if phase.train_from in COMPUTED_ONCE:
+    if _computes_once(config, phase):
         views = config.frozen_views if config.augment else 1
         folder = features_folder(classifier, phase.train_from, views, train, validation, scratch)
         keeper.features.add(folder.name)
@@ -147,7 +151,7 @@ def _build_models(
     steps_per_epoch: int,
     devices: Devices,
 ) -> _Models:
-    boundary: TrainFrom = phase.train_from if phase.train_from in COMPUTED_ONCE else "all"
+    boundary: TrainFrom = phase.train_from if _computes_once(config, phase) else "all"
     judging = classifier.whole() if boundary == "all" else classifier.above(boundary)
     shape, dtype = judging.input_shape[1:], judging.input.dtype
     if config.mixup:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from training.config import TrainFrom, TrainingConfig
-from training.model import STAGES
+from training.model import BOUNDARIES
 from training.weights import LoadedWeights
 
 
@@ -31,8 +31,7 @@ class Epoch:
 
 def plan_phases(config: TrainingConfig, loaded: LoadedWeights) -> list[Phase]:
     """Decide what learns when: first what started fresh, then from `train_from` upwards; nothing fresh stays frozen."""
-    order = ("all", *STAGES[1:])
-    lowest = min(config.train_from, loaded.lowest_fresh, key=order.index)
+    lowest = min(config.train_from, loaded.lowest_fresh, key=BOUNDARIES.index)
     phases = (
         Phase(
             name="head",
