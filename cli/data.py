@@ -1,6 +1,5 @@
 """`lesion data`: fetch, make, check, split, explore and decode the labelled pictures."""
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,7 +171,7 @@ def cache(folder: Path, size: int, cache: Path, as_json: bool) -> None:
 
     An interrupted build goes on where it stopped when the command is run again.
     """
-    from training.data.cache import open_cache
+    from training.data.cache import open_cache, usable_cores
     from training.data.ham10000 import read_dataset
 
     dataset = read_dataset(folder)
@@ -187,7 +186,7 @@ def cache(folder: Path, size: int, cache: Path, as_json: bool) -> None:
         began = time.perf_counter()
         pixels = open_cache(dataset, size, cache, on_progress)
         seconds = time.perf_counter() - began
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     rate = decoded / seconds
     if as_json:
         print_json(

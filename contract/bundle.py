@@ -117,6 +117,7 @@ class TrainingRecord(Part):
     epochs: Annotated[int, Field(ge=0)] | None = None
     times_resumed: Annotated[int, Field(ge=0)] = 0
     speed: dict[str, PhaseSpeed] = {}  # of each phase
+    peak_memory_mb: Annotated[float, Field(gt=0)] | None = None  # of the process, with what it mapped from disk
 
 
 class Manifest(Part):

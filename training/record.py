@@ -3,7 +3,9 @@
 import importlib
 import os
 import platform
+import resource
 import subprocess
+import sys
 from collections.abc import Mapping
 from importlib.metadata import version as version_of_package
 from pathlib import Path
@@ -39,6 +41,12 @@ def name_device() -> str:
     """Name what trained: the accelerators, or the CPU."""
     accelerators = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
     return ", ".join(accelerators) or f"{os.cpu_count()} CPU cores ({platform.machine()})"
+
+
+def peak_memory_mb() -> float:
+    """Tell the most memory that this process has had so far, in MB: with what it mapped from disk and was in memory."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (peak if sys.platform == "darwin" else 1024 * peak) / 1e6  # macOS counts bytes, Linux KiB
 
 
 def describe_speeds(speeds: Mapping[str, Speed]) -> dict[str, PhaseSpeed]:

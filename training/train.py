@@ -4,7 +4,6 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
 
 import keras
 
@@ -29,9 +28,7 @@ from training.fitting.features import remove_features
 from training.fitting.resuming.stop import watch_signals
 from training.fitting.watch import Say
 from training.learn import Keeping, learn, read_data, timed
-from training.record import describe_speeds, find_commit, find_versions, name_device
-
-RECORDED_VERSIONS: Final = ("keras", "numpy", "onnx", "onnxruntime", "pillow", "tf2onnx")
+from training.record import describe_speeds, find_commit, find_versions, name_device, peak_memory_mb
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,8 +180,10 @@ def _train(
                 epochs=len(fitted.epochs),
                 times_resumed=fitted.times_resumed,
                 speed=describe_speeds(fitted.speeds),
+                peak_memory_mb=peak_memory_mb(),
             ),
         )
+    say(f"{peak_memory_mb():,.0f} MB of memory at the most, pictures mapped from disk included")
     if not keeping.keep_features:
         remove_features(fitted.features)
     return TrainedModel(bundle, manifest, gate)

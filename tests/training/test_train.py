@@ -48,6 +48,7 @@ def test_the_manifest_records_the_data_and_how_the_model_came_about(tiny_run: Ti
     assert manifest.training.weights_sha256 is None
     assert manifest.training.precision == "float32"
     assert (manifest.training.epochs, manifest.training.times_resumed) == (1, 0)
+    assert 50 < (manifest.training.peak_memory_mb or 0) < 24_000
     speed = manifest.training.speed["head"]
     assert min(speed.images_per_s, speed.step_ms, speed.feed_images_per_s) > 0
 

@@ -78,6 +78,14 @@ def open_cache(dataset: Dataset, size: int, folder: Path, on_progress: OnProgres
     return np.lib.format.open_memmap(finished, mode="r")
 
 
+def usable_cores() -> int:
+    """Count the cores that this process may run on; macOS cannot tell them from those that there are."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
 def decode_files(paths: Sequence[str], size: int) -> Iterator[DecodedImage | DatasetError]:
     """Decode pictures on every core, in order; one that cannot be read comes out as the error that says so."""
     return map_decoded(paths, size, lambda decoded: decoded)
@@ -88,7 +96,7 @@ def map_decoded(paths: Sequence[str], size: int, make: Callable[[DecodedImage], 
 
     Threads, since Pillow decodes and scales without holding the interpreter's lock.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for start in range(0, len(paths), IN_FLIGHT):
             yield from pool.map(partial(_decode_file, size=size, make=make), paths[start : start + IN_FLIGHT])
 
