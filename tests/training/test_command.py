@@ -4,7 +4,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -58,3 +60,7 @@ def test_every_choice_that_is_offered_is_one_that_a_run_takes() -> None:
     of_the_command = {"folder", "out", "cache", "checkpoints", "fresh", "keep_features", "as_json"}
     offered = {parameter.name for parameter in train.params} - of_the_command
     assert offered <= {field.name for field in fields(TrainingConfig)}
+    for parameter in train.params:
+        if isinstance(parameter.type, click.Choice):
+            taken = get_args(get_type_hints(TrainingConfig)[str(parameter.name)])
+            assert tuple(parameter.type.choices) == taken
