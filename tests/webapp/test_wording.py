@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from contract.api import Outcome, Picture, QualityFinding
+from contract.api import Metric, Outcome, Picture, QualityFinding
 from webapp import wording
 
 
@@ -63,3 +63,10 @@ def test_names_for_programs_become_words(name: str, said: str) -> None:
 @pytest.mark.parametrize(("duration_s", "said"), [(1, "1 second"), (30, "30 seconds"), (600, "10 minutes")])
 def test_waits_are_said_as_people_do(duration_s: int, said: str) -> None:
     assert wording.seconds(duration_s) == said
+
+
+def test_what_says_how_good_a_model_is_stands_before_what_experts_look_up() -> None:
+    metric = Metric(value=0.5, low=0.4, high=0.6)
+    headline, others = wording.split_metrics({"ece": metric, "brier": metric, "balanced_accuracy": metric})
+    assert list(headline) == ["balanced_accuracy", "ece"]
+    assert list(others) == ["brier"]
