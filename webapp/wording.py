@@ -64,7 +64,7 @@ _FORMAT_NAMES: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": 
 _METRIC_NAMES: Final = {
     "auc": "AUC",
     "auroc": "AUROC",
-    "ece": "ECE",
+    "ece": "calibration error",
     "nll": "NLL",
     "f1": "F1",
     "ppv": "PPV",
