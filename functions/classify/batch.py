@@ -42,7 +42,7 @@ def classify_batch(
             raise
         except AnalyzerError as error:
             refused += 1
-            measures.record_refusal(error)
+            measures.record_refusal(metrics, error)
             rows.append(row_of(item.key, Problem.of(error, request_id=context.aws_request_id)))
             continue
         measures.record_prediction(metrics, answer)

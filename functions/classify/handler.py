@@ -16,7 +16,7 @@ from functions.classify import measures
 from functions.classify.classifier import Classifier
 from functions.classify.holder import Clock, ModelHolder
 from functions.classify.http.routes import create_routes
-from functions.classify.measures import NAMESPACE, SERVICE
+from functions.classify.measures import SERVICE
 from functions.classify.settings import Settings
 
 
@@ -38,11 +38,11 @@ class Handler:
         """Load nothing yet: `preload` does, or else the first event that needs the model."""
         logger, tracer = Logger(service=SERVICE), Tracer(service=SERVICE)
         logging.getLogger(SERVICE).propagate = False  # else the runtime client, set up later, prints each line again
-        metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+        metrics = Metrics(namespace=settings.metrics_namespace, service=SERVICE)
         models = ModelHolder(
             functools.partial(Classifier.load, settings),
             on_load=functools.partial(measures.record_load, metrics, logger),
-            on_failure=functools.partial(measures.record_load_failure, logger),
+            on_failure=functools.partial(measures.record_load_failure, metrics, logger),
             clock=clock,
         )
         routes = create_routes(models, logger, tracer, metrics)

@@ -13,7 +13,6 @@ from functions.classify.answer import Answer
 from functions.classify.classifier import Classifier
 
 SERVICE = "classify"
-NAMESPACE = "SkinLesionAnalyzer"
 
 
 class Metric(NamedTuple):
@@ -61,12 +60,12 @@ def record_load(metrics: Metrics, logger: Logger, classifier: Classifier, load_m
     logger.info("model loaded", extra={"model_version": classifier.manifest.version, "load_ms": round(load_ms, 3)})
 
 
-def record_load_failure(logger: Logger, error: ModelUnavailableError, pause_s: float) -> None:
+def record_load_failure(metrics: Metrics, logger: Logger, error: ModelUnavailableError, pause_s: float) -> None:
     """Tell why there is no model, and when it is tried again at the earliest."""
     logger.error(
         "model not loaded", extra={"code": error.code, "reason": str(error), "next_attempt_s": round(pause_s, 1)}
     )
-    _count("ModelLoadFailures", "code", error.code)
+    _count(metrics, "ModelLoadFailures", "code", error.code)
 
 
 def record_prediction(metrics: Metrics, answer: Answer) -> None:
@@ -79,19 +78,19 @@ def record_prediction(metrics: Metrics, answer: Answer) -> None:
     metrics.add_metric(name="Confidence", unit=MetricUnit.NoUnit, value=prediction.classes[0].probability)
     metrics.add_metric(name="MalignantProbability", unit=MetricUnit.NoUnit, value=prediction.malignant_probability)
     metrics.add_metric(name="UnfamiliarScore", unit=MetricUnit.NoUnit, value=answer.unfamiliar_score)
-    _count("Outcomes", "outcome", prediction.outcome)
-    _count("LeadingClasses", "class", prediction.classes[0].code)
+    _count(metrics, "Outcomes", "outcome", prediction.outcome)
+    _count(metrics, "LeadingClasses", "class", prediction.classes[0].code)
     for finding in prediction.image.quality:
-        _count("QualityFindings", "finding", finding.code)
+        _count(metrics, "QualityFindings", "finding", finding.code)
 
 
-def record_refusal(error: AnalyzerError) -> None:
+def record_refusal(metrics: Metrics, error: AnalyzerError) -> None:
     """Count a refusal by its code."""
-    _count("Refusals", "code", error.code)
+    _count(metrics, "Refusals", "code", error.code)
 
 
-def _count(name: str, dimension: str, value: str) -> None:
+def _count(metrics: Metrics, name: str, dimension: str, value: str) -> None:
     """Count one under a dimension of its own, without splitting the other metrics by it."""
-    with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as metric:
+    with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace=metrics.namespace) as metric:
         metric.add_dimension("service", SERVICE)
         metric.add_dimension(dimension, value)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+NAMESPACE = "SkinLesionAnalyzer"  # of CloudWatch's metrics
 MEMORY_MB_PER_VCPU = 1769  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 
 
@@ -19,6 +20,7 @@ class Settings:
     threads: int  # for ONNX Runtime: as many as there are vCPUs
     region: str
     s3_endpoint_url: str | None  # another S3 than Amazon's: the local stack
+    metrics_namespace: str = NAMESPACE  # of CloudWatch; each stack of an account has its own
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -31,4 +33,5 @@ class Settings:
             threads=max(1, math.floor(memory_mb / MEMORY_MB_PER_VCPU)),
             region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1",
             s3_endpoint_url=environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or None,
+            metrics_namespace=environ.get("POWERTOOLS_METRICS_NAMESPACE") or NAMESPACE,
         )

@@ -12,7 +12,8 @@ from typing import Any
 from contract.api import Prediction, Problem
 from contract.errors import BundleError, ModelUnavailableError
 from contract.quality import MESSAGES
-from functions.classify.measures import DIMENSION_VALUES, METRICS, NAMESPACE
+from functions.classify.measures import DIMENSION_VALUES, METRICS
+from functions.classify.settings import NAMESPACE
 from tests.functions.conftest import LambdaContext, http_event
 from tests.functions.embedded_metrics import Measurement, parse_embedded_metrics
 from tests.odd_pictures import encode, odd_pictures, plain_picture
@@ -140,6 +141,14 @@ def test_a_model_that_cannot_be_loaded_is_told_clearly_in_the_log_and_counted(tm
     assert "There is no manifest.json" in failed[0]["reason"]
     (failure,) = [m for line in printed for m in parse_embedded_metrics(line) if m.name == "ModelLoadFailures"]
     assert dict(failure.dimensions) == {"service": "classify", "code": "model_unavailable"}
+
+
+def test_a_stack_of_an_account_has_metrics_of_its_own(bundle: Path, tmp_path: Path) -> None:
+    events = [http_event("POST", PREDICTIONS, data=encode(plain_picture(), "JPEG")), http_event("POST", PREDICTIONS)]
+    _, printed = printed_for(events, bundle, tmp_path, POWERTOOLS_METRICS_NAMESPACE="SkinLesionAnalyzer/dev")
+    measured = [m for line in printed for m in parse_embedded_metrics(line)]
+    assert {"Requests", "Outcomes", "Refusals", "ModelLoadTime"} <= {m.name for m in measured}
+    assert {m.namespace for m in measured} == {"SkinLesionAnalyzer/dev"}
 
 
 def test_the_codes_that_a_metric_can_carry_are_those_that_exist() -> None:

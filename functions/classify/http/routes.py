@@ -88,7 +88,7 @@ def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: 
     def answer_error(error: AnalyzerError, headers: dict[str, str] | None = None) -> Response[str]:
         """Turn an error of ours into a status and a body."""
         logger.warning("request refused", extra={"code": error.code, "status": error.status, "reason": str(error)})
-        measures.record_refusal(error)
+        measures.record_refusal(metrics, error)
         headers = dict(headers or {})
         if error.retry_after_s is not None:
             headers["Retry-After"] = str(error.retry_after_s)

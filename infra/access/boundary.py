@@ -1,0 +1,84 @@
+"""The most that any role of the stack can ever do, whatever its own policy says.
+
+CI may make roles only inside this boundary and may not change it, so a change to the program cannot make a role that
+reaches the account's users, its bills or another stack's code.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import iam
+
+WORKLOADS: Final = (  # what runs in the stack reads, writes, calls and tells
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:PutMetricData",
+    "codedeploy:*",
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+    "ec2:Describe*",
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:GetAuthorizationToken",
+    "ecr:GetDownloadUrlForLayer",
+    "events:*",
+    "execute-api:Invoke",
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey*",
+    "lambda:GetAlias",
+    "lambda:GetProvisionedConcurrencyConfig",
+    "lambda:InvokeFunction",
+    "lambda:UpdateAlias",
+    "logs:*",
+    "s3:*",
+    "sagemaker:*",
+    "secretsmanager:GetSecretValue",
+    "sns:Publish",
+    "sqs:SendMessage",
+    "states:*",
+    "xray:*",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundaryArgs:
+    """Where the stack lives."""
+
+    account: str
+    region: str
+
+
+class Boundary(pulumi.ComponentResource):
+    """A permissions boundary; `arn` is all that others need."""
+
+    arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: BoundaryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("analyzer:access:Boundary", name, None, opts)
+        here = {"StringEquals": {"aws:RequestedRegion": [args.region, "us-east-1"]}}
+        pass_on = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+        policy = aws.iam.Policy(
+            name,
+            description="The most that a role of this stack can do",
+            policy=iam.document(
+                iam.allow("WhatRunsHere", WORKLOADS, ["*"], here),
+                iam.allow(
+                    "TrainingJobsTakeTheirRole", ["iam:PassRole"], [f"arn:aws:iam::{args.account}:role/*"], pass_on
+                ),
+                iam.deny(
+                    "NeverTheDoorsOfBuckets",
+                    ["s3:DeleteBucket*", "s3:PutBucket*", "s3:PutAccountPublicAccessBlock"],
+                    ["*"],
+                ),
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.arn = policy.arn
+        self.register_outputs({"arn": self.arn})

@@ -1,0 +1,63 @@
+"""What the stack tells: one parameter for `lesion ... --stack NAME`, and what comes next for whoever deploys it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.config import PROJECT, StackConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentArgs:
+    """The keys of `contract.deployment.Deployment`; a test compares."""
+
+    region: str
+    models_bucket: pulumi.Input[str]
+    data_bucket: pulumi.Input[str]
+    api_url: pulumi.Input[str]
+    page_url: pulumi.Input[str] | None
+    function_name: pulumi.Input[str]
+    alias: str
+    model_package_group: pulumi.Input[str]
+    training_role_arn: pulumi.Input[str]
+    training_kms_key_arn: pulumi.Input[str] | None
+    training_subnets: Sequence[pulumi.Input[str]]
+    training_security_groups: Sequence[pulumi.Input[str]]
+    codedeploy_application: pulumi.Input[str]
+    codedeploy_group: pulumi.Input[str]
+    batches_state_machine_arn: pulumi.Input[str] | None
+    tags: Mapping[str, str]
+
+
+class Deployment(pulumi.ComponentResource):
+    """The parameter; it exists once the function does."""
+
+    def __init__(self, name: str, stack: str, args: DeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("analyzer:foundation:Deployment", name, None, opts)
+        parameter = aws.ssm.Parameter(
+            name,
+            name=f"/{PROJECT}/{stack}/deployment",
+            type="String",  # names and addresses; no secret is among them
+            description="Where everything of this stack is; read by `lesion`",
+            value=pulumi.Output.json_dumps(vars(args)),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({"parameter": parameter.name})
+
+
+def next_steps(config: StackConfig, stack: str) -> str:
+    """Say what is still to do, given what is configured; docs/deploy.md has it at length."""
+    if config.classify_image is None:
+        return (
+            "There is no function yet. Build and push both images (docs/deploy.md), then: "
+            "`pulumi config set classifyImage ...`, `pulumi config set pageImage ...`, `pulumi up`."
+        )
+    first_model = (
+        f"Without a model the API answers 503: `lesion retrain --stack {stack}`, then "
+        f"`lesion models promote --stack {stack}`."
+    )
+    if config.page_image is None:
+        return f"There is no page yet: `pulumi config set pageImage ...`, `pulumi up`. {first_model}"
+    return first_model

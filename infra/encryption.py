@@ -1,0 +1,70 @@
+"""The key that everything at rest in the stack is encrypted with."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import iam
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncryptionArgs:
+    """Where the stack lives."""
+
+    account: str
+    region: str
+    protect: bool  # the key outlives the stack, as the data that it opens does
+
+
+class Encryption(pulumi.ComponentResource):
+    """One key, rotated every year; `key_arn` is all that others need."""
+
+    key_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: EncryptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("analyzer:foundation:Encryption", name, None, opts)
+        key = aws.kms.Key(
+            name,
+            description=f"{name}: data, models, logs, secrets and messages",
+            enable_key_rotation=True,
+            deletion_window_in_days=30,
+            policy=iam.document(*_key_policy(args.account, args.region)),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect),
+        )
+        aws.kms.Alias(name, name=f"alias/{name}", target_key_id=key.key_id, opts=pulumi.ResourceOptions(parent=self))
+        self.key_arn = key.arn
+        self.register_outputs({"key_arn": self.key_arn})
+
+
+def _key_policy(account: str, region: str) -> list[iam.Statement]:
+    """Write who may use the key; in a key's policy, the resource * is the key itself."""
+    use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+    from_here = {"StringEquals": {"aws:SourceAccount": account}}
+    return [
+        {
+            "Sid": "RolesOfThisAccountAsTheirPoliciesSay",
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        },
+        {
+            "Sid": "LogGroupsOfThisAccount",
+            "Effect": "Allow",
+            "Principal": {"Service": [f"logs.{region}.amazonaws.com", "logs.us-east-1.amazonaws.com"]},
+            "Action": use,
+            "Resource": "*",
+            "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:*:{account}:log-group:*"}},
+        },
+        {
+            "Sid": "AlarmsEventsAndBudgetsThatTellTheTopic",
+            "Effect": "Allow",
+            "Principal": {
+                "Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com", "budgets.amazonaws.com"],
+            },
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+            "Resource": "*",
+            "Condition": from_here,
+        },
+    ]

@@ -1,0 +1,75 @@
+"""Roles and policy documents: each statement is written where its role is made, and nothing is granted elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pulumi
+import pulumi_aws as aws
+
+VERSION: Final = "2012-10-17"
+TRACE: Final = (  # X-Ray's actions know no resource
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+)
+
+Text = pulumi.Input[str]
+Statement = Mapping[str, Any]
+
+
+def allow(
+    sid: str, actions: Sequence[str], resources: Sequence[Text], condition: Mapping[str, Any] | None = None
+) -> Statement:
+    """Write a statement of a role's policy."""
+    statement = {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+    return {**statement, "Condition": condition} if condition else statement
+
+
+def deny(
+    sid: str, actions: Sequence[str], resources: Sequence[Text], condition: Mapping[str, Any] | None = None
+) -> Statement:
+    """Write a statement that no other can undo."""
+    return {**allow(sid, actions, resources, condition), "Effect": "Deny"}
+
+
+def document(*statements: Statement) -> pulumi.Output[str]:
+    """Join statements to a policy document; whatever in them is known only later is waited for."""
+    return pulumi.Output.json_dumps({"Version": VERSION, "Statement": list(statements)})
+
+
+def trust(service: str, account: Text, **condition: Mapping[str, Any]) -> pulumi.Output[str]:
+    """Let a service of AWS take a role, on behalf of this account alone."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": account}, **condition},
+    }
+    return document(statement)
+
+
+def unconditional_trust(service: str) -> pulumi.Output[str]:
+    """Let a service of AWS take a role, where AWS documents no source account for it (Lambda, CodeDeploy)."""
+    return document({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
+
+
+def role(
+    name: str,
+    *,
+    description: str,
+    trusted: pulumi.Input[str],
+    statements: Sequence[Statement],
+    boundary_arn: Text,
+    opts: pulumi.ResourceOptions,
+) -> aws.iam.Role:
+    """Make a role with one policy of its own, inside the stack's permissions boundary."""
+    made = aws.iam.Role(
+        name,
+        description=description,
+        assume_role_policy=trusted,
+        permissions_boundary=boundary_arn,
+        opts=opts,
+    )
+    aws.iam.RolePolicy(name, role=made.name, policy=document(*statements), opts=opts)
+    return made

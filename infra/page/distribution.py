@@ -1,0 +1,162 @@
+"""CloudFront in front of the load balancer, by a way of its own into the network: the only door of the page."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.page.balancer import Balancer
+
+# CloudFront's own policies, the same in every account.
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
+CACHING_DISABLED: Final = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+CACHING_OPTIMIZED: Final = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+ALL_OF_THE_VIEWER: Final = "216adef6-5c7f-47e4-b989-5492eafa07d3"  # the Host too, which the page checks
+EVERY_METHOD: Final = ("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")  # the only set that has POST
+ORIGIN: Final = "page"
+# The group that CloudFront makes in the network together with its first origin there.
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-vpc-origins.html
+SERVICE_GROUP: Final = "CloudFront-VPCOrigins-Service-SG"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistributionArgs:
+    """What CloudFront needs from the rest of the stack."""
+
+    balancer: Balancer
+    vpc_id: pulumi.Input[str]
+    access_logs_bucket_arn: pulumi.Input[str]
+    firewall_arn: pulumi.Input[str] | None
+    domain: str | None
+    certificate_arn: str | None  # of the domain, in us-east-1
+    read_timeout_s: int
+
+
+class Distribution(pulumi.ComponentResource):
+    """The page's address; `host` and `url` are all that others need."""
+
+    host: pulumi.Output[str]
+    url: pulumi.Output[str]
+    domain_to_point_at: pulumi.Output[str]  # for a CNAME or ALIAS of one's own domain
+
+    def __init__(self, name: str, args: DistributionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("analyzer:page:Distribution", name, None, opts)
+        self._name, self._args, self._inside = name, args, pulumi.ResourceOptions(parent=self)
+        origin = self._origin()
+        self._let_in(origin)
+        page: Any = {
+            "origin_id": ORIGIN,
+            "domain_name": args.balancer.balancer.dns_name,
+            "vpc_origin_config": {
+                "vpc_origin_id": origin.id,
+                "origin_read_timeout": args.read_timeout_s,
+                "origin_keepalive_timeout": 5,
+            },
+        }
+        distribution = aws.cloudfront.Distribution(
+            name,
+            comment=name,
+            enabled=True,
+            is_ipv6_enabled=True,
+            http_version="http2and3",
+            price_class="PriceClass_100",
+            web_acl_id=args.firewall_arn,
+            aliases=[args.domain] if args.domain else None,
+            origins=[page],
+            default_cache_behavior=_behaviour(CACHING_DISABLED, allowed_methods=EVERY_METHOD),
+            ordered_cache_behaviors=[
+                _behaviour(CACHING_OPTIMIZED, path_pattern="/static/*", allowed_methods=["GET", "HEAD"])
+            ],
+            restrictions={"geo_restriction": {"restriction_type": "none"}},
+            viewer_certificate=_certificate(args.certificate_arn),
+            opts=self._inside,
+        )
+        self._log(distribution)
+        self.host = pulumi.Output.from_input(args.domain) if args.domain else distribution.domain_name
+        self.domain_to_point_at = distribution.domain_name
+        self.url = pulumi.Output.concat("https://", self.host)
+        self.register_outputs({"url": self.url})
+
+    def _origin(self) -> aws.cloudfront.VpcOrigin:
+        balancer = self._args.balancer
+        tls = balancer.port == 443
+        return aws.cloudfront.VpcOrigin(
+            self._name,
+            vpc_origin_endpoint_config={
+                "name": self._name,
+                "arn": balancer.balancer.arn,
+                "http_port": 80,
+                "https_port": 443,
+                "origin_protocol_policy": "https-only" if tls else "http-only",
+                "origin_ssl_protocols": {"items": ["TLSv1.2"], "quantity": 1},
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[balancer.listener]),
+        )
+
+    def _let_in(self, origin: aws.cloudfront.VpcOrigin) -> None:
+        """Open the balancer to CloudFront's own group in this network, and to nothing else."""
+        filters: list[Any] = [
+            {"name": "group-name", "values": [SERVICE_GROUP]},
+            {"name": "vpc-id", "values": [self._args.vpc_id]},
+        ]
+        group = aws.ec2.get_security_group_output(
+            filters=filters,
+            opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[origin]),
+        )
+        aws.vpc.SecurityGroupIngressRule(
+            self._name,
+            security_group_id=self._args.balancer.security_group.id,
+            description="CloudFront, from inside the network",
+            referenced_security_group_id=group.id,
+            ip_protocol="tcp",
+            from_port=self._args.balancer.port,
+            to_port=self._args.balancer.port,
+            opts=self._inside,
+        )
+
+    def _log(self, distribution: aws.cloudfront.Distribution) -> None:
+        """Keep who opened the page, by way of CloudWatch's deliveries, which live in us-east-1 as CloudFront does."""
+        source = aws.cloudwatch.LogDeliverySource(
+            self._name,
+            name=self._name,
+            region="us-east-1",
+            log_type="ACCESS_LOGS",
+            resource_arn=distribution.arn,
+            opts=self._inside,
+        )
+        destination = aws.cloudwatch.LogDeliveryDestination(
+            self._name,
+            name=self._name,
+            region="us-east-1",
+            output_format="w3c",
+            delivery_destination_configuration={
+                "destination_resource_arn": pulumi.Output.concat(self._args.access_logs_bucket_arn, "/cloudfront")
+            },
+            opts=self._inside,
+        )
+        aws.cloudwatch.LogDelivery(
+            self._name,
+            region="us-east-1",
+            delivery_source_name=source.name,
+            delivery_destination_arn=destination.arn,
+            opts=self._inside,
+        )
+
+
+def _behaviour(cache_policy: str, **more: Any) -> Any:
+    return {
+        "target_origin_id": ORIGIN,
+        "viewer_protocol_policy": "redirect-to-https",
+        "cached_methods": ["GET", "HEAD"],
+        "cache_policy_id": cache_policy,
+        "origin_request_policy_id": ALL_OF_THE_VIEWER,
+        "compress": True,
+        **more,
+    }
+
+
+def _certificate(arn: str | None) -> Any:
+    if arn is None:
+        return {"cloudfront_default_certificate": True}
+    return {"acm_certificate_arn": arn, "ssl_support_method": "sni-only", "minimum_protocol_version": "TLSv1.2_2021"}

@@ -1,0 +1,111 @@
+"""The page as a whole: tasks, a load balancer that only CloudFront reaches, and CloudFront."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.config import BALANCER_IDLE_S, ORIGIN_TIMEOUT_S, PAGE_TIMEOUT_S, StackConfig
+from infra.inference.api import ClassifyApi, callable_routes
+from infra.network import Network
+from infra.page.balancer import Balancer, BalancerArgs
+from infra.page.distribution import Distribution, DistributionArgs
+from infra.page.firewall import Firewall, FirewallArgs
+from infra.page.service import PageService, PageServiceArgs
+from infra.registries import Registries
+from infra.storage import Storage
+from infra.watching.sources import PageSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteArgs:
+    """What the page stands on."""
+
+    account: str
+    region: str
+    config: StackConfig
+    image_uri: str
+    boundary_arn: pulumi.Input[str]
+    key_arn: pulumi.Input[str]
+    network: Network
+    storage: Storage
+    registries: Registries
+    api: ClassifyApi
+
+
+class Site(pulumi.ComponentResource):
+    """The page; `url` opens it, and `source` is what watching needs to know of it."""
+
+    url: pulumi.Output[str]
+    domain_to_point_at: pulumi.Output[str]
+    source: PageSource
+
+    def __init__(self, name: str, args: SiteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("analyzer:page:Site", name, None, opts)
+        config, network, inside = args.config, args.network, pulumi.ResourceOptions(parent=self)
+        balancer = Balancer(
+            name,
+            BalancerArgs(
+                vpc_id=network.vpc_id,
+                subnets=network.private_subnets,
+                access_logs_bucket=args.storage.access_logs_ready,
+                certificate_arn=config.origin_certificate_arn,
+                idle_timeout_s=BALANCER_IDLE_S,
+                protect=config.stage == "prod",
+            ),
+            inside,
+        )
+        distribution = Distribution(
+            name,
+            DistributionArgs(
+                balancer=balancer,
+                vpc_id=network.vpc_id,
+                access_logs_bucket_arn=args.storage.access_logs.arn,
+                firewall_arn=_firewall(name, config, inside),
+                domain=config.page_domain,
+                certificate_arn=config.page_certificate_arn,
+                read_timeout_s=ORIGIN_TIMEOUT_S,
+            ),
+            inside,
+        )
+        service = PageService(
+            name,
+            PageServiceArgs(
+                account=args.account,
+                region=args.region,
+                boundary_arn=args.boundary_arn,
+                key_arn=args.key_arn,
+                image_uri=args.image_uri,
+                repository_arn=args.registries.page.arn,
+                vpc_id=network.vpc_id,
+                subnets=network.private_subnets if network.has_nat else network.public_subnets,
+                own_addresses=not network.has_nat,
+                balancer=balancer,
+                api_url=args.api.url,
+                callable_routes=callable_routes(args.api.execution_arn),
+                host=distribution.host,
+                classify_timeout_s=PAGE_TIMEOUT_S,
+                max_upload_mb=config.page_max_upload_mb,
+                cpu=config.page_cpu,
+                memory_mb=config.page_memory_mb,
+                tasks_min=config.page_tasks_min,
+                tasks_max=config.page_tasks_max,
+                spot=config.page_spot,
+                log_retention_days=config.log_retention_days,
+            ),
+            inside,
+        )
+        self.url, self.domain_to_point_at = distribution.url, distribution.domain_to_point_at
+        self.source = PageSource(
+            balancer_suffix=balancer.balancer.arn_suffix,
+            target_group_suffix=balancer.target_group.arn_suffix,
+            cluster=service.cluster.name,
+            service=service.service.name,
+        )
+        self.register_outputs({"url": self.url})
+
+
+def _firewall(name: str, config: StackConfig, inside: pulumi.ResourceOptions) -> pulumi.Output[str] | None:
+    if not config.firewall:
+        return None
+    args = FirewallArgs(rate=config.firewall_rate, log_retention_days=config.log_retention_days)
+    return Firewall(name, args, inside).arn

@@ -1,0 +1,146 @@
+"""Three buckets: labelled pictures and batches, models, and who accessed what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import iam
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageArgs:
+    """What the buckets need from the rest of the stack."""
+
+    account: str
+    key_arn: pulumi.Input[str]
+    protect: bool  # the data outlives the stack
+    batch_retention_days: int
+    log_retention_days: int
+
+
+class Storage(pulumi.ComponentResource):
+    """The buckets: private, versioned, encrypted, over TLS alone."""
+
+    data: aws.s3.Bucket
+    models: aws.s3.Bucket
+    access_logs: aws.s3.Bucket
+    access_logs_ready: pulumi.Output[str]  # its name, once AWS's services may write there
+
+    def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("analyzer:foundation:Storage", name, None, opts)
+        self._name, self._args = name, args
+        # S3 and load balancers write their logs with S3's own keys alone.
+        self.access_logs, self.access_logs_ready = self._bucket(
+            "access-logs",
+            encryption={"sse_algorithm": "AES256"},
+            rules=[_expire("old-logs", "", args.log_retention_days)],
+            writers=_log_writers(args.account),
+        )
+        own_key = {"sse_algorithm": "aws:kms", "kms_master_key_id": args.key_arn}
+        self.data, _ = self._bucket(
+            "data",
+            encryption=own_key,
+            rules=[_expire(f"old-{kind}", f"{kind}/", args.batch_retention_days) for kind in ("pictures", "answers")],
+        )
+        self.models, _ = self._bucket(
+            "models", encryption=own_key, rules=[_expire("old-checkpoints", "checkpoints/", 30)]
+        )
+        for kind, bucket in (("data", self.data), ("models", self.models)):
+            aws.s3.BucketLogging(
+                f"{name}-{kind}",
+                bucket=bucket.id,
+                target_bucket=self.access_logs.id,
+                target_prefix=f"s3/{kind}/",
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({"data": self.data.bucket, "models": self.models.bucket})
+
+    def _bucket(
+        self,
+        kind: str,
+        *,
+        encryption: Any,
+        rules: Sequence[Any],
+        writers: Sequence[iam.Statement] = (),
+    ) -> tuple[aws.s3.Bucket, pulumi.Output[str]]:
+        """Make a bucket; return it, and its name for those who need its policy in force."""
+        name, protect, beside = f"{self._name}-{kind}", self._args.protect, pulumi.ResourceOptions(parent=self)
+        bucket = aws.s3.Bucket(
+            name,
+            force_destroy=not protect,
+            opts=pulumi.ResourceOptions(parent=self, protect=protect, retain_on_delete=protect),
+        )
+        aws.s3.BucketVersioning(name, bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=beside)
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            name,
+            bucket=bucket.id,
+            rules=[{"apply_server_side_encryption_by_default": encryption, "bucket_key_enabled": True}],
+            opts=beside,
+        )
+        blocked = aws.s3.BucketPublicAccessBlock(
+            name,
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=beside,
+        )
+        aws.s3.BucketOwnershipControls(
+            name, bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=beside
+        )
+        aws.s3.BucketLifecycleConfiguration(name, bucket=bucket.id, rules=[*rules, _TIDY], opts=beside)
+        own = [{**statement, "Resource": pulumi.Output.concat(bucket.arn, "/*")} for statement in writers]
+        policy = aws.s3.BucketPolicy(
+            name,
+            bucket=bucket.id,
+            policy=iam.document(_tls_alone(bucket.arn), *own),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[blocked]),  # S3 refuses both at once
+        )
+        return bucket, pulumi.Output.all(bucket.bucket, policy.id).apply(lambda both: str(both[0]))
+
+
+def _tls_alone(bucket_arn: pulumi.Output[str]) -> iam.Statement:
+    return {
+        "Sid": "TlsAlone",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket_arn, pulumi.Output.concat(bucket_arn, "/*")],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def _log_writers(account: str) -> list[iam.Statement]:
+    """Let AWS's own services write logs of this account: S3, load balancers, and CloudFront by way of CloudWatch."""
+    services = {
+        "S3": "logging.s3.amazonaws.com",
+        "Balancers": "logdelivery.elasticloadbalancing.amazonaws.com",
+        "CloudFront": "delivery.logs.amazonaws.com",
+    }
+    return [
+        {
+            "Sid": f"LogsOf{of}",
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": "s3:PutObject",
+            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+        }
+        for of, service in services.items()
+    ]
+
+
+def _expire(rule_id: str, prefix: str, days: int) -> Any:
+    return {"id": rule_id, "status": "Enabled", "filter": {"prefix": prefix}, "expiration": {"days": days}}
+
+
+_TIDY: Any = {  # what nobody sees any longer costs nothing any longer
+    "id": "tidy",
+    "status": "Enabled",
+    "filter": {"prefix": ""},
+    "noncurrent_version_expiration": {"noncurrent_days": 90},
+    "abort_incomplete_multipart_upload": {"days_after_initiation": 7},
+}

@@ -1,0 +1,185 @@
+"""What a training job needs to exist before it starts: its role, the group of its models, its log, word of failure."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import iam
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"  # SageMaker's own name, one for the account
+AWS_IMAGES_ACCOUNT = "763104351884"  # that publishes the deep learning containers in most regions
+NETWORK_ACTIONS = (  # https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html, jobs in a VPC
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingArgs:
+    """What training needs from the rest of the stack."""
+
+    account: str
+    region: str
+    boundary_arn: pulumi.Input[str]
+    key_arn: pulumi.Input[str]
+    data_bucket_arn: pulumi.Input[str]
+    models_bucket_arn: pulumi.Input[str]
+    topic_arn: pulumi.Input[str]
+    vpc_id: pulumi.Input[str] | None  # None: jobs run outside of any network of ours
+    subnets: Sequence[pulumi.Input[str]]
+    owns_log_group: bool
+    log_retention_days: int
+
+
+class Training(pulumi.ComponentResource):
+    """The ground that `lesion retrain` starts jobs on."""
+
+    role: aws.iam.Role
+    group: aws.sagemaker.ModelPackageGroup
+    failures: aws.cloudwatch.EventRule  # counts failed jobs of this stack
+    subnets: Sequence[pulumi.Input[str]]
+    security_groups: list[pulumi.Output[str]]
+
+    def __init__(self, name: str, args: TrainingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("analyzer:training:Training", name, None, opts)
+        inside = pulumi.ResourceOptions(parent=self)
+        self.group = aws.sagemaker.ModelPackageGroup(
+            name,
+            model_package_group_name=name,
+            model_package_group_description="Versions of the classifier of skin lesions, each with its lineage",
+            opts=inside,
+        )
+        if args.owns_log_group:
+            aws.cloudwatch.LogGroup(
+                f"{name}-jobs",
+                name=LOG_GROUP,
+                retention_in_days=args.log_retention_days,
+                kms_key_id=args.key_arn,
+                opts=inside,
+            )
+        self.role = iam.role(
+            name,
+            description="What a training job may do",
+            trusted=iam.trust("sagemaker.amazonaws.com", args.account),
+            statements=role_statements(args, name),
+            boundary_arn=args.boundary_arn,
+            opts=inside,
+        )
+        self.failures = self._tell_failures(name, args, inside)
+        self.subnets = args.subnets
+        self.security_groups = [_security_group(name, args.vpc_id, inside)] if args.vpc_id is not None else []
+        self.register_outputs({"role_arn": self.role.arn, "group": self.group.model_package_group_name})
+
+    def _tell_failures(self, name: str, args: TrainingArgs, inside: pulumi.ResourceOptions) -> aws.cloudwatch.EventRule:
+        """Tell the topic which job failed and why; jobs are told apart by the role, for an account has many stacks."""
+        pattern = {
+            "source": ["aws.sagemaker"],
+            "detail-type": ["SageMaker Training Job State Change"],
+            "detail": {"TrainingJobStatus": ["Failed"], "RoleArn": [self.role.arn]},
+        }
+        rule = aws.cloudwatch.EventRule(
+            f"{name}-failed",
+            description="A training job of this stack failed",
+            event_pattern=pulumi.Output.json_dumps(pattern),
+            opts=inside,
+        )
+        aws.cloudwatch.EventTarget(
+            f"{name}-failed",
+            rule=rule.name,
+            arn=args.topic_arn,
+            input_transformer={
+                "input_paths": {"job": "$.detail.TrainingJobName", "reason": "$.detail.FailureReason"},
+                "input_template": json.dumps("The training job <job> failed: <reason>"),
+            },
+            opts=inside,
+        )
+        return rule
+
+
+def _security_group(name: str, vpc_id: pulumi.Input[str], inside: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """Let instances of one job talk to each other, and out to HTTPS."""
+    name = f"{name}-training"
+    group = aws.ec2.SecurityGroup(name, vpc_id=vpc_id, description="Training jobs", tags={"Name": name}, opts=inside)
+    for kind in (aws.vpc.SecurityGroupIngressRule, aws.vpc.SecurityGroupEgressRule):
+        kind(
+            f"{name}-each-other",
+            security_group_id=group.id,
+            description="Instances of one job",
+            referenced_security_group_id=group.id,
+            ip_protocol="-1",
+            opts=inside,
+        )
+    aws.vpc.SecurityGroupEgressRule(
+        f"{name}-https",
+        security_group_id=group.id,
+        description="AWS's APIs and packages",
+        cidr_ipv4="0.0.0.0/0",
+        ip_protocol="tcp",
+        from_port=443,
+        to_port=443,
+        opts=inside,
+    )
+    return group.id
+
+
+def role_statements(args: TrainingArgs, group: str) -> Sequence[iam.Statement]:
+    """Write what a training job may do: read pictures, write models, register, log, pull an image."""
+    concat = pulumi.Output.concat
+    logs = f"arn:aws:logs:{args.region}:{args.account}:log-group:{LOG_GROUP}"
+    at = f"arn:aws:sagemaker:{args.region}:{args.account}"
+    written = [concat(args.models_bucket_arn, f"/{prefix}/*") for prefix in ("models", "checkpoints", "jobs")]
+    statements = [
+        iam.allow(
+            "ListBoth", ["s3:ListBucket", "s3:GetBucketLocation"], [args.data_bucket_arn, args.models_bucket_arn]
+        ),
+        iam.allow("ReadPictures", ["s3:GetObject"], [concat(args.data_bucket_arn, "/*")]),
+        iam.deny(
+            "ButNobodysBatches",
+            ["s3:GetObject"],
+            [concat(args.data_bucket_arn, f"/{kind}/*") for kind in ("pictures", "answers")],
+        ),
+        iam.allow("WriteModels", ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], written),
+        iam.allow("ReplaceCheckpoints", ["s3:DeleteObject"], [concat(args.models_bucket_arn, "/checkpoints/*")]),
+        iam.allow(
+            "UseTheKey", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [args.key_arn]
+        ),
+        iam.allow(
+            "EncryptVolumes", ["kms:CreateGrant"], [args.key_arn], {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+        ),
+        iam.allow(
+            "Log",
+            ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+            [logs, f"{logs}:*"],
+        ),
+        iam.allow(
+            "Measure",
+            ["cloudwatch:PutMetricData"],
+            ["*"],
+            {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/TrainingJobs"}},
+        ),
+        iam.allow("SignInToRegistries", ["ecr:GetAuthorizationToken"], ["*"]),
+        iam.allow(
+            "PullAwsImages",
+            ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            [f"arn:aws:ecr:{args.region}:{AWS_IMAGES_ACCOUNT}:repository/*"],
+        ),
+        iam.allow(
+            "Register",
+            ["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage", "sagemaker:AddTags"],
+            [f"{at}:model-package-group/{group}", f"{at}:model-package/{group}/*"],
+        ),
+        iam.allow("LookForVersions", ["sagemaker:ListModelPackages"], ["*"]),
+    ]
+    if args.vpc_id is not None:
+        statements.append(iam.allow("JoinTheNetwork", NETWORK_ACTIONS, ["*"]))
+    return statements
