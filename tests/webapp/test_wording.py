@@ -54,7 +54,12 @@ def test_a_class_that_the_page_does_not_know_keeps_its_code() -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("balanced_accuracy", "Balanced accuracy"), ("melanoma_auc", "Melanoma AUC"), ("ece", "Calibration error"), ("", "")],
+    [
+        ("balanced_accuracy", "Balanced accuracy"),
+        ("melanoma_auc", "Melanoma AUC"),
+        ("ece", "Calibration error"),
+        ("", ""),
+    ],
 )
 def test_names_for_programs_become_words(name: str, said: str) -> None:
     assert wording.readable(name) == said
