@@ -7,6 +7,7 @@ import traceback
 import click
 
 from cli.batch import batch
+from cli.cost import cost
 from cli.cross_validate import cross_validate
 from cli.data import data
 from cli.demo import demo
@@ -35,6 +36,7 @@ cli.add_command(evaluate)
 cli.add_command(card)
 cli.add_command(predict)
 cli.add_command(batch)
+cli.add_command(cost)
 cli.add_command(local)
 cli.add_command(demo)
 

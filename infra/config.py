@@ -70,6 +70,7 @@ class StackConfig(BaseModel):
     page_cpu: int = 256
     page_memory_mb: int = 2048
     page_spot: bool = False
+    page_insights: bool = True  # metrics of every task, for some nine dollars a month
     page_max_upload_mb: Annotated[int, Field(ge=1, le=100)] = 20
     page_domain: str | None = None
     page_certificate_arn: str | None = None

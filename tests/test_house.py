@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "functions": ("contract",),
     "webapp": ("contract",),
     "infra": (),
-    "cli": ("contract", "training", "infra.local"),
+    "cli": ("contract", "training", "infra.local", "infra.config", "infra.costs"),
 }
 HEAVY = ("tensorflow", "keras", "boto3", "botocore")  # what contract/ must never need
 

@@ -41,6 +41,7 @@ class PageServiceArgs:
     tasks_min: int
     tasks_max: int
     spot: bool
+    insights: bool
     log_retention_days: int
 
 
@@ -54,7 +55,9 @@ class PageService(pulumi.ComponentResource):
         super().__init__("analyzer:page:PageService", name, None, opts)
         self._name, self._args, self._inside = name, args, pulumi.ResourceOptions(parent=self)
         self.cluster = aws.ecs.Cluster(
-            name, settings=[{"name": "containerInsights", "value": "enabled"}], opts=self._inside
+            name,
+            settings=[{"name": "containerInsights", "value": "enabled" if args.insights else "disabled"}],
+            opts=self._inside,
         )
         providers = aws.ecs.ClusterCapacityProviders(
             name,

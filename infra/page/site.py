@@ -90,6 +90,7 @@ class Site(pulumi.ComponentResource):
                 tasks_min=config.page_tasks_min,
                 tasks_max=config.page_tasks_max,
                 spot=config.page_spot,
+                insights=config.page_insights,
                 log_retention_days=config.log_retention_days,
             ),
             inside,

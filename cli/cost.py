@@ -1,0 +1,120 @@
+"""`lesion cost`: what a stack costs on AWS, worked out from its configuration."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.console import print_json
+from cli.data import json_option
+
+if TYPE_CHECKING:
+    from infra.config import StackConfig
+    from infra.costs.estimate import Line
+
+FUNCTION_MS = 45.0  # docs/inference.md has what was measured, on one processor of 2.6 GHz or so
+VOLUME_GB = 50
+
+
+@click.command()
+@click.argument("stacks", nargs=-1, metavar="[STACK]...")
+@click.option("--folder", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Where the Pulumi.<stack>.yaml lie  [default: here]")  # fmt: skip
+@click.option("--function-ms", default=FUNCTION_MS, show_default=True, type=click.FloatRange(min=1),
+              help="That Lambda bills for one warm prediction.")  # fmt: skip
+@click.option("--instance-type", default="ml.g5.xlarge", show_default=True, help="Of a training job.")
+@click.option("--training-hours", default=1.0, show_default=True, type=click.FloatRange(min=0.1), help="That it takes.")
+@json_option
+def cost(
+    stacks: tuple[str, ...], folder: Path, function_ms: float, instance_type: str, training_hours: float, as_json: bool
+) -> None:
+    """Tell what each STACK costs: an idle month, a thousand predictions, a training job.
+
+    Worked out from Pulumi.<stack>.yaml (of dev and prod, unless others are named) and AWS's public prices.
+    """
+    from contract.prices import read_prices
+    from infra.costs.estimate import estimate
+
+    prices = read_prices()
+    if instance_type not in prices.training_usd_per_hour:
+        known = ", ".join(sorted(prices.training_usd_per_hour))
+        raise click.BadParameter(f"there is no price of {instance_type}; there are those of {known}.")
+    training = _training(instance_type, training_hours)
+    told = []
+    for stack in stacks or ("dev", "prod"):
+        found = estimate(
+            _read_stack(folder, stack),
+            prices.usd,
+            hours_per_month=prices.hours_per_month,
+            fargate_spot_share=prices.spot_share.fargate,
+            function_ms=function_ms,
+        )
+        told.append((stack, {"an idle month": found.idle_month, "1,000 predictions": found.per_thousand}))
+    if as_json:
+        by_stack = {stack: {what: _as_json(lines) for what, lines in parts.items()} for stack, parts in told}
+        print_json(
+            {"as_of": prices.as_of, "region": prices.region, "stacks": by_stack, "training_job": _as_json(training)}
+        )
+        return
+    for stack, parts in told:
+        for what, lines in parts.items():
+            _print(f"{stack}: {what}", lines)
+    _print("a training job", training)
+    click.echo(f"Prices of {prices.as_of} in {prices.region}, before tax. {prices.source}.")
+
+
+def _read_stack(folder: Path, stack: str) -> "StackConfig":
+    import yaml
+
+    from infra.config import PROJECT, ConfigurationError, StackConfig, read_config
+
+    path = folder / f"Pulumi.{stack}.yaml"
+    try:
+        told: dict[str, Any] = yaml.safe_load(path.read_text())["config"]
+        values = {key: value if isinstance(value, str) else _as_text(value) for key, value in told.items()}
+        config: StackConfig = read_config(stack, str(told.get("aws:region", "")), values, PROJECT)
+    except FileNotFoundError as error:
+        raise click.ClickException(f"There is no {path}: name a stack that has one.") from error
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise click.ClickException(f"{path} is no stack's configuration.") from error
+    except ConfigurationError as error:
+        raise click.ClickException(f"{path}: {error}") from error
+    return config
+
+
+def _as_text(value: Any) -> str:
+    import json
+
+    return json.dumps(value)
+
+
+def _training(instance_type: str, hours: float) -> "list[Line]":
+    from contract.prices import read_prices
+    from infra.costs.estimate import Line
+
+    prices = read_prices()
+    on_demand = hours * prices.training_usd_per_hour[instance_type]
+    disk = VOLUME_GB * hours / prices.hours_per_month * prices.usd["training_volume_gb_month"]
+    return [
+        Line(
+            what=f"{instance_type} on spot capacity",
+            quantity=f"{hours:g} h; {on_demand:.2f} on demand",
+            usd=on_demand * prices.spot_share.training,
+        ),
+        Line(what="its disk", quantity=f"{VOLUME_GB} GB", usd=disk),
+    ]
+
+
+def _as_json(lines: "list[Line]") -> dict[str, Any]:
+    return {
+        "usd": round(sum(line.usd for line in lines), 4),
+        "lines": [{"what": line.what, "quantity": line.quantity, "usd": round(line.usd, 4)} for line in lines],
+    }
+
+
+def _print(title: str, lines: "list[Line]") -> None:
+    total = sum(line.usd for line in lines)
+    click.secho(f"{title}: {total:.2f} USD" if total >= 0.1 else f"{title}: {total:.4f} USD", bold=True)
+    for line in sorted(lines, key=lambda it: -it.usd):
+        click.echo(f"  {line.usd:9.4f}  {line.what}  ({line.quantity})")
+    click.echo()
