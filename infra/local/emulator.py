@@ -58,6 +58,7 @@ class Emulator:
             *FUNCTION,
         ]
         lambda_environment = {
+            "LAMBDA_TASK_ROOT": str(Path.cwd()),  # as in Lambda: X-Ray's SDK then asks no service how often to sample
             "AWS_LAMBDA_FUNCTION_NAME": "classify",
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(FUNCTION_TIMEOUT_S),
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MB),
