@@ -19,8 +19,9 @@ FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
 ONCE ?=
 AUDIT ?=
+BASE_IMAGE ?=
 
-.PHONY: help setup demo test lint scan fuzz bench lock clean
+.PHONY: help setup demo test lint scan fuzz bench image lock clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +56,10 @@ fuzz: $(VENV)/ready-fuzz ## Search for bytes that the picture decoder does not a
 
 bench: setup ## Measure the function beside the bare ONNX Runtime call, on the newest model
 	@$(BIN)/python -m benchmarks.function
+
+image: $(VENV)/ready-test $(VENV)/emulator ## Build the function's image with buildah, as root, and send it events (BASE_IMAGE=one to pull)
+	@$(BIN)/python -m infra.containers $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")
+	@$(BIN)/python -m pytest -q -rs tests/infra/containers
 
 clean: ## Remove what was made here: packages, caches, models, state
 	@if [ -x $(BIN)/lesion ]; then $(BIN)/lesion local down || true; fi

@@ -15,12 +15,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from contract.api import Metric, OperatingPoint
 from contract.errors import BundleError
 from contract.labels import CODES
+from contract.layout import MANIFEST as MANIFEST
+from contract.layout import MODEL as MODEL
+from contract.layout import MODEL_FP32 as MODEL_FP32
+from contract.layout import REFERENCE as REFERENCE
 
 SCHEMA_VERSION: Final = 1
-MANIFEST: Final = "manifest.json"
-MODEL: Final = "model.onnx"  # the file that serves
-MODEL_FP32: Final = "model.fp32.onnx"
-REFERENCE: Final = "reference.npz"  # what the training data looked like
 
 INPUT_NAME: Final = "pixels"
 OUTPUT_NAMES: Final = ("probabilities", "class_map", "embedding")

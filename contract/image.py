@@ -24,7 +24,7 @@ from contract.errors import (
     UnreadableImageError,
     UnsupportedPictureError,
 )
-from contract.metadata import START_OF_SCAN, jpeg_segments, strip_metadata
+from contract.metadata import SEQUENTIAL_FRAMES, START_OF_SCAN, jpeg_segments, strip_metadata
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,8 +96,8 @@ def decode_image(encoded: bytes, size: int) -> DecodedImage:
 
     with _opened(encoded) as (picture, orientation):
         width, height = picture.size
-        # JPEG: decode at the smallest scale of its DCT that still suffices
-        upright = _decode_upright(picture, orientation, draft_size=(2 * size, 2 * size))
+        # JPEG: decode at the smallest scale of its DCT, 1/1 to 1/8, whose shorter side still has `size` pixels
+        upright = _decode_upright(picture, orientation, draft_size=(size, size))
     square = _over_white(ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR))
     turned = orientation >= 5
     return DecodedImage(np.asarray(square), *((height, width) if turned else (width, height)))
@@ -148,6 +148,7 @@ def _opened(encoded: bytes) -> Iterator[tuple[ImageFile, int]]:
     bare, orientation = strip_metadata(encoded, content_type)
     with _translated_errors(), _OPENERS[content_type](io.BytesIO(bare)) as picture:
         _check_size(*picture.size)
+        picture.decodermaxblock = max(len(bare), 1)  # feed the decoder at once: in blocks of 64 kB it starts over often
         yield picture, orientation
 
 
@@ -201,13 +202,23 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _check_scans(encoded: bytes) -> None:
-    scans = 0
+    components = scans = 0
     for segment in jpeg_segments(encoded):
-        scans += segment.marker == START_OF_SCAN
+        if segment.marker in SEQUENTIAL_FRAMES:
+            components = _byte(encoded, segment.body + 5)
+        if segment.marker != START_OF_SCAN:
+            continue
+        if scans == 0 and components and _byte(encoded, segment.body) == components:
+            return  # all is in this one: libjpeg refuses a second, so there is no need to look through the pixels
+        scans += 1
         if scans > MAX_SCANS:
             raise UnreadableImageError(
                 f"The picture is stored in more than {MAX_SCANS} scans, which no camera does. Please save it anew."
             )
+
+
+def _byte(encoded: bytes, at: int) -> int:
+    return encoded[at] if at < len(encoded) else 0
 
 
 def _webp_canvas(encoded: bytes) -> tuple[int, int]:

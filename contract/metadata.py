@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 ORIENTATION_TAG: Final = 0x0112
 UPRIGHT: Final = 1  # the orientation of pixels that are stored as they are to be seen
 
+SEQUENTIAL_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC9})  # SOF0 baseline, SOF1 extended, SOF9 arithmetic coding
 START_OF_SCAN: Final = 0xDA
 _END_OF_IMAGE: Final = 0xD9
 _APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE

@@ -280,6 +280,7 @@ def _damaged() -> dict[str, bytes]:
         "JPEG, without a picture": b"\xff\xd8" + jpeg_segment(0xE0, b"JFIF\0" + bytes(9)) + b"\xff\xd9",
         "JPEG, 12 bits": twelve_bit_jpeg(64, 48),
         "JPEG of 2000 scans": with_scans(whole["JPEG, progressive"], 2000),
+        "JPEG, its only scan twice": with_scans(jpeg, 1),
         "JPEG, no rows": resized_jpeg_header(jpeg, SIDE_PX, 0),
         "PNG, damaged in the middle": png[:middle] + bytes(64) + png[middle + 64 :],
         "PNG, pixels missing from the middle": png[:middle] + png[middle + 500 :],

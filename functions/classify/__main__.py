@@ -1,22 +1,30 @@
 """What the container runs: load the model, then hand over to Lambda's own runtime client.
 
 Whatever happens before the runtime client asks for its first event is Lambda's init phase, with a full processor
-and up to ten seconds; so the model is loaded here and not within somebody's request.
+and up to ten seconds; so the model is loaded here and not within somebody's request. It is on its way while the rest
+is imported: docs/inference.md has the times.
 """
 
 import os
-
-from awslambdaric import bootstrap
-from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
-
-from functions.classify.handler import container_handler
+from importlib import import_module
 
 HANDLER = "functions.classify.handler.handler"
 
 
 def main() -> None:
     """Serve events until Lambda stops the container."""
-    container_handler().preload()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it asks every installed package for plugins
+    from functions.classify.loading import Loading
+    from functions.classify.settings import Settings
+
+    loading = Loading(Settings.from_env())
+    import_module("functions.classify.classifier")  # first, since the thread needs ONNX Runtime next
+    from awslambdaric import bootstrap
+    from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+
+    from functions.classify.handler import container_handler
+
+    container_handler().preload(loading)
     bootstrap.run(HANDLER, LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"]))
 
 

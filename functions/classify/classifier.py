@@ -8,8 +8,6 @@ import onnxruntime
 
 from contract.bundle import INPUT_NAME, MODEL, OUTPUT_NAMES, REFERENCE, Manifest
 from contract.errors import BundleError
-from functions.classify.model_store import fetch_bundle
-from functions.classify.settings import Settings
 
 SUM_TOLERANCE = 1e-3  # of seven float32 numbers that should add up to 1
 
@@ -50,16 +48,6 @@ class Classifier:
             raise BundleError(
                 f"The model {manifest.version} does not answer with seven probabilities that add up to 1."
             )
-
-    @classmethod
-    def load(cls, settings: Settings) -> "Classifier":
-        """Fetch the model that the settings name, and open it.
-
-        Raises:
-            ModelUnavailableError: there is none, or it cannot be fetched or opened.
-        """
-        folder, manifest = fetch_bundle(settings)
-        return cls(folder, manifest, threads=settings.threads)
 
     def predict(self, pixels: np.ndarray) -> Evidence:
         """Classify one picture.

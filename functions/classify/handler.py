@@ -13,9 +13,9 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 
 from contract.errors import AnalyzerError, MalformedRequestError
 from functions.classify import measures
-from functions.classify.classifier import Classifier
 from functions.classify.holder import Clock, ModelHolder
 from functions.classify.http.routes import create_routes
+from functions.classify.loading import Loading, load_classifier
 from functions.classify.measures import SERVICE
 from functions.classify.settings import Settings
 
@@ -40,7 +40,7 @@ class Handler:
         logging.getLogger(SERVICE).propagate = False  # else the runtime client, set up later, prints each line again
         metrics = Metrics(namespace=settings.metrics_namespace, service=SERVICE)
         models = ModelHolder(
-            functools.partial(Classifier.load, settings),
+            functools.partial(load_classifier, settings),
             on_load=functools.partial(measures.record_load, metrics, logger),
             on_failure=functools.partial(measures.record_load_failure, metrics, logger),
             clock=clock,
@@ -71,9 +71,13 @@ class Handler:
             raise MalformedRequestError("The event is neither an HTTP request nor a batch of pictures.")
         return dict(self._handle(event, context))
 
-    def preload(self) -> None:
-        """Load the model while Lambda still counts the init phase; if that fails, requests say so."""
+    def preload(self, loading: Loading | None = None) -> None:
+        """Load the model while Lambda still counts the init phase; if that fails, requests say so.
+
+        Args:
+            loading: one that is under way, to wait for.
+        """
         try:
-            self._models.current()
+            self._models.current(loading)
         except AnalyzerError:
             return  # it is in the log already, and the next request tries again

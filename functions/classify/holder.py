@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from contract.errors import ModelUnavailableError
 from functions.classify.classifier import Classifier
+from functions.classify.loading import Loading
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0  # between two attempts: doubled each time, and up to half of it left out
 
@@ -38,23 +39,26 @@ class ModelHolder:
         self._failure: ModelUnavailableError | None = None
         self._pause_s, self._not_before = FIRST_PAUSE_S, 0.0
 
-    def current(self) -> Classifier:
+    def current(self, loading: Loading | None = None) -> Classifier:
         """Return the model, loading it if that has not been done.
+
+        Args:
+            loading: one that is under way, to wait for rather than to start another.
 
         Raises:
             ModelUnavailableError: it could not be loaded, now or a moment ago.
         """
         with self._lock:
             if self._classifier is None:
-                self._classifier = self._loaded()
+                self._classifier = self._loaded(loading)
             return self._classifier
 
-    def _loaded(self) -> Classifier:
+    def _loaded(self, loading: Loading | None) -> Classifier:
         if self._failure is not None and self._clock() < self._not_before:
             raise self._failure.with_traceback(None)
-        began = time.perf_counter()
+        began = loading.began if loading else time.perf_counter()
         try:
-            classifier = self._load()
+            classifier = loading.result() if loading else self._load()
         except ModelUnavailableError as error:
             pause_s = self._pause_s * random.uniform(0.5, 1)  # noqa: S311  containers that failed together part ways
             self._failure, self._not_before = error, self._clock() + pause_s

@@ -4,13 +4,17 @@ import os
 import shutil
 import tempfile
 import urllib.parse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from contract.bundle import MANIFEST, MODEL, REFERENCE, Manifest, check_file, parse_manifest
 from contract.errors import BundleError, MissingObjectError, ModelUnavailableError, StorageUnavailableError
-from functions.classify.s3 import S3
+from contract.layout import MANIFEST, MODEL, REFERENCE
 from functions.classify.settings import Settings
+
+if TYPE_CHECKING:
+    from contract.bundle import Manifest
+    from functions.classify.s3 import S3
 
 SERVED_FILES = (MODEL, REFERENCE)  # the rest of a bundle is for people
 
@@ -22,7 +26,7 @@ class Source(Protocol):
         """Write the file `name` of the bundle to `target`."""
 
 
-def fetch_bundle(settings: Settings) -> tuple[Path, Manifest]:
+def fetch_bundle(settings: Settings) -> tuple[Path, "Manifest"]:
     """Fetch what serving needs of a bundle, verify it, and return its folder and manifest.
 
     A bundle that an earlier call has verified is taken from the cache, after its files were checked again.
@@ -34,24 +38,29 @@ def fetch_bundle(settings: Settings) -> tuple[Path, Manifest]:
     if settings.model_uri is None:
         raise ModelUnavailableError("No model has been deployed yet. Promote one, and try again.")
     try:
-        return _fetch(_source(settings), settings.model_cache)
+        cached = (settings.model_cache / settings.model_uri.rstrip("/").rpartition("/")[2]).is_dir()
+        return _fetch(_source(settings), settings.model_cache, ahead=() if cached else SERVED_FILES)
     except OSError as error:
         raise ModelUnavailableError(
             f"The model cannot be stored on this machine ({error.strerror}). Give the function more ephemeral storage."
         ) from error
 
 
-def _fetch(source: Source, cache: Path) -> tuple[Path, Manifest]:
+def _fetch(source: Source, cache: Path, *, ahead: Sequence[str]) -> tuple[Path, "Manifest"]:
     cache.mkdir(parents=True, exist_ok=True)
     arriving = Path(tempfile.mkdtemp(prefix=".arriving-", dir=cache))
     try:
-        source.fetch(MANIFEST, arriving / MANIFEST)
+        for name in (MANIFEST, *ahead):
+            source.fetch(name, arriving / name)
+        from contract.bundle import check_file, parse_manifest  # and pydantic, which may be on its way meanwhile
+
         manifest = parse_manifest((arriving / MANIFEST).read_bytes())
         folder = cache / manifest.version
         if _is_whole(folder, manifest):
             return folder, manifest
         for name in SERVED_FILES:
-            source.fetch(name, arriving / name)
+            if name not in ahead:
+                source.fetch(name, arriving / name)
             check_file(arriving / name, name, manifest.files[name])
         try:
             arriving.rename(folder)
@@ -64,7 +73,9 @@ def _fetch(source: Source, cache: Path) -> tuple[Path, Manifest]:
         shutil.rmtree(arriving, ignore_errors=True)
 
 
-def _is_whole(folder: Path, manifest: Manifest) -> bool:
+def _is_whole(folder: Path, manifest: "Manifest") -> bool:
+    from contract.bundle import check_file, parse_manifest
+
     try:
         if parse_manifest((folder / MANIFEST).read_bytes()) != manifest:
             return False
@@ -80,6 +91,8 @@ def _source(settings: Settings) -> Source:
     if uri.scheme == "file" and not uri.netloc:
         return FileSource(Path(urllib.parse.unquote(uri.path)))
     if uri.scheme == "s3" and uri.netloc and uri.path.strip("/"):
+        from functions.classify.s3 import S3  # and with it TLS: not for a bundle in a folder
+
         s3 = S3(region=settings.region, endpoint_url=settings.s3_endpoint_url)
         return S3Source(s3, uri.netloc, uri.path.strip("/"))
     raise ModelUnavailableError("MODEL_URI must be s3://bucket/models/<version> or file:///folder.")
@@ -104,7 +117,7 @@ class FileSource:
 class S3Source:
     """A bundle in S3."""
 
-    def __init__(self, s3: S3, bucket: str, prefix: str) -> None:
+    def __init__(self, s3: "S3", bucket: str, prefix: str) -> None:
         self._s3, self._bucket, self._prefix = s3, bucket, prefix
 
     def fetch(self, name: str, target: Path) -> None:

@@ -1,21 +1,21 @@
 """S3, as far as the function needs it: signed requests of our own, tried again with jitter, within a deadline.
 
-Loading boto3 and its model of S3 costs more than the three GETs of a cold start: see docs/decisions/model-from-s3.md.
+Loading boto3, or even urllib3, costs more than the three GETs of a cold start: see docs/decisions/model-from-s3.md.
 """
 
+import http.client
 import itertools
 import random
 import re
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 from contract.errors import MissingObjectError, PayloadTooLargeError, StorageUnavailableError
-
-if TYPE_CHECKING:
-    import urllib3
+from functions.classify.sigv4 import Keys, signed_headers
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 1.0, 3.0  # of one attempt; the second is the longest silence
 DEADLINE_S = 8.0  # of all attempts at one object: Lambda's init phase ends after ten seconds
@@ -28,14 +28,21 @@ _ERROR_BYTES = 2000  # S3's errors are a few hundred bytes of XML
 T = TypeVar("T")
 
 
+class BrokenError(Exception):
+    """The connection failed, or fell silent."""
+
+
 class S3:
     """The objects of one region's S3, or of another that speaks as it does."""
 
     def __init__(self, *, region: str, endpoint_url: str | None = None, deadline_s: float = DEADLINE_S) -> None:
         """Send nothing yet."""
         self._region, self._endpoint_url, self._deadline_s = region, endpoint_url, deadline_s
-        self._pool: Any = None
-        self._credentials: Any = None
+        self._connection: http.client.HTTPConnection | None = None
+        self._keys: Keys | None = None
+
+    def __del__(self) -> None:
+        self._hang_up()
 
     def download(self, bucket: str, key: str, target: Path) -> None:
         """Stream an object to a file.
@@ -45,7 +52,7 @@ class S3:
             StorageUnavailableError: S3 refuses, or gives no whole answer in time.
         """
 
-        def receive(answer: "urllib3.BaseHTTPResponse", deadline: float) -> None:
+        def receive(answer: http.client.HTTPResponse, deadline: float) -> None:
             with target.open("wb") as file:  # from the start again with each attempt
                 for chunk in _chunks(answer, deadline):
                     file.write(chunk)
@@ -60,12 +67,11 @@ class S3:
             MissingObjectError, StorageUnavailableError: as for `download`.
         """
 
-        def receive(answer: "urllib3.BaseHTTPResponse", deadline: float) -> bytes:
+        def receive(answer: http.client.HTTPResponse, deadline: float) -> bytes:
             content = bytearray()
             for chunk in _chunks(answer, deadline):
                 content += chunk
                 if len(content) > max_bytes:
-                    answer.close()  # rather than read the rest to use the connection again
                     raise PayloadTooLargeError(f"The picture is over {max_bytes / 1e6:.1f} MB; store a smaller one.")
             return bytes(content)
 
@@ -77,19 +83,17 @@ class S3:
         Raises:
             StorageUnavailableError: S3 refuses, or does not answer in time.
         """
-        self._send("PUT", bucket, key, lambda answer, _: answer.drain_conn(), content)
+        self._send("PUT", bucket, key, lambda answer, deadline: [*_chunks(answer, deadline)], content)
 
     def _send(
         self,
         method: str,
         bucket: str,
         key: str,
-        receive: Callable[["urllib3.BaseHTTPResponse", float], T],
+        receive: Callable[[http.client.HTTPResponse, float], T],
         content: bytes | None = None,
     ) -> T:
         """Send a request until it is answered whole: S3 sheds load, and connections break."""
-        from urllib3.exceptions import HTTPError
-
         url, deadline = self._url(bucket, key), time.monotonic() + self._deadline_s
         for attempt in itertools.count(1):
             try:
@@ -99,11 +103,13 @@ class S3:
                         return receive(answer, deadline)
                     failure: Exception = _refusal(answer, key)
                 finally:
-                    answer.release_conn()
+                    if not answer.isclosed():  # what is not read to its end would be in the way of the next answer
+                        self._hang_up()
                 if answer.status not in PASSING:
                     raise failure
-            except (HTTPError, TimeoutError) as error:
+            except BrokenError as error:
                 failure = error
+                self._hang_up()
             # "full jitter": containers that failed together do not come back together
             pause_s = random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt))  # noqa: S311
             if attempt == ATTEMPTS or time.monotonic() + pause_s >= deadline:
@@ -115,32 +121,24 @@ class S3:
             time.sleep(pause_s)
         raise AssertionError  # the loop ends by itself alone
 
-    def _request(self, method: str, url: str, content: bytes | None) -> "urllib3.BaseHTTPResponse":
-        if self._pool is None:
-            import urllib3
+    def _request(self, method: str, url: str, content: bytes | None) -> http.client.HTTPResponse:
+        """Sign anew for each attempt, and send over the connection that is open, if there is one."""
+        self._keys = self._keys or Keys.from_env() or _found_by_botocore()
+        headers = signed_headers(method, url, content, keys=self._keys, region=self._region)
+        address = urllib.parse.urlsplit(url)
+        with _broken_connections():
+            if self._connection is None:
+                connect = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+                self._connection = connect(address.netloc, timeout=CONNECT_TIMEOUT_S)
+                self._connection.connect()
+                self._connection.sock.settimeout(READ_TIMEOUT_S)
+            self._connection.request(method, address.path, content, headers)
+            return self._connection.getresponse()
 
-            timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
-            self._pool = urllib3.PoolManager(retries=False, timeout=timeout)
-        headers = self._signed_headers(method, url, content)
-        answer: urllib3.BaseHTTPResponse = self._pool.request(
-            method, url, body=content, headers=headers, preload_content=False, redirect=False, decode_content=False
-        )
-        return answer
-
-    def _signed_headers(self, method: str, url: str, content: bytes | None) -> dict[str, str]:
-        """Sign anew for each attempt: a signature holds for minutes, credentials for hours."""
-        from botocore.auth import S3SigV4Auth
-        from botocore.awsrequest import AWSRequest
-
-        if self._credentials is None:
-            import botocore.session
-
-            self._credentials = botocore.session.Session().get_credentials()
-        if self._credentials is None:
-            raise StorageUnavailableError("There are no AWS credentials to ask S3 with.")
-        request = AWSRequest(method, url, data=content)
-        S3SigV4Auth(self._credentials, "s3", self._region).add_auth(request)
-        return dict(request.headers.items())
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _url(self, bucket: str, key: str) -> str:
         path = urllib.parse.quote(key)
@@ -151,19 +149,42 @@ class S3:
         return f"https://{bucket}.s3.{self._region}.amazonaws.com/{path}"
 
 
-def _chunks(answer: "urllib3.BaseHTTPResponse", deadline: float) -> "itertools.chain[bytes]":
+def _chunks(answer: http.client.HTTPResponse, deadline: float) -> Iterator[bytes]:
     """Read what has arrived, piece by piece, so that a trickle of bytes meets the deadline, too."""
-
-    def read() -> bytes:
+    while True:
         if time.monotonic() > deadline:
-            raise TimeoutError
-        return bytes(answer.read1(_CHUNK_BYTES))
+            raise BrokenError("the deadline has passed")
+        with _broken_connections():
+            chunk = answer.read1(_CHUNK_BYTES)
+        if not chunk:
+            break
+        yield chunk
+    if answer.length:  # read1 takes a connection that breaks off for the end
+        raise BrokenError(f"{answer.length} bytes are missing")
 
-    return itertools.chain(iter(read, b""))
+
+@contextmanager
+def _broken_connections() -> Iterator[None]:
+    """Tell what the network does from what the disk does, which is an OSError, too."""
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        raise BrokenError(str(error)) from error
 
 
-def _refusal(answer: "urllib3.BaseHTTPResponse", key: str) -> Exception:
-    said = re.search(rb"<Code>(\w{1,60})</Code>", answer.read(_ERROR_BYTES))
+def _found_by_botocore() -> Keys:
+    """Look where AWS's tools look: profiles, containers, instances."""
+    import botocore.session
+
+    found = botocore.session.Session().get_credentials()
+    if found is None:
+        raise StorageUnavailableError("There are no AWS credentials to ask S3 with.")
+    return Keys(str(found.access_key), str(found.secret_key), found.token)
+
+
+def _refusal(answer: http.client.HTTPResponse, key: str) -> Exception:
+    with _broken_connections():
+        said = re.search(rb"<Code>(\w{1,60})</Code>", answer.read(_ERROR_BYTES))
     reason = f"{answer.status} ({said[1].decode()})" if said else str(answer.status)
     if answer.status == 404:
         return MissingObjectError(f"S3 answered {reason} when asked for {_name(key)}.")

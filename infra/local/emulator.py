@@ -5,9 +5,9 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import urllib3
 
@@ -44,18 +44,28 @@ def emulator_binary() -> Path:
     return binary
 
 
+class Place(Protocol):
+    """Where the function runs, other than beside this process: a container."""
+
+    emulator: str  # the emulator's path there
+    function: list[str]  # the command that starts the function
+
+    def command(self, command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+        """Word how a command is run there."""
+
+
 class Emulator:
     """One execution environment: it answers one call at a time, and keeps its model between calls."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str], log: Path, *, place: Place | None = None) -> None:
         """Start it; the function itself starts with the first call, as in Lambda."""
         port = free_port()
         command = [
-            str(emulator_binary()),
+            place.emulator if place else str(emulator_binary()),
             *("--log-level", "error"),
             *("--runtime-interface-emulator-address", f"{HOST}:{port}"),
             *("--runtime-api-address", f"{HOST}:{free_port()}"),
-            *FUNCTION,
+            *(place.function if place else FUNCTION),
         ]
         lambda_environment = {
             "AWS_LAMBDA_FUNCTION_NAME": "classify",
@@ -63,7 +73,12 @@ class Emulator:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MB),
             "POWERTOOLS_TRACE_DISABLED": "true",  # there is no X-Ray daemon here
         }
-        self._program = Program(name, command, environment={**environment, **lambda_environment}, log=log)
+        environment = {**environment, **lambda_environment}
+        if place:
+            command = place.command(command, environment)
+        else:  # as in Lambda, and in the image: X-Ray's SDK then builds no client to ask how often to sample
+            environment["LAMBDA_TASK_ROOT"] = str(Path.cwd())
+        self._program = Program(name, command, environment=environment, log=log)
         try:
             self._program.wait_until(lambda: listens(port), START_TIMEOUT_S)
         except LocalStackError:
@@ -71,6 +86,11 @@ class Emulator:
             raise
         timeout = urllib3.Timeout(connect=5.0, read=START_TIMEOUT_S + FUNCTION_TIMEOUT_S)
         self._http = urllib3.HTTPConnectionPool(HOST, port, maxsize=1, timeout=timeout, retries=False)
+
+    @property
+    def pid(self) -> int:
+        """The process, which leads the group of all that belongs to it."""
+        return self._program.pid
 
     @property
     def running(self) -> bool:

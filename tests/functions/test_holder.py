@@ -9,6 +9,7 @@ import pytest
 from contract.errors import BundleError, ModelUnavailableError
 from functions.classify.classifier import Classifier
 from functions.classify.holder import FIRST_PAUSE_S, LONGEST_PAUSE_S, ModelHolder
+from functions.classify.loading import load_classifier
 from tests.functions.conftest import settings_for
 
 
@@ -34,7 +35,7 @@ class Container:
 
 @pytest.fixture
 def container(bundle: Path, tmp_path: Path) -> Container:
-    return Container(lambda: Classifier.load(settings_for(bundle.as_uri(), tmp_path)))
+    return Container(lambda: load_classifier(settings_for(bundle.as_uri(), tmp_path)))
 
 
 def test_a_failure_is_told_again_without_another_attempt_until_a_pause_is_over(container: Container) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from contract.bundle import MANIFEST, MODEL, REFERENCE, SCHEMA_VERSION, describe_file
 from contract.errors import BundleError, ModelUnavailableError
-from functions.classify.classifier import Classifier
+from functions.classify.loading import load_classifier
 from functions.classify.model_store import fetch_bundle
 from functions.classify.settings import Settings
 from tests.functions.conftest import settings_for
@@ -93,7 +93,7 @@ def test_a_file_that_is_no_model_is_refused_though_its_hash_is_right(tmp_path: P
     shutil.copy(text, bundle / MODEL)
     shutil.copy(reference, bundle / REFERENCE)
     with pytest.raises(BundleError, match="cannot be opened"):
-        Classifier.load(settings_for(bundle.as_uri(), tmp_path / "cache"))
+        load_classifier(settings_for(bundle.as_uri(), tmp_path / "cache"))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_model_survives_what_passes(
     in_s3: Settings, bad_day: MisbehavingS3, bundle: Path, name: str, act: str
 ) -> None:
     bad_day.script[name] = [act]
-    classifier = Classifier.load(replace(in_s3, s3_endpoint_url=bad_day.url))
+    classifier = load_classifier(replace(in_s3, s3_endpoint_url=bad_day.url))
     assert classifier.manifest.version == bundle.name
     assert bad_day.asked[name] == 2
 
@@ -152,7 +152,7 @@ def test_a_model_that_cannot_be_fetched_whole_leaves_nothing_behind(
 ) -> None:
     bad_day.script[name] = [act]
     with pytest.raises(error) as caught:
-        Classifier.load(replace(in_s3, s3_endpoint_url=bad_day.url))
+        load_classifier(replace(in_s3, s3_endpoint_url=bad_day.url))
     assert str(caught.value).endswith(".")
     assert act == "other" or act.split()[0] in str(caught.value)
     assert left_in(in_s3.model_cache) == []
@@ -184,7 +184,7 @@ def test_a_model_whose_probabilities_do_not_add_up_is_not_served(tmp_path: Path)
     for name in files:
         shutil.copy(tmp_path / "made" / name, bundle)
     with pytest.raises(BundleError, match="add up to 1"):
-        Classifier.load(settings_for(bundle.as_uri(), tmp_path / "cache"))
+        load_classifier(settings_for(bundle.as_uri(), tmp_path / "cache"))
 
 
 def test_settings_come_from_the_environment() -> None:

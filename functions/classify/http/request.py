@@ -1,12 +1,12 @@
 """From an API Gateway event to the picture that it carries, and everything that can be wrong on the way."""
 
-import base64
 import binascii
 import io
 from collections.abc import Mapping
 from typing import Any
 
 import multipart
+import pybase64
 
 from contract.api import MAX_BODY_BYTES
 from contract.errors import MalformedRequestError, PayloadTooLargeError
@@ -50,7 +50,7 @@ def _body_of(event: Mapping[str, Any]) -> bytes:
     if len(text) > MAX_BODY_BYTES * 2:  # spare the decoding of what is too large in any case
         raise _too_large()
     try:
-        body = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
+        body = pybase64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
     except (binascii.Error, ValueError) as error:
         raise MalformedRequestError("The body is not valid base64.") from error
     if len(body) > MAX_BODY_BYTES:
