@@ -21,12 +21,14 @@ ONCE ?=
 AUDIT ?=
 BASE_IMAGE ?=
 
-.PHONY: help setup demo test lint scan fuzz bench image lock clean
+.PHONY: help setup setup-infra demo test lint scan fuzz bench image lock clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/ready-run $(VENV)/emulator ## Install what `lesion` needs, into .venv
+
+setup-infra: $(VENV)/ready-infra ## Install what `pulumi up` needs, into .venv
 
 demo: setup ## Train a small model and serve it until Ctrl-C (ONCE=1: ask it twice and stop; WEIGHTS=none|imagenet|FILE)
 	@$(BIN)/lesion demo --weights "$(WEIGHTS)" $(if $(ONCE),--once)
@@ -89,6 +91,9 @@ $(VENV)/ready-run: $(UV) pyproject.toml $(RUN_GROUPS:%=requirements/%.txt)
 
 $(VENV)/ready-test: $(UV) pyproject.toml $(TEST_GROUPS:%=requirements/%.txt)
 	$(call install,$(TEST_GROUPS))
+
+$(VENV)/ready-infra: $(UV) pyproject.toml requirements/infra.txt
+	$(call install,infra)
 
 $(VENV)/ready-fuzz: $(VENV)/ready-run requirements/fuzz.txt
 	$(call install,fuzz)
