@@ -21,6 +21,8 @@ MANIFEST: Final = "manifest.json"
 MODEL: Final = "model.onnx"  # the file that serves
 MODEL_FP32: Final = "model.fp32.onnx"
 REFERENCE: Final = "reference.npz"  # what the training data looked like
+HELD_OUT: Final = "held-out.csv"  # what the file that serves says of each held-out picture; bundles may lack it
+GOLDEN: Final = "golden/answers.json"  # and of a few painted pictures beside it; bundles may lack it
 
 INPUT_NAME: Final = "pixels"
 OUTPUT_NAMES: Final = ("probabilities", "class_map", "embedding")

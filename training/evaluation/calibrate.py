@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -10,7 +10,9 @@ from contract.api import OperatingPoint
 from contract.bundle import ANY_MALIGNANT
 from contract.errors import TrainingError
 from contract.labels import CODES, MALIGNANT_CODES
-from training.artifact.answers import Answers
+
+if TYPE_CHECKING:
+    from training.artifact.answers import Answers  # which needs Keras, and comparing models does not
 
 MELANOMA: Final = "melanoma"
 OPERATING_POINTS: Final = {ANY_MALIGNANT: MALIGNANT_CODES, MELANOMA: ("mel",)}  # name -> the classes added up
@@ -34,7 +36,7 @@ class Calibration:
     false_alarm_rate: float  # at which that threshold was chosen
 
 
-def calibrate(temperature: float, answers: Answers, class_index: np.ndarray, reference: np.ndarray) -> Calibration:
+def calibrate(temperature: float, answers: "Answers", class_index: np.ndarray, reference: np.ndarray) -> Calibration:
     """Choose the thresholds from what the model that ships says of the validation pictures.
 
     Args:
