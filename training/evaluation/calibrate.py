@@ -1,6 +1,6 @@
 """Turn scores into decisions, on validation lesions alone: the temperature, the thresholds, and what is unfamiliar."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -104,6 +104,11 @@ def score(probabilities: np.ndarray, codes: Sequence[str]) -> np.ndarray:
 def shows(class_index: np.ndarray, codes: Sequence[str]) -> np.ndarray:
     """Tell which pictures show one of some classes: bool, shape (N,)."""
     return np.isin(class_index, [CODES.index(code) for code in codes])
+
+
+def decide(probabilities: np.ndarray, points: Mapping[str, OperatingPoint]) -> dict[str, np.ndarray]:
+    """Tell for each operating point which pictures are over its threshold: bool, shape (N,)."""
+    return {name: score(probabilities, point.classes) >= point.threshold for name, point in points.items()}
 
 
 def choose_operating_points(probabilities: np.ndarray, class_index: np.ndarray) -> dict[str, OperatingPoint]:
