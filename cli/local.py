@@ -81,7 +81,7 @@ def down(folder: Path) -> None:
 
 def start_parts(stack: "LocalStack", bundle: Path, *, say: Callable[[str], None]) -> dict[str, str]:
     """Start every part around a bundle, published to the local S3 as to Amazon's; return each part's URL."""
-    from infra.local.stack import MODELS_BUCKET
+    from infra.local.cloud import MODELS_BUCKET
     from training.artifact.publish import publish
 
     aws_url = stack.start_aws()
