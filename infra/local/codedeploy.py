@@ -72,6 +72,7 @@ class CodeDeploy:
         self._operations = {
             "CreateDeployment": self._create,
             "GetDeployment": self._get,
+            "BatchGetDeployments": self._batch_get,
             "ListDeployments": self._list,
             "StopDeployment": self._stop,
         }
@@ -112,21 +113,11 @@ class CodeDeploy:
         return {"deploymentId": deployment.id}
 
     def _get(self, request: dict[str, Any]) -> dict[str, Any]:
-        deployment = self._known(request)
-        answer = {
-            "deploymentId": deployment.id,
-            "applicationName": deployment.application,
-            "deploymentGroupName": deployment.group,
-            "status": deployment.status,
-            "description": deployment.description,
-            "revision": deployment.revision,
-            "createTime": deployment.created_at,
-            "computePlatform": "Lambda",
-            "creator": "user",
-        }
-        if deployment.completed_at is not None:
-            answer["completeTime"] = deployment.completed_at
-        return {"deploymentInfo": answer | ({"errorInformation": deployment.error} if deployment.error else {})}
+        return {"deploymentInfo": _described(self._known(request))}
+
+    def _batch_get(self, request: dict[str, Any]) -> dict[str, Any]:
+        known = [self._deployments[name] for name in request["deploymentIds"] if name in self._deployments]
+        return {"deploymentsInfo": [_described(deployment) for deployment in known]}
 
     def _list(self, request: dict[str, Any]) -> dict[str, Any]:
         statuses = request.get("includeOnlyStatuses")
@@ -176,7 +167,7 @@ class CodeDeploy:
         alias = self._api.get_alias(FunctionName=deployment.function, Name=deployment.alias)
         if alias["FunctionVersion"] != deployment.current:
             message = f"The alias points to version {alias['FunctionVersion']} and not to {deployment.current}."
-            self._end(deployment, "Failed", "REVISION_MISSING", message)
+            self._end(deployment, "Failed", "INVALID_LAMBDA_CONFIGURATION", message)
             return
         deployment.failures_before = self._failed(deployment.target)
         deployment.status = "InProgress"
@@ -220,3 +211,21 @@ def _properties_of(revision: dict[str, Any]) -> dict[str, str]:
         return {name: str(described["Properties"][name]) for name in wanted}
     except (KeyError, ValueError, TypeError) as error:
         raise CodeDeployRefusal("InvalidRevisionException", f"The revision is not valid: {error!r}") from error
+
+
+def _described(deployment: _Deployment) -> dict[str, Any]:
+    """Word a deployment as CodeDeploy does."""
+    info = {
+        "deploymentId": deployment.id,
+        "applicationName": deployment.application,
+        "deploymentGroupName": deployment.group,
+        "status": deployment.status,
+        "description": deployment.description,
+        "revision": deployment.revision,
+        "createTime": deployment.created_at,
+        "computePlatform": "Lambda",
+        "creator": "user",
+    }
+    if deployment.completed_at is not None:
+        info["completeTime"] = deployment.completed_at
+    return info | ({"errorInformation": deployment.error} if deployment.error else {})

@@ -19,6 +19,7 @@ from infra.local.versions import UnknownVersionError, VersionedFunction
 INVOKE = re.compile(r"/2015-03-31/functions/(?P<function>[^/]+)/invocations")
 CODEDEPLOY = "CodeDeploy_20141006."
 NOT_FORWARDED = {"host", "connection", "transfer-encoding", "content-length", "expect"}
+NOT_RETURNED = NOT_FORWARDED | {"date", "server"}  # the server here says them itself
 
 
 def create_endpoints(function: VersionedFunction, codedeploy: CodeDeploy, aws_url: str) -> Wsgi:
@@ -75,7 +76,7 @@ def _forward(upstream: urllib3.PoolManager, aws_url: str, request: Request) -> R
     headers = {name: value for name, value in request.headers.items() if name.lower() not in NOT_FORWARDED}
     target = aws_url + request.full_path.rstrip("?")
     answer = upstream.request(request.method, target, body=request.get_data(), headers=headers, redirect=False)
-    kept = {name: value for name, value in answer.headers.items() if name.lower() not in NOT_FORWARDED}
+    kept = {name: value for name, value in answer.headers.items() if name.lower() not in NOT_RETURNED}
     return Response(answer.data, answer.status, kept)
 
 

@@ -128,15 +128,32 @@ def record(package: Package, region: str | None = None, **properties: str) -> Pa
     return _update(package, region, status=package.status, approval=package.approval, properties=properties)
 
 
-def approve(package: Package, *, by: str, at: datetime, why: str, region: str | None = None) -> Package:
-    """Approve a version, and keep who, when and why with it.
+def approve(
+    package: Package, *, by: str, at: datetime, why: str, region: str | None = None, **properties: str
+) -> Package:
+    """Approve a version, and keep who, when and why with it, and what else is to be remembered.
 
     Raises:
         DeploymentError: AWS refuses.
     """
-    approval = " ".join(f"Approved by {by} at {at:%Y-%m-%d %H:%M:%S} UTC: {why}".split())[:LONGEST_APPROVAL]
-    properties = {"approved_by": by, "approved_at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+    properties = {**properties, "approved_by": by, "approved_at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+    approval = _approval("Approved", by, at, why)
     return _update(package, region, status="Approved", approval=approval, properties=properties)
+
+
+def reject(package: Package, *, by: str, at: datetime, why: str, region: str | None = None) -> Package:
+    """Reject a version, and keep who, when and why with it.
+
+    Raises:
+        DeploymentError: AWS refuses.
+    """
+    properties = {"rejected_by": by, "rejected_at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+    approval = _approval("Rejected", by, at, why)
+    return _update(package, region, status="Rejected", approval=approval, properties=properties)
+
+
+def _approval(what: str, by: str, at: datetime, why: str) -> str:
+    return " ".join(f"{what} by {by} at {at:%Y-%m-%d %H:%M:%S} UTC: {why}".split())[:LONGEST_APPROVAL]
 
 
 def _update(
