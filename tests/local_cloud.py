@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
+from contract.bundle import read_bundle
 from contract.deployment import Deployment
 from functions.classify.handler import Handler
 from infra.local import cloud
@@ -27,7 +28,9 @@ from infra.local.gateway import Wsgi, event_of
 from infra.local.versions import VersionedFunction
 from tests.functions.conftest import LambdaContext, settings_for
 from tests.loopback_aws import loopback_aws
+from training.artifact.publish import publish
 from training.aws import read_deployment
+from training.registry.packages import register
 
 LAMBDA = {
     ("PUT", r"/2015-03-31/functions/[^/]+/configuration"): "UpdateFunctionConfiguration",
@@ -44,6 +47,10 @@ class Faults:
     """Stands before AWS: from a named call on, nothing gets through any more."""
 
     def __init__(self, app: Wsgi) -> None:
+        self.begin(app)
+
+    def begin(self, app: Wsgi) -> None:
+        """Stand before this application, with nothing wrong yet."""
         self._app = app
         self._fail_at: tuple[str, When] | None = None
         self._cut = False
@@ -113,56 +120,82 @@ class LocalCloud:
     faults: Faults
     versions: dict[str, InProcess] = field(default_factory=dict)  # those that were called, by number
 
-    def serving(self) -> set[str]:
-        """Ask as users do, often enough to meet a canary: the models that answer, or the status of what does not."""
+    def serving(self, times: int = 10) -> set[str]:
+        """Ask as users do: the models that answer, or the status of what does not."""
         self.function.forget()
-        return {self._health() for _ in range(60)}
-
-    def model(self) -> str:
-        """Ask once."""
-        self.function.forget()
-        return self._health()
+        return {self._health() for _ in range(times)}
 
     def _health(self) -> str:
         answer = self.function.invoke(event_of(Request(EnvironBuilder("/v1/health").get_environ())))
         return str(json.loads(answer["body"]).get("model_version", answer["statusCode"]))
 
 
+@dataclass
+class LocalAws:
+    """Servers that stay up from test to test, so that clients do too; what they keep is each test's own."""
+
+    moto_url: str
+    front_url: str
+    faults: Faults
+    session: boto3.Session
+
+
 @contextmanager
-def local_cloud(cache: Path, *, canary_s: float, environ: Any) -> Iterator[LocalCloud]:
-    """Start it with a function without a model, and lead every AWS client of this process to it.
+def local_aws() -> Iterator[LocalAws]:
+    """Start moto, and what stands before it."""
+    faults = Faults(Response("not yet", 503))
+    server = make_server("127.0.0.1", 0, faults, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    session = boto3.Session("test", "test", region_name=cloud.REGION)
+    try:
+        with loopback_aws() as moto_url:
+            yield LocalAws(moto_url, f"http://127.0.0.1:{server.server_port}", faults, session)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def local_cloud(
+    aws: LocalAws, cache: Path, *, canary_s: float, environ: Any, first: Path | None = None, faulty: bool = False
+) -> Iterator[LocalCloud]:
+    """Make a stack there, and lead every AWS client of this process to it.
 
     Args:
+        aws: where.
         cache: where the function keeps its models.
         canary_s: how long a canary lasts.
         environ: pytest's MonkeyPatch, for the environment.
+        first: the bundle that the function begins with, if any.
+        faulty: lead all calls past `faults`, and not only those that moto does not do.
     """
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         environ.setenv(name, "test")
     environ.setenv("AWS_DEFAULT_REGION", cloud.REGION)
-    with loopback_aws() as moto_url:
-        urllib3.request("POST", f"{moto_url}/moto-api/reset")  # all of moto's servers in a process share what they keep
-        aws = boto3.Session(region_name=cloud.REGION)
-        cloud.create_stores(aws, moto_url)
-        cloud.create_function(aws, moto_url, None)
-        cloud.tell(aws, moto_url, "http://127.0.0.1:1", "http://127.0.0.1:1")
-        versions: dict[str, InProcess] = {}
+    environ.setenv("AWS_ENDPOINT_URL", aws.moto_url)
+    urllib3.request("POST", f"{aws.moto_url}/moto-api/reset")  # all of moto's servers in a process share what they keep
+    cloud.create_stores(aws.session, aws.moto_url)
+    cloud.create_function(aws.session, aws.moto_url, put_model(first) if first else None)
+    cloud.tell(aws.session, aws.moto_url, "http://127.0.0.1:1", "http://127.0.0.1:1")
+    versions: dict[str, InProcess] = {}
 
-        def make(number: str, environment: Mapping[str, str]) -> InProcess:
-            versions[number] = InProcess(environment, cache, moto_url)
-            return versions[number]
+    def make(number: str, environment: Mapping[str, str]) -> InProcess:
+        versions[number] = InProcess(environment, cache, aws.moto_url)
+        return versions[number]
 
-        functions = aws.client("lambda", endpoint_url=moto_url)
-        function = VersionedFunction(functions, cloud.FUNCTION, cloud.ALIAS, make)
-        codedeploy = CodeDeploy(functions, function.failed, function.forget, canary_s=canary_s)
-        faults = Faults(create_endpoints(function, codedeploy, moto_url))
-        server = make_server("127.0.0.1", 0, faults, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        environ.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        try:
-            yield LocalCloud(read_deployment(cloud.STACK), function, codedeploy, faults, versions)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+    functions = aws.session.client("lambda", endpoint_url=aws.moto_url)
+    function = VersionedFunction(functions, cloud.FUNCTION, cloud.ALIAS, make)
+    codedeploy = CodeDeploy(functions, function.failed, function.forget, canary_s=canary_s)
+    aws.faults.begin(create_endpoints(function, codedeploy, aws.moto_url))
+    for name in ("AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_CODEDEPLOY", *(["AWS_ENDPOINT_URL"] * faulty)):
+        environ.setenv(name, aws.front_url)
+    yield LocalCloud(read_deployment(cloud.STACK), function, codedeploy, aws.faults, versions)
+
+
+def put_model(bundle: Path) -> str:
+    """Publish and register a bundle, and return its URI."""
+    uri = publish(bundle, f"s3://{cloud.MODELS_BUCKET}")
+    register(read_bundle(bundle), uri, group=cloud.MODEL_GROUP)
+    return uri

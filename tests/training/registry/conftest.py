@@ -1,10 +1,12 @@
 """What the tests of the registry stand on: models that are good, fair and bad, made once."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tests.local_cloud import LocalAws, local_aws
 from tests.skilled_bundle import write_skilled_bundle
 
 
@@ -24,3 +26,10 @@ def models(synthetic_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
         "old": made("old", 4, skill="good", answers=False),
         "elsewhere": made("elsewhere", 5, skill="good", split="2"),
     }
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[LocalAws]:
+    """Servers on which each test makes a stack of its own."""
+    with local_aws() as made:
+        yield made
