@@ -54,7 +54,13 @@ class Faults:
         self._app = app
         self._fail_at: tuple[str, When] | None = None
         self._cut = False
+        self._instead: dict[str, Response] = {}
         self.calls: list[str] = []  # by name, in the order of their arrival
+
+    def answer(self, name: str, status: int, code: str, message: str) -> None:
+        """Let every call of this name be refused in AWS's words."""
+        body = json.dumps({"__type": code, "message": message, "Message": message})
+        self._instead[name] = Response(body, status, {"x-amzn-ErrorType": code}, mimetype="application/json")
 
     def arm(self, name: str, when: When) -> None:
         """Let the next call of this name be the last: refused, or done with its answer lost."""
@@ -68,6 +74,8 @@ class Faults:
         request = Request(environ)
         name = name_of(request)
         self.calls.append(name)
+        if name in self._instead:
+            return self._instead[name](environ, start_response)
         if self._fail_at and name == self._fail_at[0] and not self._cut:
             self._cut = True
             if self._fail_at[1] == "answer lost":

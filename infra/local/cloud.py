@@ -12,8 +12,8 @@ MODELS_BUCKET = "skin-lesion-models"
 DATA_BUCKET = "skin-lesion-data"
 FUNCTION, ALIAS = "classify", "live"
 IMAGE_URI = "000000000000.dkr.ecr.us-east-1.amazonaws.com/classify:local"  # no registry: the code is this checkout's
-MODEL_GROUP = "skin-lesion-models"
-APPLICATION, DEPLOYMENT_GROUP = "skin-lesion-classify", "live"
+MODEL_GROUP = "skin-lesions"
+APPLICATION, DEPLOYMENT_GROUP = "classify", "live"
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "*.amazonaws.com"}, "Action": "sts:AssumeRole"}],

@@ -32,7 +32,9 @@ class _Held:
 
 
 @contextmanager
-def promotion_lock(bucket: str, *, by: str, version: str, region: str | None = None) -> Iterator[None]:
+def promotion_lock(
+    bucket: str, *, by: str, version: str, region: str | None = None, expires: timedelta = EXPIRES
+) -> Iterator[None]:
     """Hold the lock inside the block; a lock that was left by the same person for the same version is taken over.
 
     Args:
@@ -40,13 +42,14 @@ def promotion_lock(bucket: str, *, by: str, version: str, region: str | None = N
         by: who asks.
         version: what for.
         region: of the bucket.
+        expires: how old a lock is that nobody holds any more.
 
     Raises:
         DeploymentError: somebody else holds it, or AWS refuses.
     """
     with told("taking the lock of promotions"):
         s3 = client("s3", region)
-        etag = _take(s3, bucket, by, version)
+        etag = _take(s3, bucket, by, version, expires)
     try:
         yield
     finally:
@@ -56,7 +59,7 @@ def promotion_lock(bucket: str, *, by: str, version: str, region: str | None = N
             s3.put_object(Bucket=bucket, Key=KEY, Body=_body(by, version, free=True), IfMatch=etag)
 
 
-def _take(s3: Any, bucket: str, by: str, version: str) -> str:
+def _take(s3: Any, bucket: str, by: str, version: str, expires: timedelta) -> str:
     body = _body(by, version, free=False)
     try:
         return str(s3.put_object(Bucket=bucket, Key=KEY, Body=body, IfNoneMatch="*")["ETag"])
@@ -64,14 +67,14 @@ def _take(s3: Any, bucket: str, by: str, version: str) -> str:
         if error.response["Error"]["Code"] not in _LOST:
             raise
     held = _read(s3, bucket)
-    if held.free or held.age > EXPIRES or (held.by, held.version) == (by, version):
+    if held.free or held.age > expires or (held.by, held.version) == (by, version):
         try:
             return str(s3.put_object(Bucket=bucket, Key=KEY, Body=body, IfMatch=held.etag)["ETag"])
         except ClientError as error:
             if error.response["Error"]["Code"] not in _LOST:
                 raise
             held = _read(s3, bucket)
-    ends = held.since + EXPIRES
+    ends = held.since + expires
     raise DeploymentError(
         f"{held.by} promotes the model {held.version} since {held.since:%H:%M:%S} UTC: wait until that is done. If it "
         f"was broken off, the lock ends by itself at {ends:%H:%M:%S} UTC."
