@@ -40,6 +40,26 @@ def models() -> None:
     """List, compare, promote and roll back the versions of the model."""
 
 
+@models.command()
+@click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
+@stack_option
+@region_option
+def register(bundle: Path, stack: str, region: str | None) -> None:
+    """Publish a BUNDLE that was trained on this machine, and register it to wait for approval.
+
+    A training job on SageMaker does so by itself. Doing it again does no harm.
+    """
+    from contract.bundle import read_bundle
+    from training.artifact.publish import publish
+    from training.registry.packages import register as run
+
+    manifest = read_bundle(bundle)
+    deployment = reach(stack, region)
+    uri = publish(bundle, f"s3://{deployment.models_bucket}")
+    arn = run(manifest, uri, group=deployment.model_package_group, region=deployment.region)
+    click.echo(f"{manifest.version} is in {uri}, registered as {arn}.")
+
+
 @models.command("list")
 @stack_option
 @region_option
@@ -157,11 +177,12 @@ def promote(
     Interrupted at any step, the version before goes on to serve, and the same command finishes it. The same model goes
     out again on new code of the function.
     """
-    from training.registry.promote import Request, caller
-    from training.registry.promote import promote as run
-
     if force and not why.strip():
         raise click.UsageError("--force needs a reason: --why TEXT.")
+    from training.aws import caller
+    from training.registry.promote import Request
+    from training.registry.promote import promote as run
+
     deployment = reach(stack, region)
     request = Request(version=version, by=caller(deployment.region), why=why.strip(), force=force, wait=wait)
     with progress_bars() as on_progress:
@@ -189,7 +210,7 @@ def promote(
 @json_option
 def rollback(why: str, stack: str, region: str | None, as_json: bool) -> None:
     """Return to the version that served before, at once; a canary under way is stopped."""
-    from training.registry.promote import caller
+    from training.aws import caller
     from training.registry.rollback import roll_back
 
     deployment = reach(stack, region)

@@ -66,6 +66,16 @@ def read_deployment(stack: str, region: str | None = None) -> Deployment:
     return parse_deployment(text, stack)
 
 
+def caller(region: str | None = None) -> str:
+    """Name who asks, as AWS knows them: an ARN.
+
+    Raises:
+        DeploymentError: AWS refuses.
+    """
+    with told("asking AWS who you are"):
+        return str(client("sts", region).get_caller_identity()["Arn"])
+
+
 @contextmanager
 def told(doing: str) -> Iterator[None]:
     """Turn AWS's refusals inside the block into one sentence, with what to do next.

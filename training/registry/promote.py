@@ -13,7 +13,6 @@ from typing import Final, Literal
 from contract.bundle import Manifest, read_bundle
 from contract.deployment import Deployment
 from contract.errors import DatasetError, DeploymentError
-from training.aws import client, told
 from training.registry.bundles import fetch_bundle
 from training.registry.canary import Shift, running_shift, start_shift, wait_for
 from training.registry.check import check_version
@@ -46,16 +45,6 @@ class Promotion:
     function_version: str
     outcome: Literal["serves", "canary"]
     deployment_id: str | None = None  # CodeDeploy's, if the alias had to be shifted
-
-
-def caller(region: str) -> str:
-    """Name who asks, as AWS knows them.
-
-    Raises:
-        DeploymentError: AWS refuses.
-    """
-    with told("asking AWS who you are"):
-        return str(client("sts", region).get_caller_identity()["Arn"])
 
 
 def promote(
@@ -156,8 +145,8 @@ def _hold_against_gates(
         return f"forced, whatever the gates say: {request.why}"
     if package.status == "Rejected":
         raise DeploymentError(
-            f"The model {package.version} was rejected ({package.approval}): promote another, or this one with "
-            "--force --why."
+            f"The model {package.version} is not to go out again ({package.approval}): promote another, or this one "
+            "with --force --why."
         )
     serving = list_versions(deployment).get(read_alias(deployment).version)
     if serving is None or serving.model_uri is None:

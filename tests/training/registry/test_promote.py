@@ -128,7 +128,7 @@ def test_a_worse_model_can_be_forced_with_a_reason_and_rolled_back(
         True,
         True,
     )
-    with pytest.raises(DeploymentError, match="was rejected"):
+    with pytest.raises(DeploymentError, match="is not to go out again"):
         go(bad)
     with pytest.raises(DeploymentError, match="There is no version to return to"):
         roll_back(cloud.deployment, by=BOB, why="once more")
