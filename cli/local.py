@@ -31,13 +31,24 @@ def local() -> None:
 @click.option("--api-port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="0: any free port.")
 @click.option("--aws-port", type=click.IntRange(0, 65535), default=8002, show_default=True, help="0: any free port.")
 @click.option("--concurrency", type=click.IntRange(1, 64), default=2, show_default=True, help="Function processes.")
+@click.option("--canary", "canary_s", type=click.FloatRange(1), default=20.0, show_default=True, metavar="SECONDS",
+              help="How long a promoted model gets a tenth of the traffic before it gets all.")  # fmt: skip
 @folder_option
-def up(bundle: Path | None, page_port: int, api_port: int, aws_port: int, concurrency: int, folder: Path) -> None:
+def up(
+    bundle: Path | None,
+    page_port: int,
+    api_port: int,
+    aws_port: int,
+    concurrency: int,
+    canary_s: float,
+    folder: Path,
+) -> None:
     """Start everything, print the addresses, and stop everything on Ctrl-C."""
     from infra.local.stack import LocalStack, Ports
 
     bundle = bundle or newest_bundle(MODELS)
-    stack = LocalStack(folder, ports=Ports(page=page_port, api=api_port, aws=aws_port), concurrency=concurrency)
+    ports = Ports(page=page_port, api=api_port, aws=aws_port)
+    stack = LocalStack(folder, ports=ports, concurrency=concurrency, canary_s=canary_s)
     with stack:
         start_parts(stack, bundle, say=click.echo)
         click.echo("Ctrl-C stops everything.")
@@ -81,13 +92,16 @@ def down(folder: Path) -> None:
 
 def start_parts(stack: "LocalStack", bundle: Path, *, say: Callable[[str], None]) -> dict[str, str]:
     """Start every part around a bundle, published to the local S3 as to Amazon's; return each part's URL."""
-    from infra.local.stack import MODELS_BUCKET
+    from contract.bundle import read_bundle
+    from infra.local.cloud import MODEL_GROUP, MODELS_BUCKET
     from training.artifact.publish import publish
+    from training.registry.packages import register
 
     aws_url = stack.start_aws()
     say(f"AWS APIs  {aws_url}  (by moto)")
     os.environ.update(stack.aws_environment)  # from here on every AWS SDK in this process means the local one
     model_uri = publish(bundle, f"s3://{MODELS_BUCKET}")
+    register(read_bundle(bundle), model_uri, group=MODEL_GROUP)
     say(f"model     {model_uri}")
     api_url = stack.start_api(model_uri)
     say(f"API       {api_url}  (the Lambda function under AWS's runtime interface emulator)")

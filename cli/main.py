@@ -13,6 +13,7 @@ from cli.data import data
 from cli.demo import demo
 from cli.evaluate import card, evaluate
 from cli.local import local
+from cli.models import models
 from cli.predict import predict
 from cli.train import train
 from contract.errors import AnalyzerError
@@ -34,6 +35,7 @@ cli.add_command(train)
 cli.add_command(cross_validate)
 cli.add_command(evaluate)
 cli.add_command(card)
+cli.add_command(models)
 cli.add_command(predict)
 cli.add_command(batch)
 cli.add_command(cost)

@@ -21,6 +21,8 @@ from contract.layout import MODEL_FP32 as MODEL_FP32
 from contract.layout import REFERENCE as REFERENCE
 
 SCHEMA_VERSION: Final = 1
+HELD_OUT: Final = "held-out.csv"  # what the file that serves says of each held-out picture; bundles may lack it
+GOLDEN: Final = "golden/answers.json"  # and of a few painted pictures beside it; bundles may lack it
 
 INPUT_NAME: Final = "pixels"
 OUTPUT_NAMES: Final = ("probabilities", "class_map", "embedding")

@@ -1,5 +1,7 @@
 """AWS as the life of a model uses it: a stack's own description, and AWS's refusals in sentences."""
 
+import functools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -31,10 +33,18 @@ _THROTTLED: Final = {"ThrottlingException", "Throttling", "TooManyRequestsExcept
 def client(service: str, region: str | None = None) -> Any:
     """Open a client of an AWS service, which tries again what fails in passing.
 
-    Credentials, and AWS_ENDPOINT_URL for another AWS than the real one, come from AWS's own environment and files.
+    Credentials, and AWS_ENDPOINT_URL for another AWS than the real one, come from AWS's own environment and files. The
+    same client is given again while that environment is the same, so that connections are kept.
     """
+    environment = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
     with told("opening AWS's clients"):
-        return boto3.Session(region_name=region).client(service, config=CONFIG)  # type: ignore[call-overload]
+        return _opened(service, region, environment)
+
+
+@functools.lru_cache(maxsize=64)
+def _opened(service: str, region: str | None, environment: tuple[tuple[str, str], ...]) -> Any:
+    del environment  # boto3 reads it
+    return boto3.Session(region_name=region).client(service, config=CONFIG)  # type: ignore[call-overload]
 
 
 def read_deployment(stack: str, region: str | None = None) -> Deployment:
@@ -54,6 +64,16 @@ def read_deployment(stack: str, region: str | None = None) -> Deployment:
                 "this machine with `lesion local up` and name it `local`, or name another with --stack and --region."
             ) from error
     return parse_deployment(text, stack)
+
+
+def caller(region: str | None = None) -> str:
+    """Name who asks, as AWS knows them: an ARN.
+
+    Raises:
+        DeploymentError: AWS refuses.
+    """
+    with told("asking AWS who you are"):
+        return str(client("sts", region).get_caller_identity()["Arn"])
 
 
 @contextmanager

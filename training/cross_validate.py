@@ -15,8 +15,7 @@ from training.data.cache import open_cache
 from training.data.ham10000 import read_dataset
 from training.data.split import Split, k_folds, sample_lesions, split_fold
 from training.data.whole import refuse_full, whole_folder
-from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, fit_temperature, softmax
-from training.evaluation.examine import decide
+from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, decide, fit_temperature, softmax
 from training.evaluation.measure import Evaluation, Verdicts, evaluate, measure_once
 from training.evaluation.report.write import Subject, write_report
 from training.fitting.batches import OnProgress, Pictures

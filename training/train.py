@@ -11,6 +11,8 @@ from contract.bundle import MODEL, MODEL_FP32, DataRecord, Manifest, TrainingRec
 from training.artifact.answers import ask
 from training.artifact.bundle import finish_bundle, unfinished_bundle, write_reference
 from training.artifact.export import check_parity, export
+from training.artifact.golden import write_golden
+from training.artifact.held_out import gather, write_held_out
 from training.artifact.quantize import Gate, judge, quantize
 from training.config import TrainingConfig
 from training.evaluation.calibrate import (
@@ -129,10 +131,11 @@ def _train(
             reference = normalize(ask(folder / MODEL, reference_pictures, "remembering", on_progress).embeddings)
             write_reference(folder, reference)
             calibration = calibrate(temperature, chosen, choose.class_index, reference)
-            evaluation, _ = examine(
+            rows = dataset.rows.iloc[split.test].reset_index(drop=True)
+            evaluation, verdicts = examine(
                 folder / MODEL,
                 held_out,
-                dataset.rows.iloc[split.test].reset_index(drop=True),
+                rows,
                 calibration,
                 reference,
                 seed=config.seed,
@@ -150,6 +153,8 @@ def _train(
                 epochs=fitted.epochs,
             )
             write_report(folder / "report", evaluation, subject)
+            write_held_out(folder, gather(rows, verdicts.probabilities))
+            write_golden(folder, folder / MODEL, config.size, config.seed)
 
         bundle, manifest = finish_bundle(
             folder,

@@ -3,33 +3,29 @@
 Its own refusals are worded as API Gateway words them, so that whoever calls meets here what will come from AWS.
 """
 
-import argparse
 import base64
 import json
-import signal
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
-import waitress
 from werkzeug.wrappers import Request, Response
 
-from infra.local.emulator import Function, FunctionFailedError, ThrottledError
+from infra.local.emulator import FunctionFailedError, ThrottledError
 from infra.local.errors import LocalStackError
 from infra.local.processes import HOST
+from infra.local.versions import Invocable
 
 MAX_PAYLOAD_BYTES = 10_000_000  # API Gateway's quota for an HTTP API
 MAX_EVENT_BYTES = 6_291_556  # Lambda's quota for a synchronous call
-THREADS = 16
 TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")  # what is not sent as base64
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-def create_gateway(function: Function) -> Wsgi:
+def create_gateway(function: Invocable) -> Wsgi:
     """Build the WSGI application in front of a function."""
 
     @Request.application
@@ -118,30 +114,3 @@ def _joined(pairs: Iterable[tuple[str, str]], *, lower: bool = False) -> dict[st
 
 def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     return Response(json.dumps({"message": message}), status, headers, content_type="application/json")
-
-
-def main() -> None:
-    """Serve until SIGTERM; the function's environment variables are this process's own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--limit", type=int, required=True, help="of concurrent calls")
-    parser.add_argument("--logs", type=Path, required=True, help="folder for the function's logs")
-    options = parser.parse_args()
-    function = Function(environment={}, logs=options.logs, limit=options.limit)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        waitress.serve(
-            create_gateway(function),
-            host=HOST,
-            port=options.port,
-            threads=THREADS,
-            max_request_body_size=4 * MAX_PAYLOAD_BYTES,  # over it waitress hangs up, and no answer could be read
-            ident=None,
-            _quiet=True,
-        )
-    finally:
-        function.stop()
-
-
-if __name__ == "__main__":
-    main()

@@ -11,17 +11,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from infra.local import cloud
 from infra.local.emulator import emulator_binary
 from infra.local.errors import LocalStackError
-from infra.local.processes import HOST, POLL_S, Program, answers, claim_port
+from infra.local.processes import HOST, POLL_S, Program, answers, claim_port, free_port
 
-MODELS_BUCKET = "skin-lesion-models"
-REGION = "us-east-1"
+if TYPE_CHECKING:
+    import boto3
+
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+CANARY_S = 20.0  # five minutes on AWS
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 45.0  # longer than the programs together may take
 STATE = "state.json"
@@ -42,10 +45,20 @@ class LocalStack:
     Use it as a context manager: whatever ends the block, no program is left behind.
     """
 
-    def __init__(self, folder: Path, *, ports: Ports | None = None, concurrency: int = 2) -> None:
-        """Take the folder for the state and the logs; nothing starts before the block is entered."""
+    def __init__(
+        self, folder: Path, *, ports: Ports | None = None, concurrency: int = 2, canary_s: float = CANARY_S
+    ) -> None:
+        """Take the folder for the state and the logs; nothing starts before the block is entered.
+
+        Args:
+            folder: for the state and the logs.
+            ports: where the parts listen.
+            concurrency: how many calls a version of the function answers at once.
+            canary_s: how long a new version gets a tenth of the traffic before it gets all.
+        """
         self.folder = folder
-        self._ports, self._concurrency = ports or Ports(), concurrency
+        self._ports, self._concurrency, self._canary_s = ports or Ports(), concurrency, canary_s
+        self._endpoints_port = 0
         self._programs: list[Program] = []
         self._urls: dict[str, str] = {}
         self._lock: Any = None
@@ -63,6 +76,7 @@ class LocalStack:
             api=claim_port(self._ports.api, "API", "--api-port"),
             aws=claim_port(self._ports.aws, "AWS APIs", "--aws-port"),
         )
+        self._endpoints_port = free_port()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = (self.folder / "lock").open("w")
         try:
@@ -88,38 +102,38 @@ class LocalStack:
     @property
     def aws_environment(self) -> dict[str, str]:
         """What points AWS's SDKs at the local APIs, with credentials that open nothing else."""
+        endpoints_url = f"http://{HOST}:{self._endpoints_port}"
         return {
             "AWS_ENDPOINT_URL": f"http://{HOST}:{self._ports.aws}",
+            "AWS_ENDPOINT_URL_LAMBDA": endpoints_url,  # what moto keeps no function or deployment running for
+            "AWS_ENDPOINT_URL_CODEDEPLOY": endpoints_url,
             **dict.fromkeys(CREDENTIALS, "local"),
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": cloud.REGION,
+            "AWS_DEFAULT_REGION": cloud.REGION,
         }
 
     def start_aws(self) -> str:
-        """Start AWS's APIs, with an empty models bucket; return their URL."""
-        import boto3
-
+        """Start AWS's APIs, with empty buckets and what the stack tells of itself; return their URL."""
         url = f"http://{HOST}:{self._ports.aws}"
         command = [sys.executable, "-m", "moto.server", "--host", HOST, "--port", str(self._ports.aws)]
         self._start("aws", "AWS APIs", command, {}, url, ready=f"{url}/moto-api/")
-        credentials = {name.lower(): self.aws_environment[name] for name in CREDENTIALS}
-        s3 = boto3.client("s3", endpoint_url=url, region_name=REGION, **credentials)  # type: ignore[call-overload]
-        s3.create_bucket(Bucket=MODELS_BUCKET)
+        cloud.create_stores(self._session(), url)
+        cloud.tell(self._session(), url, f"http://{HOST}:{self._ports.api}", f"http://{HOST}:{self._ports.page}")
         return url
 
     def start_api(self, model_uri: str | None) -> str:
-        """Start the function behind its gateway, and wait until it has loaded its model; return the API's URL.
+        """Start the function behind its alias and the gateway, and wait until it has its model; return the API's URL.
 
         Without a model the API answers 503, and is up all the same.
         """
+        cloud.create_function(self._session(), self.aws_environment["AWS_ENDPOINT_URL"], model_uri)
         url = f"http://{HOST}:{self._ports.api}"
-        command = [sys.executable, "-m", "infra.local.gateway", "--port", str(self._ports.api)]
+        command = [sys.executable, "-m", "infra.local.serve", "--port", str(self._ports.api)]
+        command += ["--endpoints-port", str(self._endpoints_port), "--canary-s", str(self._canary_s)]
         command += ["--limit", str(self._concurrency), "--logs", str(self.folder / "logs")]
         environment = {
             **self.aws_environment,
-            "MODEL_URI": model_uri or "",
             "MODEL_CACHE": str(self.folder / "models"),
-            "LOG_LEVEL": "INFO",
         }
         statuses = (200,) if model_uri else (200, 503)
         self._start("api", "API", command, environment, url, ready=f"{url}/v1/health", statuses=statuses)
@@ -147,6 +161,12 @@ class LocalStack:
                     raise LocalStackError(f"The {program.name} ended by itself; its log is {program.log}.")
             time.sleep(POLL_S * 10)
 
+    def _session(self) -> "boto3.Session":
+        import boto3
+
+        credentials = {name.lower(): self.aws_environment[name] for name in CREDENTIALS}
+        return boto3.Session(region_name=cloud.REGION, **credentials)  # type: ignore[arg-type]
+
     def _start(
         self,
         key: str,
@@ -170,6 +190,7 @@ class LocalStack:
             "pid": os.getpid(),
             "started": psutil.Process().create_time(),
             "urls": self._urls,
+            "environment": self.aws_environment,
             "programs": [
                 {"name": program.name, "pid": program.pid, "started": psutil.Process(program.pid).create_time()}
                 for program in self._programs

@@ -43,6 +43,7 @@ def test_help_lists_the_commands_and_loads_none_of_what_they_need(tmp_path: Path
         (["data", "check", "nowhere"], 1, "nowhere"),
         (["data", "split", "nowhere"], 1, "nowhere"),
         (["local", "status"], 1, ""),
+        (["models", "list"], 1, "The local stack is down: start it with `lesion local up`"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_no_traceback(

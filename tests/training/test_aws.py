@@ -11,7 +11,7 @@ from contract.deployment import Deployment, parameter_of
 from contract.errors import DeploymentError
 from tests.contract.test_deployment import TOLD
 from tests.loopback_aws import loopback_aws
-from training.aws import read_deployment, refusal, told
+from training.aws import caller, client, read_deployment, refusal, told
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +79,14 @@ def test_each_refusal_says_what_to_do(code: str, sentence: str) -> None:
     with pytest.raises(DeploymentError, match=rf"Starting the job failed: .*{sentence}"), told("starting the job"):
         raise error
     assert refusal(error).endswith(".")
+
+
+def test_who_asks_is_named_as_aws_knows_them(aws: str) -> None:
+    assert caller().startswith("arn:aws:sts::123456789012:")
+
+
+def test_a_client_is_kept_while_the_environment_is_the_same(aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = client("sts")
+    assert client("sts") is first
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert client("sts") is not first

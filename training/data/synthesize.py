@@ -132,12 +132,16 @@ def _write(folder: Path, plan: list[_PlannedLesion], images: int, seed: int, on_
 def _paint(lesion: _PlannedLesion, seed: int) -> tuple[dict[str, str], list[bytes]]:
     """Invent a lesion: its columns of the table but for the image_id, and its pictures as JPEG files."""
     random = np.random.default_rng([seed, lesion.number])  # so that a lesion depends on no other
-    about = _describe(lesion, random)
+    return _describe(lesion, random), paint_lesion(lesion.code, lesion.pictures, random)
+
+
+def paint_lesion(code: str, pictures: int, random: np.random.Generator) -> list[bytes]:
+    """Paint a lesion of a class and photograph it several times: JPEG files of 600x450 that serving would judge."""
     while True:  # one lesion in a hundred is too pale to be told from the skin, and is painted anew
-        patch = paint_patch(lesion.code, random)
-        pictures = [_jpeg(photograph(patch, random)) for _ in range(lesion.pictures)]
-        if all(_is_good_enough(encoded) for encoded in pictures):
-            return about, pictures
+        patch = paint_patch(code, random)
+        photographs = [_jpeg(photograph(patch, random)) for _ in range(pictures)]
+        if all(_is_good_enough(encoded) for encoded in photographs):
+            return photographs
 
 
 def _is_good_enough(encoded: bytes) -> bool:

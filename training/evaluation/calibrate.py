@@ -1,8 +1,8 @@
 """Turn scores into decisions, on validation lesions alone: the temperature, the thresholds, and what is unfamiliar."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -10,7 +10,9 @@ from contract.api import OperatingPoint
 from contract.bundle import ANY_MALIGNANT
 from contract.errors import TrainingError
 from contract.labels import CODES, MALIGNANT_CODES
-from training.artifact.answers import Answers
+
+if TYPE_CHECKING:
+    from training.artifact.answers import Answers  # which needs Keras, and comparing models does not
 
 MELANOMA: Final = "melanoma"
 OPERATING_POINTS: Final = {ANY_MALIGNANT: MALIGNANT_CODES, MELANOMA: ("mel",)}  # name -> the classes added up
@@ -34,7 +36,7 @@ class Calibration:
     false_alarm_rate: float  # at which that threshold was chosen
 
 
-def calibrate(temperature: float, answers: Answers, class_index: np.ndarray, reference: np.ndarray) -> Calibration:
+def calibrate(temperature: float, answers: "Answers", class_index: np.ndarray, reference: np.ndarray) -> Calibration:
     """Choose the thresholds from what the model that ships says of the validation pictures.
 
     Args:
@@ -102,6 +104,11 @@ def score(probabilities: np.ndarray, codes: Sequence[str]) -> np.ndarray:
 def shows(class_index: np.ndarray, codes: Sequence[str]) -> np.ndarray:
     """Tell which pictures show one of some classes: bool, shape (N,)."""
     return np.isin(class_index, [CODES.index(code) for code in codes])
+
+
+def decide(probabilities: np.ndarray, points: Mapping[str, OperatingPoint]) -> dict[str, np.ndarray]:
+    """Tell for each operating point which pictures are over its threshold: bool, shape (N,)."""
+    return {name: score(probabilities, point.classes) >= point.threshold for name, point in points.items()}
 
 
 def choose_operating_points(probabilities: np.ndarray, class_index: np.ndarray) -> dict[str, OperatingPoint]:

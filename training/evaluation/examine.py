@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contract.api import OperatingPoint
 from training.artifact.answers import Answers, ask
-from training.evaluation.calibrate import Calibration, score, unfamiliarity, without_temperature
+from training.evaluation.calibrate import Calibration, decide, unfamiliarity, without_temperature
 from training.evaluation.measure import Evaluation, Verdicts, evaluate
 from training.evaluation.not_lesions import paint_not_lesions
 from training.evaluation.unfamiliar import Strangers
@@ -59,11 +58,6 @@ def examine(
     )
     strangers = {kind: strangeness(of) for kind, of in (kinds | dict(others or {})).items()}
     return evaluate(verdicts, rows, seed, strangers=strangers, absent=absent), verdicts
-
-
-def decide(probabilities: np.ndarray, points: Mapping[str, OperatingPoint]) -> dict[str, np.ndarray]:
-    """Tell for each operating point which pictures are over its threshold: bool, shape (N,)."""
-    return {name: score(probabilities, point.classes) >= point.threshold for name, point in points.items()}
 
 
 def ask_about(model: Path, pixels: np.ndarray) -> Answers:

@@ -94,11 +94,12 @@ def evaluate(
     truth = rows["class_index"].to_numpy()
     lesion_id = rows["lesion_id"].to_numpy()
     weights = resample_lesions(lesion_id, RESAMPLES, seed)
-    measures = _measures(verdicts, truth)
+    measures = measures_of(verdicts, truth)
     found = _intervals(measures, weights, lesion_id)
     per_class = {
         code: Group(
-            **_size(rows[truth == index]), metrics=_intervals(_of_class(index, verdicts, truth), weights, lesion_id)
+            **_size(rows[truth == index]),
+            metrics=_intervals(measures_of_class(index, verdicts, truth), weights, lesion_id),
         )
         for index, code in enumerate(CODES)
         if (truth == index).any()
@@ -130,7 +131,7 @@ def evaluate(
         },
         slices={
             name: _slice(by, {of: measures[of] for of in OF_A_SLICE if of in measures}, weights, rows)
-            for name, by in _groups(rows).items()
+            for name, by in groups_of(rows).items()
             if SLICED_BY[name] not in absent
         },
         strangers=told,
@@ -147,7 +148,7 @@ def measure_once(verdicts: Verdicts, truth: np.ndarray) -> dict[str, float]:
         truth: the class index of each.
     """
     as_they_are = np.ones((1, len(truth)))
-    return {name: float(measure(as_they_are)[0]) for name, measure in _measures(verdicts, truth).items()}
+    return {name: float(measure(as_they_are)[0]) for name, measure in measures_of(verdicts, truth).items()}
 
 
 def balanced_accuracy(predicted: np.ndarray, truth: np.ndarray) -> float:
@@ -160,7 +161,7 @@ def expected_calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> 
     return float(calibration_errors(probabilities, truth, np.ones((1, len(truth))))[0])
 
 
-def _measures(verdicts: Verdicts, truth: np.ndarray) -> dict[str, Measure]:
+def measures_of(verdicts: Verdicts, truth: np.ndarray) -> dict[str, Measure]:
     """Name everything that is measured; each takes weights of the pictures."""
     probabilities, before = verdicts.probabilities, verdicts.before_temperature
     predicted = probabilities.argmax(axis=1)
@@ -207,7 +208,8 @@ def _decision(name: str, scores: np.ndarray, over: np.ndarray | None, positive: 
     }
 
 
-def _of_class(index: int, verdicts: Verdicts, truth: np.ndarray) -> dict[str, Measure]:
+def measures_of_class(index: int, verdicts: Verdicts, truth: np.ndarray) -> dict[str, Measure]:
+    """Name what is measured of one class against the rest."""
     scores, positive = verdicts.probabilities[:, index], truth == index
     predicted = verdicts.probabilities.argmax(axis=1)
     return {
@@ -244,21 +246,22 @@ def _slice(by: pd.Series, measures: Mapping[str, Measure], weights: np.ndarray, 
     for which in sorted(by.unique()):
         among = (by == which).to_numpy()
         if among.sum() >= SMALLEST_SLICE:
-            of_group = {name: _within(measure, among) for name, measure in measures.items()}
+            of_group = {name: within(measure, among) for name, measure in measures.items()}
             slices[str(which)] = Group(
                 **_size(rows[among]), metrics=_intervals(of_group, weights, rows["lesion_id"].to_numpy())
             )
     return slices
 
 
-def _within(measure: Measure, among: np.ndarray) -> Measure:
+def within(measure: Measure, among: np.ndarray) -> Measure:
     """Measure on a part of the pictures, by giving the others no weight."""
     if isinstance(measure, Share):
         return measure.within(among)
     return lambda weights: measure(weights * among)
 
 
-def _groups(rows: pd.DataFrame) -> dict[str, pd.Series]:
+def groups_of(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """Tell in which group each picture is: by what ("age" in bands) -> a label for each row."""
     ages = pd.Series("unknown", index=rows.index, dtype=object)
     for low, high in AGE_BANDS:
         ages[rows["age"].between(low, high, inclusive="left")] = (

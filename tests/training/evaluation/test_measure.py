@@ -6,8 +6,7 @@ import pytest
 
 from contract.api import OperatingPoint
 from contract.labels import CODES
-from training.evaluation.calibrate import without_temperature
-from training.evaluation.examine import decide
+from training.evaluation.calibrate import decide, without_temperature
 from training.evaluation.measure import (
     Evaluation,
     Verdicts,

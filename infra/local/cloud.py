@@ -1,0 +1,79 @@
+"""What the Pulumi program makes on AWS, made at the local one: the function, its alias, and what keeps its models."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import boto3
+
+REGION = "us-east-1"
+STACK = "local"
+MODELS_BUCKET = "skin-lesion-models"
+DATA_BUCKET = "skin-lesion-data"
+FUNCTION, ALIAS = "classify", "live"
+IMAGE_URI = "000000000000.dkr.ecr.us-east-1.amazonaws.com/classify:local"  # no registry: the code is this checkout's
+MODEL_GROUP = "skin-lesions"
+APPLICATION, DEPLOYMENT_GROUP = "classify", "live"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "*.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+def create_stores(aws: "boto3.Session", aws_url: str) -> None:
+    """Make the buckets and the group of model packages."""
+    s3 = aws.client("s3", endpoint_url=aws_url)
+    for bucket in (MODELS_BUCKET, DATA_BUCKET):
+        s3.create_bucket(Bucket=bucket)
+    aws.client("sagemaker", endpoint_url=aws_url).create_model_package_group(
+        ModelPackageGroupName=MODEL_GROUP, ModelPackageGroupDescription="Classifiers of skin lesions"
+    )
+
+
+def create_function(aws: "boto3.Session", aws_url: str, model_uri: str | None) -> None:
+    """Make the function, its first version, the alias that serves it, and what shifts that alias."""
+    role = _create_role(aws, aws_url)
+    functions = aws.client("lambda", endpoint_url=aws_url)
+    functions.create_function(
+        FunctionName=FUNCTION,
+        PackageType="Image",
+        Code={"ImageUri": IMAGE_URI},
+        Role=role,
+        Environment={"Variables": {"MODEL_URI": model_uri or "", "LOG_LEVEL": "INFO"}},
+    )
+    first = functions.publish_version(FunctionName=FUNCTION)["Version"]
+    functions.create_alias(FunctionName=FUNCTION, Name=ALIAS, FunctionVersion=first)
+    codedeploy = aws.client("codedeploy", endpoint_url=aws_url)
+    codedeploy.create_application(applicationName=APPLICATION, computePlatform="Lambda")
+    codedeploy.create_deployment_group(
+        applicationName=APPLICATION,
+        deploymentGroupName=DEPLOYMENT_GROUP,
+        deploymentConfigName="CodeDeployDefault.LambdaCanary10Percent5Minutes",
+        serviceRoleArn=role,
+    )
+
+
+def tell(aws: "boto3.Session", aws_url: str, api_url: str, page_url: str) -> None:
+    """Write what the command line needs to know, as the Pulumi program does."""
+    told: dict[str, Any] = {
+        "region": REGION,
+        "models_bucket": MODELS_BUCKET,
+        "data_bucket": DATA_BUCKET,
+        "api_url": api_url,
+        "page_url": page_url,
+        "function_name": FUNCTION,
+        "alias": ALIAS,
+        "model_package_group": MODEL_GROUP,
+        "training_role_arn": "arn:aws:iam::123456789012:role/training",
+        "codedeploy_application": APPLICATION,
+        "codedeploy_group": DEPLOYMENT_GROUP,
+    }
+    aws.client("ssm", endpoint_url=aws_url).put_parameter(
+        Name=f"/skin-lesion-analyzer/{STACK}/deployment", Value=json.dumps(told), Type="String", Overwrite=True
+    )
+
+
+def _create_role(aws: "boto3.Session", aws_url: str) -> str:
+    iam = aws.client("iam", endpoint_url=aws_url)
+    made = iam.create_role(RoleName="classify", AssumeRolePolicyDocument=json.dumps(TRUST))
+    return str(made["Role"]["Arn"])

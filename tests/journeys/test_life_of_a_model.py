@@ -1,0 +1,128 @@
+"""The life of a model by the commands that people use, on the local stack, while somebody keeps asking the API."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+import urllib3
+
+from tests.skilled_bundle import write_skilled_bundle
+
+CANARY_S = "2"
+
+
+def lesion(*words: str, cwd: Path, status: int = 0) -> str:
+    """Run the command line as a person does, and return what it says."""
+    command = Path(sys.executable).with_name("lesion")
+    done = subprocess.run([command, *words], cwd=cwd, capture_output=True, text=True, timeout=120)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@dataclass
+class Visitor:
+    """Somebody who asks again and again, and notes every answer."""
+
+    url: str
+    seen: list[tuple[int, str]] = field(default_factory=list)  # status and model
+    _gone: threading.Event = field(default_factory=threading.Event)
+
+    def ask(self) -> None:
+        with urllib3.PoolManager(retries=False, timeout=60) as browser:
+            while not self._gone.wait(0.05):
+                answer = browser.request("GET", f"{self.url}/v1/health")
+                self.seen.append((answer.status, str(answer.json().get("model_version"))))
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        thread = threading.Thread(target=self.ask)
+        thread.start()
+        yield
+        self._gone.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory, synthetic_dir: Path) -> Path:
+    """A folder with a fair, a good and a bad bundle, and one whose golden answers are not its own."""
+    folder = tmp_path_factory.mktemp("workplace")
+    for day, skill in enumerate(("fair", "good", "bad"), start=1):
+        made = datetime(2026, 3, day, tzinfo=UTC)
+        bundle = write_skilled_bundle(folder / "made", synthetic_dir, skill=skill, made=made)  # type: ignore[arg-type]
+        bundle.rename(folder / skill)
+    broken = write_skilled_bundle(
+        folder / "made", synthetic_dir, skill="good", made=datetime(2026, 3, 4, tzinfo=UTC), golden_of=folder / "bad"
+    )
+    broken.rename(folder / "broken")
+    return folder
+
+
+def version_of(bundle: Path) -> str:
+    return str(json.loads((bundle / "manifest.json").read_text())["version"])
+
+
+@pytest.fixture(scope="module")
+def api_url(workplace: Path) -> Iterator[str]:
+    """The API of a local stack that serves the fair model, and is stopped in the end with all its parts."""
+    ports = ["--page-port", "0", "--api-port", "0", "--aws-port", "0"]
+    command = [Path(sys.executable).with_name("lesion"), "local", "up", "--bundle", "fair", "--canary", CANARY_S]
+    with subprocess.Popen([*command, *ports], cwd=workplace, stdout=subprocess.PIPE, text=True) as stack:
+        assert stack.stdout is not None
+        printed = ""
+        for line in stack.stdout:
+            printed += line
+            if "Ctrl-C" in line:
+                break
+        (url,) = re.findall(r"^API +(http://\S+)", printed, re.MULTILINE)
+        parts = psutil.Process(stack.pid).children(recursive=True)
+        yield url
+        stack.send_signal(signal.SIGINT)
+        stack.communicate(timeout=30)
+    assert psutil.wait_procs(parts, timeout=10)[1] == []
+
+
+def test_users_are_always_answered_by_a_model_that_has_shown_itself_right(workplace: Path, api_url: str) -> None:
+    fair, good, bad, broken = (version_of(workplace / name) for name in ("fair", "good", "bad", "broken"))
+    visitor = Visitor(api_url)
+    with visitor.asking():
+        for name in ("good", "bad", "broken"):
+            assert "registered as arn:aws:sagemaker" in lesion("models", "register", name, cwd=workplace)
+        assert "passes every gate" in lesion("models", "compare", good, cwd=workplace)
+
+        assert f"{good} serves (version 2" in lesion("models", "promote", good, "--why", "better", cwd=workplace)
+        refused = lesion("models", "promote", bad, cwd=workplace, status=1)
+        assert f"does not pass beside {good} (balanced accuracy" in refused
+        refused = lesion("models", "promote", broken, "--force", "--why", "it cannot be", cwd=workplace, status=1)
+        assert "golden picture" in refused
+        assert "nobody was served by it" in refused
+        assert {model for _, model in visitor.seen} <= {fair, good}
+
+        forced = lesion("models", "promote", bad, "--force", "--why", "a demonstration", cwd=workplace)
+        assert f"{bad} serves" in forced
+        returned = lesion("models", "rollback", "--why", "it was one", cwd=workplace)
+        assert re.search(rf"serves: {good}\.", returned)
+
+    assert {status for status, _ in visitor.seen} == {200}
+    models = [model for _, model in visitor.seen]
+    assert models[0] == fair
+    assert models[-1] == good
+    assert set(models) == {fair, good, bad}  # and never the broken one
+    listed = {item["version"]: item for item in json.loads(lesion("models", "list", "--json", cwd=workplace))}
+    assert {version: item["status"] for version, item in listed.items()} == {
+        fair: "PendingManualApproval",
+        good: "Approved",
+        bad: "Rejected",
+        broken: "PendingManualApproval",
+    }
+    assert [version for version, item in listed.items() if item["serves"]] == [good]
+    assert "rolled back: it was one" in lesion("models", "show", bad, cwd=workplace)

@@ -1,0 +1,130 @@
+"""Bundles around tiny models that were truly fitted, or spoilt, on painted pictures: seconds, and no Keras."""
+
+import shutil
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import numpy_helper
+from sklearn.linear_model import LogisticRegression
+
+from contract.bundle import (
+    HELD_OUT,
+    INPUT_NAME,
+    MANIFEST,
+    MODEL,
+    OUTPUT_NAMES,
+    describe_file,
+    parse_manifest,
+    version_of,
+)
+from contract.image import decode_image
+from tests.tiny_bundle import tiny_graph, write_tiny_bundle
+from training.artifact.golden import write_golden
+from training.artifact.held_out import gather, write_held_out
+from training.data.ham10000 import Dataset, read_dataset
+from training.evaluation.bootstrap import resample_lesions, with_interval
+from training.evaluation.calibrate import choose_operating_points
+from training.evaluation.weighted import balanced_accuracies, confusion_matrices
+
+SIZE = 64
+Skill = Literal["good", "fair", "bad"]
+
+
+@cache
+def _pixels(folder: Path) -> tuple[Dataset, np.ndarray]:
+    dataset = read_dataset(folder)
+    return dataset, np.stack([decode_image(Path(path).read_bytes(), SIZE).pixels for path in dataset.rows["path"]])
+
+
+@cache
+def _fitted_head(folder: Path) -> np.ndarray:
+    """Fit the head of the tiny graph: shape (7, EMBEDDING)."""
+    dataset, pixels = _pixels(folder)
+    session = onnxruntime.InferenceSession(tiny_graph(SIZE).SerializeToString())
+    (embeddings,) = session.run([OUTPUT_NAMES[2]], {INPUT_NAME: pixels})
+    model = LogisticRegression(C=1e4, max_iter=5000, fit_intercept=False, class_weight="balanced")
+    return np.asarray(model.fit(embeddings, dataset.rows["class_index"]).coef_)
+
+
+def write_skilled_bundle(
+    folder: Path,
+    pictures: Path,
+    *,
+    skill: Skill,
+    made: datetime,
+    answers: bool = True,
+    split: str = "1",
+    golden_of: Path | None = None,
+) -> Path:
+    """Fit the head of a tiny graph on pictures, spoil it as asked, and write a bundle as training does.
+
+    Its answers to "held-out" pictures are its true answers to the very pictures that it was fitted on: what is under
+    test is what becomes of models, not what they are worth.
+
+    Args:
+        folder: where to write.
+        pictures: a folder as `lesion data sample` writes it.
+        skill: "good" is as fitted, "fair" is blurred, "bad" takes each class for the next.
+        made: when, for the version's name.
+        answers: whether to write what later comparisons and checks need; older bundles lack it.
+        split: a digit of the hash of the split.
+        golden_of: another bundle whose answers are written down as this one's, so that it is broken.
+    """
+    dataset, pixels = _pixels(pictures)
+    graph, weights = tiny_graph(SIZE), _fitted_head(pictures)
+    spoilt = {"good": weights, "fair": np.roll(weights, 1, axis=1) + weights / 2, "bad": np.roll(weights, 1, axis=0)}
+    _set_head(graph, spoilt[skill])
+    bundle = write_tiny_bundle(folder / "tiny", size=SIZE, made=made)
+    onnx.save(graph, bundle / MODEL)
+    return _finish(bundle, folder, dataset, pixels, made, answers, split, golden_of)
+
+
+def _set_head(graph: onnx.ModelProto, weights: np.ndarray) -> None:
+    (head,) = (constant for constant in graph.graph.initializer if constant.name == "head")
+    head.CopyFrom(numpy_helper.from_array(weights.astype(np.float32)[:, :, np.newaxis, np.newaxis], "head"))
+
+
+def _finish(
+    bundle: Path,
+    folder: Path,
+    dataset: Dataset,
+    pixels: np.ndarray,
+    made: datetime,
+    answers: bool,
+    split: str,
+    golden_of: Path | None,
+) -> Path:
+    session = onnxruntime.InferenceSession(bundle / MODEL)
+    (probabilities,) = session.run([OUTPUT_NAMES[0]], {INPUT_NAME: pixels})
+    points = choose_operating_points(probabilities, dataset.rows["class_index"].to_numpy())
+    if answers:
+        write_held_out(bundle, gather(dataset.rows, probabilities))
+        write_golden(bundle, (golden_of or bundle) / MODEL, SIZE, 42)
+    manifest = parse_manifest((bundle / MANIFEST).read_bytes())
+    names = sorted(path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file())
+    files = {name: describe_file(bundle / name) for name in names if name != MANIFEST}
+    version = version_of(made, files[MODEL].sha256)
+    data = manifest.data.model_copy(update={"split_sha256": split * 64})
+    truth, predicted = dataset.rows["class_index"].to_numpy(), probabilities.argmax(axis=1)
+    weights = resample_lesions(dataset.rows["lesion_id"].to_numpy(), 200, 42)
+    accuracy = with_interval(lambda of: balanced_accuracies(confusion_matrices(predicted, truth, of)), weights)
+    manifest = manifest.model_copy(
+        update={
+            "files": files,
+            "version": version,
+            "data": data,
+            "operating_points": points,
+            "metrics": {"balanced_accuracy": accuracy},
+        }
+    )
+    (bundle / MANIFEST).write_text(manifest.model_dump_json())
+    target = folder / version
+    shutil.move(bundle, target)
+    shutil.rmtree(folder / "tiny")
+    assert (HELD_OUT in manifest.files) == answers
+    return target
