@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-GROUPS := classify web train jax cloud infra local dev fuzz
+GROUPS := classify web train jax cloud infra local dev fuzz bench
 LOCKED := $(GROUPS:%=requirements/%.txt)
 
 HAM10000_DIR ?= data/ham10000
@@ -19,6 +19,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
 ONCE ?=
 BASE_IMAGE ?=
+BENCH ?=
 
 .PHONY: help setup demo test lint fuzz bench image lock clean
 
@@ -42,8 +43,8 @@ fuzz: $(VENV)/ready-fuzz ## Search for bytes that the picture decoder does not a
 	@mkdir -p .cache/fuzz
 	@$(BIN)/python -W ignore -m tests.fuzz.decoder .cache/fuzz/corpus -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.cache/fuzz/found-
 
-bench: setup ## Measure the function beside the bare ONNX Runtime call, on the newest model
-	@$(BIN)/python -m benchmarks.function
+bench: $(VENV)/ready-bench $(VENV)/emulator ## Measure the function beside what one would use instead (BENCH="--bundle DIR --rounds 12 ...")
+	@$(BIN)/python -W ignore -m benchmarks.serving $(BENCH)
 
 image: $(VENV)/ready-test $(VENV)/emulator ## Build the function's image with buildah, as root, and send it events (BASE_IMAGE=one to pull)
 	@$(BIN)/python -m infra.containers $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")
@@ -80,6 +81,9 @@ $(VENV)/ready-test: $(UV) pyproject.toml $(TEST_GROUPS:%=requirements/%.txt)
 
 $(VENV)/ready-fuzz: $(VENV)/ready-run requirements/fuzz.txt
 	$(call install,fuzz)
+
+$(VENV)/ready-bench: $(VENV)/ready-run requirements/bench.txt
+	$(call install,bench)
 
 $(VENV)/emulator: requirements/emulator.txt $(UV)
 	@echo "==> AWS's Lambda runtime interface emulator"
