@@ -19,7 +19,8 @@ FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
 ONCE ?=
 BASE_IMAGE ?=
-BENCH ?=
+BUNDLE ?=
+ROUNDS ?= 12
 
 .PHONY: help setup demo test lint fuzz bench image lock clean
 
@@ -43,8 +44,9 @@ fuzz: $(VENV)/ready-fuzz ## Search for bytes that the picture decoder does not a
 	@mkdir -p .cache/fuzz
 	@$(BIN)/python -W ignore -m tests.fuzz.decoder .cache/fuzz/corpus -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.cache/fuzz/found-
 
-bench: $(VENV)/ready-bench $(VENV)/emulator ## Measure the function beside what one would use instead (BENCH="--bundle DIR --rounds 12 ...")
-	@$(BIN)/python -W ignore -m benchmarks.serving $(BENCH)
+bench: $(VENV)/ready-bench $(VENV)/emulator ## Measure the function beside what one would use instead (BUNDLE=DIR, ROUNDS=12)
+	@$(BIN)/python -W ignore -m benchmarks.serving $(if $(BUNDLE),--bundle "$(BUNDLE)") --rounds $(ROUNDS)
+	@$(BIN)/python -m benchmarks.serving.budget $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
 image: $(VENV)/ready-test $(VENV)/emulator ## Build the function's image with buildah, as root, and send it events (BASE_IMAGE=one to pull)
 	@$(BIN)/python -m infra.containers $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")
