@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-GROUPS := classify web train jax cloud infra local dev fuzz
+GROUPS := classify web train jax cloud infra local dev fuzz bench
 LOCKED := $(GROUPS:%=requirements/%.txt)
 
 HAM10000_DIR ?= data/ham10000
@@ -20,6 +20,8 @@ FUZZ_SEED ?= 0
 ONCE ?=
 AUDIT ?=
 BASE_IMAGE ?=
+BUNDLE ?=
+ROUNDS ?= 12
 
 .PHONY: help setup setup-infra demo test lint scan fuzz bench image lock clean
 
@@ -56,8 +58,9 @@ fuzz: $(VENV)/ready-fuzz ## Search for bytes that the picture decoder does not a
 	@mkdir -p .cache/fuzz
 	@$(BIN)/python -W ignore -m tests.fuzz.decoder .cache/fuzz/corpus -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.cache/fuzz/found-
 
-bench: setup ## Measure the function beside the bare ONNX Runtime call, on the newest model
-	@$(BIN)/python -m benchmarks.function
+bench: $(VENV)/ready-bench $(VENV)/emulator ## Measure the function beside what one would use instead (BUNDLE=DIR, ROUNDS=12)
+	@$(BIN)/python -W ignore -m benchmarks.serving $(if $(BUNDLE),--bundle "$(BUNDLE)") --rounds $(ROUNDS)
+	@$(BIN)/python -m benchmarks.serving.budget $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
 image: $(VENV)/ready-test $(VENV)/emulator ## Build the function's image with buildah, as root, and send it events (BASE_IMAGE=one to pull)
 	@$(BIN)/python -m infra.containers $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")
@@ -97,6 +100,9 @@ $(VENV)/ready-infra: $(UV) pyproject.toml requirements/infra.txt
 
 $(VENV)/ready-fuzz: $(VENV)/ready-run requirements/fuzz.txt
 	$(call install,fuzz)
+
+$(VENV)/ready-bench: $(VENV)/ready-run requirements/bench.txt
+	$(call install,bench)
 
 # Scanners in a place of their own, since what they need agrees with nothing else.
 $(VENV)/scanners: $(UV) requirements/scan.txt

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from benchmarks.function import MODELS, bare, newest_bundle
+from benchmarks.bundles import MODELS, bare, newest_bundle
 from contract.bundle import INPUT_NAME, MODEL, MODEL_FP32, OUTPUT_NAMES, read_bundle
 from contract.errors import AnalyzerError
 from training.data.cache import decode_files

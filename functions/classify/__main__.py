@@ -7,25 +7,37 @@ is imported: docs/inference.md has the times.
 
 import os
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from functions.classify.handler import Handler
 
 HANDLER = "functions.classify.handler.handler"
 
 
 def main() -> None:
     """Serve events until Lambda stops the container."""
+    start()
+    from awslambdaric import bootstrap
+    from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+
+    bootstrap.run(HANDLER, LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"]))
+
+
+def start() -> "Handler":
+    """Import everything and load the model, both at once."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it asks every installed package for plugins
     from functions.classify.loading import Loading
     from functions.classify.settings import Settings
 
     loading = Loading(Settings.from_env())
     import_module("functions.classify.classifier")  # first, since the thread needs ONNX Runtime next
-    from awslambdaric import bootstrap
-    from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
-
+    import_module("awslambdaric.bootstrap")
     from functions.classify.handler import container_handler
 
-    container_handler().preload(loading)
-    bootstrap.run(HANDLER, LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"]))
+    handler = container_handler()
+    handler.preload(loading)
+    return handler
 
 
 if __name__ == "__main__":

@@ -57,12 +57,20 @@ class Place(Protocol):
 class Emulator:
     """One execution environment: it answers one call at a time, and keeps its model between calls."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], log: Path, *, place: Place | None = None) -> None:
-        """Start it; the function itself starts with the first call, as in Lambda."""
+    def __init__(
+        self,
+        name: str,
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        place: Place | None = None,
+        log_level: str = "error",
+    ) -> None:
+        """Start it; the function itself starts with the first call, as in Lambda. At level info it reports the init."""
         port = free_port()
         command = [
             place.emulator if place else str(emulator_binary()),
-            *("--log-level", "error"),
+            *("--log-level", log_level),
             *("--runtime-interface-emulator-address", f"{HOST}:{port}"),
             *("--runtime-api-address", f"{HOST}:{free_port()}"),
             *(place.function if place else FUNCTION),

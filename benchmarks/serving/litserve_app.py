@@ -1,0 +1,43 @@
+"""A LitServe server around the ONNX file: `python -m benchmarks.serving.litserve_app MODEL PORT SIZE`."""
+
+import base64
+import io
+import sys
+from typing import Any
+
+import litserve
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+from contract.labels import CODES
+from infra.local.processes import HOST
+
+
+class Classify(litserve.LitAPI):  # type: ignore[misc]
+    """https://lightning.ai/docs/litserve: decode, predict, encode."""
+
+    def setup(self, device: str) -> None:  # noqa: ARG002  the name is LitServe's
+        """Open the model in the worker."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.size = int(sys.argv[3])
+        self.session = onnxruntime.InferenceSession(sys.argv[1], options, ["CPUExecutionProvider"])
+
+    def decode_request(self, request: dict[str, str]) -> np.ndarray:
+        """Open the picture."""
+        picture = Image.open(io.BytesIO(base64.b64decode(request["image"]))).convert("RGB")
+        return np.asarray(ImageOps.fit(picture, (self.size, self.size), Image.Resampling.BILINEAR))[np.newaxis]
+
+    def predict(self, pixels: np.ndarray) -> Any:
+        """Run the model."""
+        return self.session.run(["probabilities"], {"pixels": pixels})[0][0]
+
+    def encode_response(self, probabilities: np.ndarray) -> dict[str, float]:
+        """Name the classes."""
+        return {code: float(share) for code, share in zip(CODES, probabilities, strict=True)}
+
+
+if __name__ == "__main__":
+    server = litserve.LitServer(Classify(), accelerator="cpu", workers_per_device=1)
+    server.run(host=HOST, port=int(sys.argv[2]), generate_client_file=False, log_level="error")

@@ -1,0 +1,69 @@
+"""The same over HTTP on this machine: our gateway with the function behind it, and LitServe around the same file."""
+
+import base64
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from benchmarks.serving.worker import Job, Ready
+from infra.local.processes import HOST, Program, free_port
+
+START_TIMEOUT_S = 60.0
+
+
+def gateway(job: Job) -> Ready:
+    """Start what `lesion local up` starts: the gateway, the emulator, the function."""
+    port = free_port()
+    logs = Path(tempfile.mkdtemp())
+    environment = {"MODEL_URI": job.model.resolve().as_uri(), "MODEL_CACHE": str(logs / "models")}
+    command = [sys.executable, "-m", "infra.local.gateway", f"--port={port}", "--limit=1", f"--logs={logs}"]
+    url = f"http://{HOST}:{port}/v1"
+    body = job.picture.read_bytes()
+    return _served(command, environment, logs, f"{url}/health", f"{url}/predictions", body, "image/jpeg")
+
+
+def litserve(job: Job) -> Ready:
+    """Start LitServe as its documentation does: one worker, the picture as base64 in JSON."""
+    port = free_port()
+    logs = Path(tempfile.mkdtemp())
+    command = [sys.executable, "-m", "benchmarks.serving.litserve_app", str(job.model), str(port), str(job.size)]
+    body = json.dumps({"image": base64.b64encode(job.picture.read_bytes()).decode()}).encode()
+    url = f"http://{HOST}:{port}"
+    return _served(command, {}, logs, f"{url}/health", f"{url}/predict", body, "application/json")
+
+
+def _served(
+    command: list[str],
+    environment: dict[str, str],
+    logs: Path,
+    health: str,
+    url: str,
+    body: bytes,
+    content_type: str,
+) -> Ready:
+    """Start a server, wait until it answers, and ask it over one connection."""
+    http = urllib3.PoolManager(retries=False, timeout=START_TIMEOUT_S)
+    began_s = time.time()
+    server = Program("server", command, environment={**os.environ, **environment}, log=logs / "server.log")
+
+    def healthy() -> bool:
+        try:
+            return bool(http.request("GET", health).status == 200)
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    server.wait_until(healthy, START_TIMEOUT_S)
+
+    def ask() -> Any:
+        answer = http.request("POST", url, body=body, headers={"Content-Type": content_type})
+        if answer.status != 200:
+            raise RuntimeError(f"{answer.status}: {answer.data[:300]!r}")
+        return answer.json()
+
+    return Ready(ask, began_s)
