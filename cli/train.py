@@ -72,7 +72,7 @@ def train(
     began = time.perf_counter()
     config = read_config(options)
     quiet_tensorflow()
-    from training.fitting.devices import read_cluster
+    from training.fitting.cluster import read_cluster
     from training.fitting.resuming.stop import RunInterruptedError
     from training.learn import take_part
     from training.train import train as run

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -17,6 +17,14 @@ from training.fitting.phases import Epoch, Phase
 from training.model import Classifier
 
 Say = Callable[[str], None]  # a line for people
+
+# What a program reads from the lines that `Watch.judge` says: name -> regular expression with one group.
+_NUMBER: Final = r"([0-9.e+-]+)"
+EPOCH_METRICS: Final = {
+    "train:loss": rf": loss {_NUMBER}, balanced",
+    "train:balanced_accuracy": rf"balanced accuracy {_NUMBER} in training",
+    "validation:balanced_accuracy": rf"in training, {_NUMBER} in validation",
+}
 
 
 class BalancedAccuracy(keras.metrics.Metric):  # type: ignore[misc]
