@@ -19,7 +19,10 @@ from infra.local.emulator import emulator_binary
 from infra.local.errors import LocalStackError
 from infra.local.processes import HOST, POLL_S, Program, answers, claim_port
 
+STACK = "local"  # its name, for `--stack`
 MODELS_BUCKET = "skin-lesion-models"
+DATA_BUCKET = "skin-lesion-data"
+GROUP = "skin-lesions"  # of model packages
 REGION = "us-east-1"
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 START_TIMEOUT_S = 60.0
@@ -96,16 +99,47 @@ class LocalStack:
         }
 
     def start_aws(self) -> str:
-        """Start AWS's APIs, with an empty models bucket; return their URL."""
+        """Start AWS's APIs, with what a deployed stack would have there, still empty; return their URL."""
+        url = f"http://{HOST}:{self._ports.aws}"
+        command = [sys.executable, "-m", "infra.local.aws", "--port", str(self._ports.aws)]
+        command += ["--jobs", str(self.folder / "jobs")]
+        self._start("aws", "AWS APIs", command, self.aws_environment, url, ready=f"{url}/moto-api/")
+        for bucket in (MODELS_BUCKET, DATA_BUCKET):
+            self._aws("s3").create_bucket(Bucket=bucket)
+        self._aws("sagemaker").create_model_package_group(ModelPackageGroupName=GROUP)
+        self._aws("ssm").put_parameter(
+            Name=f"/skin-lesion-analyzer/{STACK}/deployment", Value=json.dumps(self._deployment()), Type="String"
+        )
+        return url
+
+    def _deployment(self) -> dict[str, Any]:
+        """Tell the command line of this stack what the Pulumi program tells it of another."""
+        return {
+            "region": REGION,
+            "models_bucket": MODELS_BUCKET,
+            "data_bucket": DATA_BUCKET,
+            "api_url": f"http://{HOST}:{self._ports.api}",
+            "page_url": f"http://{HOST}:{self._ports.page}",
+            "function_name": "classify",
+            "alias": "live",
+            "model_package_group": GROUP,
+            "training_role_arn": "arn:aws:iam::123456789012:role/training",
+            "training_kms_key_arn": None,
+            "training_subnets": [],
+            "training_security_groups": [],
+            "codedeploy_application": "classify",
+            "codedeploy_group": "live",
+            "batches_state_machine_arn": None,
+            "tags": {"project": "skin-lesion-analyzer", "stack": STACK},
+        }
+
+    def _aws(self, service: str) -> Any:
+        """Open a client of this stack's own AWS, whatever the environment says."""
         import boto3
 
-        url = f"http://{HOST}:{self._ports.aws}"
-        command = [sys.executable, "-m", "moto.server", "--host", HOST, "--port", str(self._ports.aws)]
-        self._start("aws", "AWS APIs", command, {}, url, ready=f"{url}/moto-api/")
         credentials = {name.lower(): self.aws_environment[name] for name in CREDENTIALS}
-        s3 = boto3.client("s3", endpoint_url=url, region_name=REGION, **credentials)  # type: ignore[call-overload]
-        s3.create_bucket(Bucket=MODELS_BUCKET)
-        return url
+        url = self.aws_environment["AWS_ENDPOINT_URL"]
+        return boto3.client(service, endpoint_url=url, region_name=REGION, **credentials)  # type: ignore[call-overload]
 
     def start_api(self, model_uri: str | None) -> str:
         """Start the function behind its gateway, and wait until it has loaded its model; return the API's URL.
@@ -170,6 +204,7 @@ class LocalStack:
             "pid": os.getpid(),
             "started": psutil.Process().create_time(),
             "urls": self._urls,
+            "environment": self.aws_environment,
             "programs": [
                 {"name": program.name, "pid": program.pid, "started": psutil.Process(program.pid).create_time()}
                 for program in self._programs
