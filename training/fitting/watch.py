@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,18 +13,11 @@ from keras import ops
 from contract.errors import TrainingError
 from contract.labels import CODES
 from training.fitting.batches import OnProgress
-from training.fitting.phases import Epoch, Phase
+from training.fitting.epoch import Epoch
+from training.fitting.phases import Phase
 from training.model import Classifier
 
 Say = Callable[[str], None]  # a line for people
-
-# What a program reads from the lines that `Watch.judge` says: name -> regular expression with one group.
-_NUMBER: Final = r"([0-9.e+-]+)"
-EPOCH_METRICS: Final = {
-    "train:loss": rf": loss {_NUMBER}, balanced",
-    "train:balanced_accuracy": rf"balanced accuracy {_NUMBER} in training",
-    "validation:balanced_accuracy": rf"in training, {_NUMBER} in validation",
-}
 
 
 class BalancedAccuracy(keras.metrics.Metric):  # type: ignore[misc]
@@ -153,11 +146,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         )
         self.epochs.append(done)
         of_phase = sum(epoch.phase == self._now.name for epoch in self.epochs)
-        self._say(
-            f"  {done.phase} {of_phase}/{self._now.epochs}: loss {done.loss:.3f}, balanced accuracy "
-            f"{done.balanced_accuracy:.3f} in training, {done.validation_balanced_accuracy:.3f} in validation "
-            f"({done.seconds:.1f} s)"
-        )
+        self._say(done.line(of_phase, self._now.epochs))
         self._waited += 1
         if done.validation_balanced_accuracy > self._best:
             self._best, self._waited = done.validation_balanced_accuracy, 0

@@ -1,7 +1,7 @@
 """What runs in a training container, under SageMaker or anywhere with the same folders: python -m training.jobs.entry.
 
-Exits 0 when the model is made, 1 with a sentence in the failure file, 143 when SIGTERM ended it: the run is then written
-down in the checkpoints folder, and the next start with that folder goes on with it.
+Exits 0 when the model is made, 1 with a sentence in the failure file, 143 when SIGTERM ended it: the run is then
+written down in the checkpoints folder, and the next start with that folder goes on with it.
 """
 
 import os
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from contract.errors import AnalyzerError, DatasetError, DeploymentError, TrainingError
 from training.jobs.environment import JobEnvironment, failure_file, write_failure
 from training.jobs.settings import JobSettings, parse_hyperparameters
+from training.quiet import quiet_tensorflow
 
 if TYPE_CHECKING:
     from training.train import TrainedModel
@@ -55,6 +56,7 @@ def run(environ: Mapping[str, str]) -> None:
     pictures = gather_pictures(job)
     if len(job.cluster.hosts) > 1:
         os.environ.setdefault("KERAS_BACKEND", "jax")  # docs/decisions/devices.md; read when Keras is loaded
+    quiet_tensorflow()
     from training.learn import take_part
 
     shared: dict[str, Any] = {
@@ -69,9 +71,7 @@ def run(environ: Mapping[str, str]) -> None:
     from training.train import train
 
     say(f"job {job.job}: {settings.config}")
-    trained = train(
-        settings.config, pictures, job.model, **shared, job=job.job, on_progress=Progress().report, say=say
-    )
+    trained = train(settings.config, pictures, job.model, **shared, job=job.job, on_progress=Progress().report, say=say)
     # The run is over and its checkpoint gone. What is left takes less time than is given between SIGTERM and the end.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for line in metric_lines(trained.manifest):

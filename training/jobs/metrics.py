@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from contract.bundle import Manifest
-from training.fitting.watch import EPOCH_METRICS
+from training.fitting.epoch import METRICS
 
 HELD_OUT: Final = (
     "balanced_accuracy",
@@ -18,7 +18,7 @@ HELD_OUT: Final = (
 
 def metric_definitions() -> dict[str, str]:
     """Give every metric's name and the regular expression, of one group, that finds it."""
-    return EPOCH_METRICS | {f"held-out:{name}": rf"^held-out {name} = ([0-9.e+-]+)" for name in HELD_OUT}
+    return METRICS | {f"held-out:{name}": rf"^held-out {name} = ([0-9.e+-]+)" for name in HELD_OUT}
 
 
 def metric_lines(manifest: Manifest) -> Iterator[str]:

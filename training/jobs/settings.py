@@ -45,7 +45,9 @@ def parse_hyperparameters(told: dict[str, str], weights: str | None = None) -> J
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
         if first["type"] == "unexpected_keyword_argument":
-            raise TrainingError(f"There is no hyperparameter {name}: see training/config.py for those there are.") from error
+            raise TrainingError(
+                f"There is no hyperparameter {name}: see training/config.py for those there are."
+            ) from error
         reason = first["msg"].removeprefix("Value error, ")
         where = f"The hyperparameter {name} cannot be {rest.get(name)!r}" if name else "The hyperparameters are refused"
         raise TrainingError(f"{where}: {reason}.") from error

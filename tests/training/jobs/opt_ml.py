@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[3]
 SMALLEST = {
     "size": "32",
     "weights": "none",
-    "head_epochs": "1",
-    "fine_tune_epochs": "1",
+    "head_epochs": "2",
+    "fine_tune_epochs": "0",
     "batch_size": "8",
     "augment": "false",
 }
