@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-GROUPS := classify web train jax cloud infra local dev fuzz bench
+GROUPS := classify web train jax jax-cuda cloud infra local dev fuzz bench
 LOCKED := $(GROUPS:%=requirements/%.txt)
 
 HAM10000_DIR ?= data/ham10000

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from cli.console import print_json, progress_bars
-from cli.train import quiet_tensorflow, read_config, train
+from cli.train import read_config, train
 from training.config import TrainingConfig
+from training.quiet import quiet_tensorflow
 
 # Whatever `lesion train` lets one choose about a run.
 _OF_A_RUN = {"folder", "cache", "as_json", *(field.name for field in fields(TrainingConfig))}

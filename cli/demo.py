@@ -14,8 +14,8 @@ import click
 from cli.console import progress_bars
 from cli.local import FOLDER, MODELS, start_parts
 from cli.predict import ask_api, describe
-from cli.train import quiet_tensorflow
 from contract.errors import AnalyzerError
+from training.quiet import quiet_tensorflow
 
 SYNTHETIC = FOLDER / "synthetic"
 CACHE = Path(".cache")

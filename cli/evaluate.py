@@ -7,7 +7,7 @@ import click
 from cli.console import print_json, progress_bars
 from cli.data import json_option
 from cli.local import MODELS, newest_bundle
-from cli.train import quiet_tensorflow
+from training.quiet import quiet_tensorflow
 
 bundle_option = click.option(
     "--bundle", type=click.Path(file_okay=False, path_type=Path), help=f"The model  [default: the newest in {MODELS}]"

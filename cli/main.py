@@ -12,10 +12,13 @@ from cli.cross_validate import cross_validate
 from cli.data import data
 from cli.demo import demo
 from cli.evaluate import card, evaluate
+from cli.jobs import jobs
 from cli.local import local
 from cli.models import models
 from cli.predict import predict
+from cli.retrain import retrain
 from cli.train import train
+from cli.upload import upload
 from contract.errors import AnalyzerError
 from infra.local.errors import LocalStackError
 
@@ -30,11 +33,14 @@ def cli(debug: bool) -> None:
     del debug  # main() looks for it, since an error may come before click has parsed anything
 
 
+data.add_command(upload)
 cli.add_command(data)
 cli.add_command(train)
 cli.add_command(cross_validate)
 cli.add_command(evaluate)
 cli.add_command(card)
+cli.add_command(retrain)
+cli.add_command(jobs)
 cli.add_command(models)
 cli.add_command(predict)
 cli.add_command(batch)

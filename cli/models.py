@@ -261,7 +261,7 @@ def _labelled(folder: Path | None, metadata: Path | None, cache: Path, on_progre
         if metadata is not None:
             raise click.UsageError("--metadata belongs to --data.")
         return None
-    from cli.train import quiet_tensorflow
+    from training.quiet import quiet_tensorflow
     from training.registry.compare import Labelled
 
     quiet_tensorflow()

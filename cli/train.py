@@ -9,6 +9,7 @@ import click
 
 from cli.console import print_json, progress_bars
 from cli.data import folder_argument, json_option
+from training.quiet import quiet_tensorflow
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -74,7 +75,7 @@ def train(
     began = time.perf_counter()
     config = read_config(options)
     quiet_tensorflow()
-    from training.fitting.devices import read_cluster
+    from training.fitting.cluster import read_cluster
     from training.fitting.resuming.stop import RunInterruptedError
     from training.learn import take_part
     from training.train import train as run
@@ -129,22 +130,6 @@ def read_config(options: dict[str, Any]) -> "TrainingConfig":
         return TrainingConfig(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         raise click.UsageError(_explain(error)) from error
-
-
-def quiet_tensorflow() -> None:
-    """Load Keras and its backend without the lines about itself that TensorFlow writes to standard error.
-
-    Some are written before its log level can be set, by C++, so the file descriptor looks away while it loads.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    terminal = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        import keras  # noqa: F401
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
 
 
 def _explain(error: "ValidationError") -> str:

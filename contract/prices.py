@@ -21,9 +21,10 @@ class Prices(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     as_of: str  # year and month
-    region: str  # that they hold for; elsewhere most are up to half as much again
+    region: str  # that they hold for
     source: str
     hours_per_month: float  # as AWS reckons
+    elsewhere_times: float  # what to take prices in other regions for: an assumption, on the dear side
     spot_share: SpotShare
     usd: dict[str, float]  # each name ends in what it is paid by
     training_usd_per_hour: dict[str, float]  # SageMaker's training instances

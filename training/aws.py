@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import boto3
+from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -100,7 +101,7 @@ def told(doing: str) -> Iterator[None]:
         ) from error
     except ClientError as error:
         raise DeploymentError(f"{_failed(doing)}: {refusal(error)}") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, S3UploadFailedError) as error:
         raise DeploymentError(f"{_failed(doing)}: {str(error).rstrip('.')}.") from error
 
 

@@ -15,7 +15,8 @@ from training.data.cache import open_cache
 from training.data.ham10000 import Dataset, read_dataset
 from training.data.split import Split, sample_lesions, split_by_lesion
 from training.fitting.batches import OnProgress, Pictures
-from training.fitting.devices import Cluster, join
+from training.fitting.cluster import Cluster
+from training.fitting.devices import join
 from training.fitting.features import remove_features
 from training.fitting.loop import Fitted, fit, predict_logits
 from training.fitting.precision import choose_precision

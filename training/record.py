@@ -1,14 +1,12 @@
-"""What is written down about a run: the source, the packages and the devices that it came from."""
+"""What is written down about a run: the packages and the devices that it came from."""
 
 import importlib
 import os
 import platform
 import resource
-import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version as version_of_package
-from pathlib import Path
 from typing import Final
 
 import keras
@@ -17,16 +15,6 @@ from contract.bundle import PhaseSpeed
 from training.fitting.speed import Speed
 
 RECORDED_VERSIONS: Final = ("keras", "numpy", "onnx", "onnxruntime", "pillow", "tf2onnx")
-
-
-def find_commit() -> str | None:
-    """Name the commit of this source, or nothing where it lies outside a repository or git is not installed."""
-    source = Path(__file__).resolve().parents[1]
-    try:
-        asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=source, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return asked.stdout.strip()
 
 
 def find_versions() -> dict[str, str]:

@@ -14,6 +14,7 @@ from training.artifact.export import check_parity, export
 from training.artifact.golden import write_golden
 from training.artifact.held_out import gather, write_held_out
 from training.artifact.quantize import Gate, judge, quantize
+from training.commit import find_commit
 from training.config import TrainingConfig
 from training.evaluation.calibrate import (
     calibrate,
@@ -25,12 +26,12 @@ from training.evaluation.calibrate import (
 from training.evaluation.examine import examine
 from training.evaluation.report.write import Subject, write_report
 from training.fitting.batches import OnProgress, Pictures
-from training.fitting.devices import ALONE, Cluster
+from training.fitting.cluster import ALONE, Cluster
 from training.fitting.features import remove_features
 from training.fitting.resuming.stop import watch_signals
 from training.fitting.watch import Say
 from training.learn import Keeping, learn, read_data, timed
-from training.record import describe_speeds, find_commit, find_versions, name_device, peak_memory_mb
+from training.record import describe_speeds, find_versions, name_device, peak_memory_mb
 
 
 @dataclass(frozen=True, eq=False)

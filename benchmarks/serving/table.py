@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from benchmarks.serving.contenders import Kind
-from benchmarks.serving.price import PRICE, usd_per_million
+from benchmarks.serving.price import usd_per_million
 from benchmarks.serving.run import Row
+from contract.prices import read_prices
 
 HEAD = f"{'':34}{'median ms':>10}{'cold start s':>14}{'peak MB':>9}{'USD per million':>17}"
 
@@ -30,7 +31,7 @@ def lines(rows: Sequence[Row]) -> list[str]:
         written.append(f"{kind}:")
         written += [_line(row) for row in rows if row.contender.kind == kind]
     written += ["", *(f"{name:44}{value:8.2f}   {goal or ''}".rstrip() for name, value, goal in ratios(rows))]
-    return [*written, "", f"Price: {PRICE['what']}, as of {PRICE['as_of']}; memory for 1 vCPU a thread, or the peak."]
+    return [*written, "", _prices()]
 
 
 def ratios(rows: Sequence[Row]) -> list[tuple[str, float, str | None]]:
@@ -69,3 +70,8 @@ def _line(row: Row) -> str:
     usd = price(row)
     cost = "" if usd is None else f"{usd:17.2f}"
     return f"  {row.contender.name:32}{row.median_ms:10.1f}{row.cold_s:14.2f}{row.peak_mb:9.0f}{cost}"
+
+
+def _prices() -> str:
+    prices = read_prices()
+    return f"Price: Lambda in {prices.region} as of {prices.as_of}; memory for 1 vCPU a thread, or the peak."

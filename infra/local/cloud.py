@@ -65,8 +65,13 @@ def tell(aws: "boto3.Session", aws_url: str, api_url: str, page_url: str) -> Non
         "alias": ALIAS,
         "model_package_group": MODEL_GROUP,
         "training_role_arn": "arn:aws:iam::123456789012:role/training",
+        "training_kms_key_arn": None,
+        "training_subnets": [],
+        "training_security_groups": [],
         "codedeploy_application": APPLICATION,
         "codedeploy_group": DEPLOYMENT_GROUP,
+        "batches_state_machine_arn": None,
+        "tags": {"project": "skin-lesion-analyzer", "stack": STACK},
     }
     aws.client("ssm", endpoint_url=aws_url).put_parameter(
         Name=f"/skin-lesion-analyzer/{STACK}/deployment", Value=json.dumps(told), Type="String", Overwrite=True

@@ -115,8 +115,9 @@ class LocalStack:
     def start_aws(self) -> str:
         """Start AWS's APIs, with empty buckets and what the stack tells of itself; return their URL."""
         url = f"http://{HOST}:{self._ports.aws}"
-        command = [sys.executable, "-m", "moto.server", "--host", HOST, "--port", str(self._ports.aws)]
-        self._start("aws", "AWS APIs", command, {}, url, ready=f"{url}/moto-api/")
+        command = [sys.executable, "-m", "infra.local.aws", "--port", str(self._ports.aws)]
+        command += ["--jobs", str(self.folder / "jobs")]
+        self._start("aws", "AWS APIs", command, self.aws_environment, url, ready=f"{url}/moto-api/")
         cloud.create_stores(self._session(), url)
         cloud.tell(self._session(), url, f"http://{HOST}:{self._ports.api}", f"http://{HOST}:{self._ports.page}")
         return url

@@ -9,10 +9,11 @@ import pytest
 from benchmarks.serving import run, table
 from benchmarks.serving.contenders import BY_NAME, CONTENDERS, Contender
 from benchmarks.serving.pictures import choose_picture, painted_picture
-from benchmarks.serving.price import PRICE, usd_per_million
+from benchmarks.serving.price import usd_per_million
 from benchmarks.serving.run import Inputs, Row, measure
 from contract.bundle import MODEL
 from contract.image import decode_image
+from contract.prices import read_prices
 from tests.tiny_bundle import write_tiny_bundle
 
 SIZE = 64
@@ -67,9 +68,10 @@ def test_a_peer_that_breaks_is_a_sentence_too(inputs: Inputs, tmp_path: Path) ->
 
 
 def test_a_million_predictions_are_billed_in_whole_milliseconds_and_in_the_memory_that_is_needed() -> None:
-    per_request = PRICE["usd_per_million_requests"]
+    usd = read_prices().usd
+    per_request = 1e6 * usd["lambda_request"]
     small = usd_per_million(24.2, threads=1, peak_mb=150)
-    assert math.isclose(small, 1e6 * 0.025 * 1769 / 1024 * PRICE["usd_per_gb_second"] + per_request)
+    assert math.isclose(small, 1e6 * 0.025 * 1769 / 1024 * usd["lambda_gb_s"] + per_request)
     assert usd_per_million(24.9, threads=1, peak_mb=1700) == small
     assert usd_per_million(24.2, threads=1, peak_mb=2 * 1769) > 1.9 * (small - per_request)
 

@@ -20,7 +20,18 @@ def lesion(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedPr
 def test_help_lists_the_commands_and_loads_none_of_what_they_need(tmp_path: Path) -> None:
     helped = lesion("--help", cwd=tmp_path)
     assert helped.returncode == 0
-    for command in ("data", "train", "cross-validate", "evaluate", "card", "predict", "local", "demo"):
+    for command in (
+        "data",
+        "train",
+        "cross-validate",
+        "evaluate",
+        "card",
+        "retrain",
+        "jobs",
+        "predict",
+        "local",
+        "demo",
+    ):
         assert f"\n  {command} " in helped.stdout
     loads = (
         "import sys, cli.main; sys.exit(bool({'tensorflow', 'keras', 'pandas', 'boto3', 'numpy'} & set(sys.modules)))"
@@ -44,6 +55,11 @@ def test_help_lists_the_commands_and_loads_none_of_what_they_need(tmp_path: Path
         (["data", "split", "nowhere"], 1, "nowhere"),
         (["local", "status"], 1, ""),
         (["models", "list"], 1, "The local stack is down: start it with `lesion local up`"),
+        (["retrain", "--plan"], 1, "The local stack is down: start it with `lesion local up`"),
+        (["retrain", "--size", "8"], 2, "--size: "),
+        (["retrain", "--no-checkpoints"], 1, "Spot instances are taken away at any moment"),
+        (["retrain", "--tag", "novalue"], 2, "'novalue' is no NAME=VALUE"),
+        (["jobs", "list"], 1, "The local stack is down"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_no_traceback(

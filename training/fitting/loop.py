@@ -11,9 +11,10 @@ from training.config import TrainFrom, TrainingConfig
 from training.fitting.augment import Mix, build_augmentation
 from training.fitting.batches import PREDICT_BATCH, Batches, Examples, OnProgress, Pictures, draw_epoch
 from training.fitting.devices import ONE_PROCESSOR, Devices
+from training.fitting.epoch import Epoch
 from training.fitting.features import features_folder, frozen_features, predict
 from training.fitting.imbalance import build_loss, loss_weights
-from training.fitting.phases import Epoch, Phase, plan_phases
+from training.fitting.phases import Phase, plan_phases
 from training.fitting.precision import scale_loss
 from training.fitting.resuming.keeper import Keeper, Position
 from training.fitting.resuming.stop import StopRequest

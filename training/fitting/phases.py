@@ -1,4 +1,4 @@
-"""What learns when, and what each pass over the pictures came to."""
+"""What learns when."""
 
 from dataclasses import dataclass
 
@@ -15,18 +15,6 @@ class Phase:
     train_from: TrainFrom
     epochs: int
     learning_rate: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """What one pass over the training pictures came to."""
-
-    phase: str
-    loss: float  # weighted, as trained on
-    balanced_accuracy: float  # on the training pictures as they were shown
-    validation_loss: float
-    validation_balanced_accuracy: float
-    seconds: float
 
 
 def plan_phases(config: TrainingConfig, loaded: LoadedWeights) -> list[Phase]:

@@ -13,7 +13,8 @@ from keras import ops
 from contract.errors import TrainingError
 from contract.labels import CODES
 from training.fitting.batches import OnProgress
-from training.fitting.phases import Epoch, Phase
+from training.fitting.epoch import Epoch
+from training.fitting.phases import Phase
 from training.model import Classifier
 
 Say = Callable[[str], None]  # a line for people
@@ -145,11 +146,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         )
         self.epochs.append(done)
         of_phase = sum(epoch.phase == self._now.name for epoch in self.epochs)
-        self._say(
-            f"  {done.phase} {of_phase}/{self._now.epochs}: loss {done.loss:.3f}, balanced accuracy "
-            f"{done.balanced_accuracy:.3f} in training, {done.validation_balanced_accuracy:.3f} in validation "
-            f"({done.seconds:.1f} s)"
-        )
+        self._say(done.line(of_phase, self._now.epochs))
         self._waited += 1
         if done.validation_balanced_accuracy > self._best:
             self._best, self._waited = done.validation_balanced_accuracy, 0

@@ -12,7 +12,8 @@ def main(port: int, index: int) -> None:
     import keras
 
     from contract.errors import TrainingError
-    from training.fitting.devices import Cluster, join
+    from training.fitting.cluster import Cluster
+    from training.fitting.devices import join
     from training.fitting.resuming.stop import RunInterruptedError, watch_signals
 
     cluster = Cluster(hosts=("127.0.0.1", "127.0.0.2"), index=index, port=port)

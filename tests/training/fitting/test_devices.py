@@ -9,7 +9,8 @@ import pytest
 
 from contract.errors import TrainingError
 from training.fitting.batches import Batches, Examples
-from training.fitting.devices import ALONE, ONE_PROCESSOR, Cluster, Devices, join, read_cluster
+from training.fitting.cluster import ALONE, Cluster, read_cluster
+from training.fitting.devices import ONE_PROCESSOR, Devices, join
 from training.fitting.watch import BalancedAccuracy
 
 HOSTS = ("algo-1", "algo-2", "algo-3")

@@ -11,8 +11,9 @@ from contract.errors import TrainingError
 from tests.training.fitting.small_network import SIZE, build_small_network
 from training.config import TrainFrom, TrainingConfig
 from training.fitting.batches import Pictures
+from training.fitting.epoch import Epoch
 from training.fitting.loop import fit, predict_logits
-from training.fitting.phases import Epoch, plan_phases
+from training.fitting.phases import plan_phases
 from training.fitting.watch import BalancedAccuracy
 from training.model import STAGES, Classifier
 from training.weights import LoadedWeights

@@ -11,7 +11,7 @@ from contract.bundle import Group
 from contract.labels import CODES
 from training.evaluation.curves import Curve
 from training.evaluation.report.words import SLICE_NAMES
-from training.fitting.phases import Epoch
+from training.fitting.epoch import Epoch
 from training.reporting.parts import draw_cells, name_rows
 from training.reporting.style import CLASS_COLOURS, FAINT, GROUP_COLOURS, INK, RULE, styled
 

@@ -18,7 +18,7 @@ from training.evaluation.measure import SMALLEST_SLICE, Evaluation
 from training.evaluation.report import charts
 from training.evaluation.report.mistakes import Mistake, contact_sheet
 from training.evaluation.report.words import EXPLAINED, SLICE_NAMES, attribution_of, readable
-from training.fitting.phases import Epoch
+from training.fitting.epoch import Epoch
 from training.reporting.page import Drawn, as_data_url, write_page
 from training.reporting.style import CLASS_COLOURS
 
