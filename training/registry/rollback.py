@@ -52,7 +52,10 @@ def roll_back(deployment: Deployment, *, by: str, why: str) -> Rollback:
         _wait_until_stopped(deployment, shift.id)
         if read_alias(deployment).version != back:  # it was just done, and had shifted everything
             point_alias(deployment, back)
-    _record(deployment, versions[left], versions[back], by, why)
+    try:
+        _record(deployment, versions[left], versions[back], by, why)
+    except DeploymentError as error:
+        raise DeploymentError(f"Version {back} serves again, but that could not be written down: {error}") from error
     return Rollback(left=versions[left], serves=versions[back], stopped=shift.id if shift else None)
 
 

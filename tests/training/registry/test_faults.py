@@ -14,6 +14,7 @@ from contract.errors import DeploymentError
 from tests.local_cloud import LocalAws, LocalCloud, When, local_cloud, put_model
 from training.registry.packages import find_package
 from training.registry.promote import Request, promote
+from training.registry.rollback import roll_back
 
 ANN = "arn:aws:iam::123456789012:user/ann"
 CANARY_S = 0.3
@@ -77,6 +78,16 @@ def test_a_promotion_that_loses_aws_at_any_step_serves_and_can_be_finished(
     answered = "the old, and the new in its canary" if started else "the old model"
     again = "follows the canary or finds it done" if started else "finishes it"
     assert documented()[STEPS[call], when] == (answered, again)
+
+
+def test_a_rollback_that_cannot_be_written_down_is_done_all_the_same(
+    cloud: LocalCloud, models: dict[str, Path], tmp_path: Path
+) -> None:
+    promote(Request(version=models["good"].name, by=ANN), cloud.deployment, cache=tmp_path / "cache")
+    cloud.faults.answer("UpdateModelPackage", 403, "AccessDeniedException", "not you")
+    with pytest.raises(DeploymentError, match=r"Version 1 serves again, but .* not be written down: .*AWS denies it"):
+        roll_back(cloud.deployment, by=ANN, why="a trial")
+    assert cloud.serving() == {models["fair"].name}
 
 
 def test_the_table_shows_every_fault_and_no_other() -> None:
