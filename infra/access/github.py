@@ -44,6 +44,7 @@ class Github(pulumi.ComponentResource):
         deploy = {
             **preview,
             "makes": deploying.statements(args.stack, args.account, args.region),
+            "makes-unnamed": deploying.unnamed_statements(args.stack, args.account, args.region),
             "trusts": deploying.role_statements(args.stack, args.account, args.boundary_arn),
             "keeps": deploying.state_statements(args.state_bucket, args.key_arn),
         }
