@@ -19,7 +19,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
 ONCE ?=
 
-.PHONY: help setup demo test lint fuzz bench lock clean
+.PHONY: help setup demo test lint fuzz bench audit lock clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,20 @@ fuzz: $(VENV)/ready-fuzz ## Search for bytes that the picture decoder does not a
 
 bench: setup ## Measure the function beside the bare ONNX Runtime call, on the newest model
 	@$(BIN)/python -m benchmarks.function
+
+# PLANNER: a script that plans a Pulumi program by Terraform's AWS provider; without one, that part is left out.
+PLANNER ?=
+EXAMPLES := --config classifyImage=123456789012.dkr.ecr.us-east-1.amazonaws.com/lesion-classify:1 \
+	--config pageImage=123456789012.dkr.ecr.us-east-1.amazonaws.com/lesion-page:1 --config githubRepository=owner/name
+
+audit: $(VENV)/ready-test $(VENV)/checkov ## Check the Dockerfiles, and both example stacks where a planner is at hand
+	@$(VENV)/checkov/bin/checkov --directory . --framework dockerfile --config-file .checkov.yaml --skip-path '^\.venv'
+	@for stack in $(if $(and $(PLANNER),$(shell command -v terraform)),dev prod); do \
+		work=.cache/audit/$$stack; rm -rf $$work; mkdir -p $$work; \
+		$(BIN)/python $(PLANNER) . --stack $$stack $(EXAMPLES) --python $(BIN)/python --moto $(BIN)/moto_server --work $$work; \
+		(cd $$work && TF_CLI_CONFIG_FILE=$$PWD/cli.rc terraform show -json tfplan > plan.json); \
+		$(VENV)/checkov/bin/checkov --file $$work/plan.json --framework terraform_plan --config-file .checkov.yaml; \
+	done
 
 clean: ## Remove what was made here: packages, caches, models, state
 	@if [ -x $(BIN)/lesion ]; then $(BIN)/lesion local down || true; fi
@@ -82,10 +96,18 @@ $(VENV)/emulator: requirements/emulator.txt $(UV)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --target $@.new -r $<
 	@mv $@.new $@ && touch $@
 
+$(VENV)/checkov: requirements/checkov.txt $(UV)
+	@echo "==> checkov, in an environment of its own"
+	@rm -rf $@
+	$(UV) venv --quiet --python $(BIN)/python $@
+	$(UV) pip install --quiet --python $@/bin/python --require-hashes -r $<
+	@touch $@
+
 lock: $(UV) ## Resolve every package anew and write requirements/
 	@set -- --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command "make lock"; \
 	all=$$(mktemp); trap 'rm -f $$all' EXIT; \
 	printf 'uv\nsetuptools>=80\n' | $(UV) pip compile - "$$@" --upgrade --no-annotate --output-file requirements/bootstrap.txt; \
+	printf 'checkov\n' | $(UV) pip compile - "$$@" --upgrade --no-annotate --output-file requirements/checkov.txt; \
 	printf 'aws-sam-cli\n' | $(UV) pip compile - "$$@" --upgrade --no-annotate --no-deps --output-file requirements/emulator.txt; \
 	$(UV) pip compile pyproject.toml $(GROUPS:%=--group %) "$$@" --upgrade --output-file $$all; \
 	for group in $(GROUPS); do \

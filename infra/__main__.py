@@ -233,7 +233,7 @@ class Program:
                 group=self.name,
                 group_arn=self.training.group.arn,
                 training_role_arn=self.training.role.arn,
-                models_bucket=self.storage.models.bucket,
+                data_bucket=self.storage.data.bucket,
                 tags=self.tags,
                 schedule=self.config.retrain_schedule,
                 drift_alarm_arn=drift_alarm_arn if self.config.retrain_on_drift else None,

@@ -39,7 +39,7 @@ NEW_JOB: Final = """{%
     $sift($old, function($v, $k) { $k in REPEATED }),
     {'TrainingJobName': $name, 'Tags': TAGS},
     $exists($old.CheckpointConfig)
-      ? {'CheckpointConfig': {'S3Uri': 's3://BUCKET/checkpoints/' & $name & '/'}}
+      ? {'CheckpointConfig': {'S3Uri': 's3://BUCKET/jobs/' & $name & '/checkpoints/'}}
       : {}
   ])
 )
@@ -56,7 +56,7 @@ class TrainingAgainArgs:
     group: str  # of model packages
     group_arn: pulumi.Input[str]
     training_role_arn: pulumi.Input[str]
-    models_bucket: pulumi.Input[str]
+    data_bucket: pulumi.Input[str]
     tags: dict[str, str]
     schedule: str | None
     drift_alarm_arn: pulumi.Input[str] | None
@@ -79,7 +79,7 @@ class TrainingAgain(pulumi.ComponentResource):
         machine = aws.sfn.StateMachine(
             name,
             role_arn=role.arn,
-            definition=pulumi.Output.all(args.group_arn, args.models_bucket).apply(
+            definition=pulumi.Output.all(args.group_arn, args.data_bucket).apply(
                 lambda known: json.dumps(definition(known[0], known[1], args.tags))
             ),
             tracing_configuration={"enabled": True},
@@ -129,12 +129,12 @@ class TrainingAgain(pulumi.ComponentResource):
         )
 
 
-def definition(group_arn: str, models_bucket: str, tags: dict[str, str]) -> dict[str, Any]:
+def definition(group_arn: str, data_bucket: str, tags: dict[str, str]) -> dict[str, Any]:
     """Write the state machine: newest package, its job, a new job like it."""
     new_job = (
         NEW_JOB.replace("REPEATED", json.dumps(REPEATED))
         .replace("TAGS", json.dumps([{"Key": key, "Value": value} for key, value in tags.items()]))
-        .replace("BUCKET", models_bucket)
+        .replace("BUCKET", data_bucket)
     )
     newest = {"ModelPackageGroupName": group_arn, "SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 1}
     none_yet = "No model is registered yet: train the first with `lesion retrain`."

@@ -68,7 +68,7 @@ class Training(pulumi.ComponentResource):
                 opts=inside,
             )
         self.role = iam.role(
-            name,
+            f"{name}-training",
             description="What a training job may do",
             trusted=iam.trust("sagemaker.amazonaws.com", args.account),
             statements=role_statements(args, name),
@@ -137,7 +137,7 @@ def role_statements(args: TrainingArgs, group: str) -> Sequence[iam.Statement]:
     concat = pulumi.Output.concat
     logs = f"arn:aws:logs:{args.region}:{args.account}:log-group:{LOG_GROUP}"
     at = f"arn:aws:sagemaker:{args.region}:{args.account}"
-    written = [concat(args.models_bucket_arn, f"/{prefix}/*") for prefix in ("models", "checkpoints", "jobs")]
+    jobs = concat(args.data_bucket_arn, "/jobs/*")  # source, checkpoints and output of each
     statements = [
         iam.allow(
             "ListBoth", ["s3:ListBucket", "s3:GetBucketLocation"], [args.data_bucket_arn, args.models_bucket_arn]
@@ -148,8 +148,12 @@ def role_statements(args: TrainingArgs, group: str) -> Sequence[iam.Statement]:
             ["s3:GetObject"],
             [concat(args.data_bucket_arn, f"/{kind}/*") for kind in ("pictures", "answers")],
         ),
-        iam.allow("WriteModels", ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], written),
-        iam.allow("ReplaceCheckpoints", ["s3:DeleteObject"], [concat(args.models_bucket_arn, "/checkpoints/*")]),
+        iam.allow("KeepWhatJobsWrite", ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], [jobs]),
+        iam.allow(
+            "PublishModels",
+            ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+            [concat(args.models_bucket_arn, "/models/*")],
+        ),
         iam.allow(
             "UseTheKey", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [args.key_arn]
         ),

@@ -169,7 +169,7 @@ def run(stack: str, config: Mapping[str, str]) -> Program:
         await run_in_stack(lambda: runpy.run_path(str(ROOT / "infra" / "__main__.py"), run_name="__main__"))
 
     try:
-        loop.run_until_complete(asyncio.wait_for(inside(), 60))
+        loop.run_until_complete(asyncio.wait_for(inside(), 300))
     except Exception as error:  # what the program refused is for the test to read
         program.error = error
     finally:

@@ -57,7 +57,7 @@ def test_the_command_line_finds_everything_in_what_the_stack_tells(stack: str, r
     assert deployment.page_url == program.outputs["pageUrl"]
     assert deployment.function_name == f"lesion-{stack}-classify-0a1b2c3"
     assert deployment.model_package_group == f"lesion-{stack}"
-    assert deployment.training_role_arn == f"arn:aws:iam:lesion-{stack}"
+    assert deployment.training_role_arn == f"arn:aws:iam:lesion-{stack}-training"
     assert deployment.training_kms_key_arn == f"arn:aws:kms:lesion-{stack}"
     assert deployment.batches_state_machine_arn == f"arn:aws:sfn:lesion-{stack}-batches"
     assert deployment.tags["Stack"] == stack

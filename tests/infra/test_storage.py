@@ -37,7 +37,7 @@ def test_requests_without_tls_are_denied(kind: str, dev: Program) -> None:
     assert first == {
         "Sid": "TlsAlone",
         "Effect": "Deny",
-        "Principal": "*",
+        "Principal": {"AWS": "*"},
         "Action": "s3:*",
         "Resource": [arn, f"{arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
@@ -77,8 +77,8 @@ def test_peoples_pictures_and_old_logs_go_after_a_time_and_models_stay() -> None
         assert all(rule["status"] == "Enabled" for rule in rules)
         assert rules[-1]["noncurrentVersionExpiration"] == {"noncurrentDays": 90}
     assert expiring == {
-        "data": {"pictures/": 9, "answers/": 9},
-        "models": {"checkpoints/": 30},
+        "data": {"pictures/": 9, "answers/": 9, "jobs/": 365},
+        "models": {},
         "access-logs": {"": 60},
     }
 

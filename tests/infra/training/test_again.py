@@ -15,16 +15,16 @@ OLD_JOB = {
     "TrainingJobName": "lesion-20260101",
     "TrainingJobArn": "arn:old",
     "TrainingJobStatus": "Completed",
-    "ModelArtifacts": {"S3ModelArtifacts": "s3://models/jobs/old/model.tar.gz"},
+    "ModelArtifacts": {"S3ModelArtifacts": "s3://data/jobs/old/model.tar.gz"},
     "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
     "RoleArn": "arn:aws:iam::123456789012:role/training",
     "HyperParameters": {"epochs": "10"},
     "InputDataConfig": [{"ChannelName": "images"}],
-    "OutputDataConfig": {"S3OutputPath": "s3://models/jobs/"},
+    "OutputDataConfig": {"S3OutputPath": "s3://data/jobs/"},
     "ResourceConfig": {"InstanceType": "ml.g5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 50},
     "StoppingCondition": {"MaxRuntimeInSeconds": 7200, "MaxWaitTimeInSeconds": 14_400},
     "EnableManagedSpotTraining": True,
-    "CheckpointConfig": {"S3Uri": "s3://models/checkpoints/lesion-20260101/"},
+    "CheckpointConfig": {"S3Uri": "s3://data/jobs/lesion-20260101/checkpoints/"},
     "BillableTimeInSeconds": 3000,
 }
 NOT_TAKEN_OVER = {"TrainingJobArn", "TrainingJobStatus", "ModelArtifacts", "BillableTimeInSeconds"}
@@ -43,7 +43,7 @@ def evaluated(expression: Any, state_input: dict[str, Any]) -> Any:
 
 
 def states() -> dict[str, Any]:
-    return dict(definition(GROUP, "models", {"Stack": "dev", "Project": "lesions"})["States"])
+    return dict(definition(GROUP, "data", {"Stack": "dev", "Project": "lesions"})["States"])
 
 
 def test_the_new_job_is_the_old_one_with_a_name_and_checkpoints_of_its_own() -> None:
@@ -51,7 +51,7 @@ def test_the_new_job_is_the_old_one_with_a_name_and_checkpoints_of_its_own() -> 
     name = job["TrainingJobName"]
     assert re.fullmatch(r"again-\d{8}T\d{6}-[0-9a-f]{8}", name)
     assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", name)  # SageMaker's own rule
-    assert job["CheckpointConfig"] == {"S3Uri": f"s3://models/checkpoints/{name}/"}
+    assert job["CheckpointConfig"] == {"S3Uri": f"s3://data/jobs/{name}/checkpoints/"}
     assert job["Tags"] == [{"Key": "Stack", "Value": "dev"}, {"Key": "Project", "Value": "lesions"}]
     own = {"TrainingJobName", "CheckpointConfig"}
     assert {k: v for k, v in job.items() if k not in own | {"Tags"}} == {

@@ -7,7 +7,7 @@ from tests.infra.stacks import Program
 
 def test_failed_jobs_of_this_stack_alone_are_told_with_their_reason(dev: Program) -> None:
     rule = dev.one("cloudwatch/eventRule:EventRule", "lesion-dev-failed").json("eventPattern")
-    assert rule["detail"] == {"TrainingJobStatus": ["Failed"], "RoleArn": ["arn:aws:iam:lesion-dev"]}
+    assert rule["detail"] == {"TrainingJobStatus": ["Failed"], "RoleArn": ["arn:aws:iam:lesion-dev-training"]}
     target = dev.one("cloudwatch/eventTarget:EventTarget", "lesion-dev-failed").inputs
     assert target["arn"] == "arn:aws:sns:lesion-dev-alarms"
     template = json.loads(target["inputTransformer"]["inputTemplate"])
