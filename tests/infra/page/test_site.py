@@ -182,6 +182,9 @@ def test_the_firewall_is_there_when_asked_for_and_lets_pictures_through(dev: Pro
     assert {o["name"] for o in overrides} == set(firewall.COUNTED)
     assert all(o["actionToUse"] == {"count": {}} for o in overrides)
     assert prod.one("cloudfront/distribution:Distribution").inputs["webAclId"].startswith("arn:aws:wafv2:")
+    groups = prod.of("cloudwatch/logGroup:LogGroup")
+    (logs,) = [r for r in groups if str(r.inputs.get("namePrefix")).startswith("aws-waf-logs-")]
+    assert logs.inputs["kmsKeyId"] == "arn:aws:kms:lesion-prod"
     logged = prod.one("wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration").inputs
     assert {field["singleHeader"]["name"] for field in logged["redactedFields"]} == {"cookie", "authorization"}
 
