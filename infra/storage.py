@@ -97,7 +97,7 @@ class Storage(pulumi.ComponentResource):
             name, bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=beside
         )
         aws.s3.BucketLifecycleConfiguration(name, bucket=bucket.id, rules=[*rules, _TIDY], opts=beside)
-        own = [{**statement, "Resource": pulumi.Output.concat(bucket.arn, "/*")} for statement in writers]
+        own = [{**writer, "Resource": pulumi.Output.concat(bucket.arn, writer["Resource"])} for writer in writers]
         policy = aws.s3.BucketPolicy(
             name,
             bucket=bucket.id,
@@ -120,21 +120,24 @@ def _tls_alone(bucket_arn: pulumi.Output[str]) -> iam.Statement:
 
 def _log_writers(account: str) -> list[iam.Statement]:
     """Let AWS's own services write logs of this account: S3, load balancers, and CloudFront by way of CloudWatch."""
-    services = {
-        "S3": "logging.s3.amazonaws.com",
-        "Balancers": "logdelivery.elasticloadbalancing.amazonaws.com",
-        "CloudFront": "delivery.logs.amazonaws.com",
-    }
+    here = {"Condition": {"StringEquals": {"aws:SourceAccount": account}}}
     return [
-        {
-            "Sid": f"LogsOf{of}",
-            "Effect": "Allow",
-            "Principal": {"Service": service},
-            "Action": "s3:PutObject",
-            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-        }
-        for of, service in services.items()
+        _writer("S3", "logging.s3.amazonaws.com", "/*", here),
+        # Balancers do not say for whom they write; the path does.
+        _writer("Balancers", "logdelivery.elasticloadbalancing.amazonaws.com", f"/balancer/AWSLogs/{account}/*", {}),
+        _writer("CloudFront", "delivery.logs.amazonaws.com", "/*", here),
     ]
+
+
+def _writer(of: str, service: str, path: str, condition: iam.Statement) -> iam.Statement:
+    return {
+        "Sid": f"LogsOf{of}",
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "s3:PutObject",
+        "Resource": path,
+        **condition,
+    }
 
 
 def _expire(rule_id: str, prefix: str, days: int) -> Any:

@@ -68,7 +68,7 @@ class TrainingAgain(pulumi.ComponentResource):
     def __init__(self, name: str, args: TrainingAgainArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:training:TrainingAgain", name, None, opts)
         self._name, self._args, self._inside = name, args, pulumi.ResourceOptions(parent=self)
-        role = iam.role(
+        role_arn = iam.role(
             name,
             description="Starts the newest model's training job again",
             trusted=iam.trust("states.amazonaws.com", args.account),
@@ -78,7 +78,7 @@ class TrainingAgain(pulumi.ComponentResource):
         )
         machine = aws.sfn.StateMachine(
             name,
-            role_arn=role.arn,
+            role_arn=role_arn,
             definition=pulumi.Output.all(args.group_arn, args.data_bucket).apply(
                 lambda known: json.dumps(definition(known[0], known[1], args.tags))
             ),
@@ -93,17 +93,17 @@ class TrainingAgain(pulumi.ComponentResource):
         name, args = f"{self._name}-start", self._args
         may_start = [iam.allow("Start", ["states:StartExecution"], [machine_arn])]
         if args.schedule:
-            role = self._starter(f"{name}-scheduled", "scheduler.amazonaws.com", may_start)
+            role_arn = self._starter(f"{name}-scheduled", "scheduler.amazonaws.com", may_start)
             aws.scheduler.Schedule(
                 name,
                 description="Trains anew",
                 schedule_expression=args.schedule,
                 flexible_time_window={"mode": "OFF"},
-                target={"arn": machine_arn, "role_arn": role.arn},
+                target={"arn": machine_arn, "role_arn": role_arn},
                 opts=self._inside,
             )
         if args.drift_alarm_arn is not None:
-            role = self._starter(f"{name}-drifted", "events.amazonaws.com", may_start)
+            role_arn = self._starter(f"{name}-drifted", "events.amazonaws.com", may_start)
             pattern = {
                 "source": ["aws.cloudwatch"],
                 "detail-type": ["CloudWatch Alarm State Change"],
@@ -116,9 +116,9 @@ class TrainingAgain(pulumi.ComponentResource):
                 event_pattern=pulumi.Output.json_dumps(pattern),
                 opts=self._inside,
             )
-            aws.cloudwatch.EventTarget(name, rule=rule.name, arn=machine_arn, role_arn=role.arn, opts=self._inside)
+            aws.cloudwatch.EventTarget(name, rule=rule.name, arn=machine_arn, role_arn=role_arn, opts=self._inside)
 
-    def _starter(self, name: str, service: str, statements: Sequence[iam.Statement]) -> aws.iam.Role:
+    def _starter(self, name: str, service: str, statements: Sequence[iam.Statement]) -> pulumi.Output[str]:
         return iam.role(
             name,
             description="Starts the state machine that trains anew",

@@ -44,7 +44,7 @@ class TrainingArgs:
 class Training(pulumi.ComponentResource):
     """The ground that `lesion retrain` starts jobs on."""
 
-    role: aws.iam.Role
+    role_arn: pulumi.Output[str]
     group: aws.sagemaker.ModelPackageGroup
     failures: aws.cloudwatch.EventRule  # counts failed jobs of this stack
     subnets: Sequence[pulumi.Input[str]]
@@ -67,7 +67,7 @@ class Training(pulumi.ComponentResource):
                 kms_key_id=args.key_arn,
                 opts=inside,
             )
-        self.role = iam.role(
+        self.role_arn = iam.role(
             f"{name}-training",
             description="What a training job may do",
             trusted=iam.trust("sagemaker.amazonaws.com", args.account),
@@ -78,14 +78,14 @@ class Training(pulumi.ComponentResource):
         self.failures = self._tell_failures(name, args, inside)
         self.subnets = args.subnets
         self.security_groups = [_security_group(name, args.vpc_id, inside)] if args.vpc_id is not None else []
-        self.register_outputs({"role_arn": self.role.arn, "group": self.group.model_package_group_name})
+        self.register_outputs({"role_arn": self.role_arn, "group": self.group.model_package_group_name})
 
     def _tell_failures(self, name: str, args: TrainingArgs, inside: pulumi.ResourceOptions) -> aws.cloudwatch.EventRule:
         """Tell the topic which job failed and why; jobs are told apart by the role, for an account has many stacks."""
         pattern = {
             "source": ["aws.sagemaker"],
             "detail-type": ["SageMaker Training Job State Change"],
-            "detail": {"TrainingJobStatus": ["Failed"], "RoleArn": [self.role.arn]},
+            "detail": {"TrainingJobStatus": ["Failed"], "RoleArn": [self.role_arn]},
         }
         rule = aws.cloudwatch.EventRule(
             f"{name}-failed",

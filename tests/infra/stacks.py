@@ -34,6 +34,7 @@ class Registered:
     protect: bool
     retained: bool
     ignored: tuple[str, ...]
+    waits_for: frozenset[str]  # URNs of all that must be there before it
 
     def json(self, key: str) -> Any:
         """Read an input that is a JSON document."""
@@ -113,6 +114,7 @@ class _Monitor(MockMonitor):  # type: ignore[misc]
                 protect=request.protect,
                 retained=request.retainOnDelete,
                 ignored=tuple(request.ignoreChanges),
+                waits_for=frozenset(request.dependencies),
             )
             with self._lock:
                 self._program.resources.append(kept)

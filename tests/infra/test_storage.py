@@ -46,15 +46,17 @@ def test_requests_without_tls_are_denied(kind: str, dev: Program) -> None:
 
 def test_only_aws_itself_writes_access_logs_and_for_this_account_alone(dev: Program) -> None:
     _, *writers = dev.one("s3/bucketPolicy:BucketPolicy", "lesion-dev-access-logs").json("policy")["Statement"]
-    assert {w["Principal"]["Service"] for w in writers} == {
-        "logging.s3.amazonaws.com",
-        "logdelivery.elasticloadbalancing.amazonaws.com",
-        "delivery.logs.amazonaws.com",
+    here = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    arn = "arn:aws:s3:lesion-dev-access-logs"
+    assert {w["Principal"]["Service"]: (w["Resource"], w.get("Condition")) for w in writers} == {
+        "logging.s3.amazonaws.com": (f"{arn}/*", here),
+        "logdelivery.elasticloadbalancing.amazonaws.com": (f"{arn}/balancer/AWSLogs/{ACCOUNT}/*", None),
+        "delivery.logs.amazonaws.com": (f"{arn}/*", here),
     }
-    for writer in writers:
-        assert (writer["Effect"], writer["Action"]) == ("Allow", "s3:PutObject")
-        assert writer["Resource"] == "arn:aws:s3:lesion-dev-access-logs/*"
-        assert writer["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert {(w["Effect"], w["Action"]) for w in writers} == {("Allow", "s3:PutObject")}
+    prefixes = {r.inputs["targetPrefix"] for r in dev.of("s3/bucketLogging:BucketLogging")}
+    assert all(prefix.startswith("s3/") for prefix in prefixes)
+    assert dev.one("lb/loadBalancer:LoadBalancer").inputs["accessLogs"]["prefix"] == "balancer"
     for kind in ("data", "models"):
         assert len(dev.one("s3/bucketPolicy:BucketPolicy", f"lesion-dev-{kind}").json("policy")["Statement"]) == 1
 
