@@ -216,6 +216,7 @@ def unnamed_statements(stack: str, account: str, region: str) -> Sequence[iam.St
         "kms:TagResource",
         "kms:UpdateKeyDescription",
         "kms:Decrypt",
+        "kms:Encrypt",
         "kms:GenerateDataKey",
     ]
     return [

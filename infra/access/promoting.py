@@ -30,7 +30,9 @@ def statements(args: "GithubArgs") -> Sequence[iam.Statement]:
         iam.deny("ButNobodysBatches", ["s3:GetObject"], [concat(data, "/pictures/*"), concat(data, "/answers/*")]),
         iam.allow("SendTheSource", ["s3:PutObject", "s3:DeleteObject"], [concat(data, "/jobs/*")]),
         iam.allow("TakeTurns", ["s3:PutObject"], [concat(models, "/locks/*")]),
-        iam.allow("UseTheKey", ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [args.key_arn]),
+        iam.allow(
+            "UseTheKey", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [args.key_arn]
+        ),
         iam.allow(
             "GrantTheKeyToJobs", ["kms:CreateGrant"], [args.key_arn], {"Bool": {"kms:GrantIsForAWSResource": "true"}}
         ),
