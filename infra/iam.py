@@ -62,8 +62,12 @@ def role(
     statements: Sequence[Statement],
     boundary_arn: Text,
     opts: pulumi.ResourceOptions,
-) -> aws.iam.Role:
-    """Make a role with one policy of its own, inside the stack's permissions boundary."""
+) -> pulumi.Output[str]:
+    """Make a role with one policy of its own, inside the stack's permissions boundary.
+
+    Returns:
+        its ARN, known once the policy is in force: Lambda, Step Functions and others try a role that they are handed.
+    """
     made = aws.iam.Role(
         name,
         description=description,
@@ -71,5 +75,5 @@ def role(
         permissions_boundary=boundary_arn,
         opts=opts,
     )
-    aws.iam.RolePolicy(name, role=made.name, policy=document(*statements), opts=opts)
-    return made
+    granted = aws.iam.RolePolicy(name, role=made.name, policy=document(*statements), opts=opts)
+    return pulumi.Output.all(made.arn, granted.id).apply(lambda known: str(known[0]))

@@ -120,7 +120,7 @@ class Network(pulumi.ComponentResource):
             name, retention_in_days=args.log_retention_days, kms_key_id=args.key_arn, opts=self._inside
         )
         writes = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-        role = iam.role(
+        role_arn = iam.role(
             name,
             description="Writes who talked to whom in the network",
             trusted=iam.trust("vpc-flow-logs.amazonaws.com", args.account),
@@ -133,6 +133,6 @@ class Network(pulumi.ComponentResource):
             vpc_id=self.vpc_id,
             traffic_type="REJECT",  # what was turned away: that is what one looks for, at a small part of the price
             log_destination=logs.arn,
-            iam_role_arn=role.arn,
+            iam_role_arn=role_arn,
             opts=self._inside,
         )

@@ -9,6 +9,8 @@ import pulumi_aws as aws
 
 from infra import iam
 
+JOBS_DAYS = 365  # that the source, the checkpoints and the output of training jobs are kept
+
 
 @dataclass(frozen=True, kw_only=True)
 class StorageArgs:
@@ -33,7 +35,7 @@ class Storage(pulumi.ComponentResource):
         super().__init__("analyzer:foundation:Storage", name, None, opts)
         self._name, self._args = name, args
         # S3 and load balancers write their logs with S3's own keys alone.
-        self.access_logs, self.access_logs_ready = self._bucket(
+        self.access_logs, may_write = self._bucket(
             "access-logs",
             encryption={"sse_algorithm": "AES256"},
             rules=[_expire("old-logs", "", args.log_retention_days)],
@@ -43,19 +45,22 @@ class Storage(pulumi.ComponentResource):
         self.data, _ = self._bucket(
             "data",
             encryption=own_key,
-            rules=[_expire(f"old-{kind}", f"{kind}/", args.batch_retention_days) for kind in ("pictures", "answers")],
+            rules=[
+                *(_expire(f"old-{kind}", f"{kind}/", args.batch_retention_days) for kind in ("pictures", "answers")),
+                _expire("old-jobs", "jobs/", JOBS_DAYS),
+            ],
         )
-        self.models, _ = self._bucket(
-            "models", encryption=own_key, rules=[_expire("old-checkpoints", "checkpoints/", 30)]
-        )
+        self.models, _ = self._bucket("models", encryption=own_key, rules=[])
         for kind, bucket in (("data", self.data), ("models", self.models)):
             aws.s3.BucketLogging(
                 f"{name}-{kind}",
                 bucket=bucket.id,
                 target_bucket=self.access_logs.id,
                 target_prefix=f"s3/{kind}/",
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[may_write]),  # S3 asks whether it may
             )
+        both = pulumi.Output.all(self.access_logs.bucket, may_write.id)
+        self.access_logs_ready = both.apply(lambda known: str(known[0]))
         self.register_outputs({"data": self.data.bucket, "models": self.models.bucket})
 
     def _bucket(
@@ -65,8 +70,7 @@ class Storage(pulumi.ComponentResource):
         encryption: Any,
         rules: Sequence[Any],
         writers: Sequence[iam.Statement] = (),
-    ) -> tuple[aws.s3.Bucket, pulumi.Output[str]]:
-        """Make a bucket; return it, and its name for those who need its policy in force."""
+    ) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
         name, protect, beside = f"{self._name}-{kind}", self._args.protect, pulumi.ResourceOptions(parent=self)
         bucket = aws.s3.Bucket(
             name,
@@ -93,21 +97,21 @@ class Storage(pulumi.ComponentResource):
             name, bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=beside
         )
         aws.s3.BucketLifecycleConfiguration(name, bucket=bucket.id, rules=[*rules, _TIDY], opts=beside)
-        own = [{**statement, "Resource": pulumi.Output.concat(bucket.arn, "/*")} for statement in writers]
+        own = [{**writer, "Resource": pulumi.Output.concat(bucket.arn, writer["Resource"])} for writer in writers]
         policy = aws.s3.BucketPolicy(
             name,
             bucket=bucket.id,
             policy=iam.document(_tls_alone(bucket.arn), *own),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[blocked]),  # S3 refuses both at once
         )
-        return bucket, pulumi.Output.all(bucket.bucket, policy.id).apply(lambda both: str(both[0]))
+        return bucket, policy
 
 
 def _tls_alone(bucket_arn: pulumi.Output[str]) -> iam.Statement:
     return {
         "Sid": "TlsAlone",
         "Effect": "Deny",
-        "Principal": "*",
+        "Principal": {"AWS": "*"},
         "Action": "s3:*",
         "Resource": [bucket_arn, pulumi.Output.concat(bucket_arn, "/*")],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
@@ -116,21 +120,24 @@ def _tls_alone(bucket_arn: pulumi.Output[str]) -> iam.Statement:
 
 def _log_writers(account: str) -> list[iam.Statement]:
     """Let AWS's own services write logs of this account: S3, load balancers, and CloudFront by way of CloudWatch."""
-    services = {
-        "S3": "logging.s3.amazonaws.com",
-        "Balancers": "logdelivery.elasticloadbalancing.amazonaws.com",
-        "CloudFront": "delivery.logs.amazonaws.com",
-    }
+    here = {"Condition": {"StringEquals": {"aws:SourceAccount": account}}}
     return [
-        {
-            "Sid": f"LogsOf{of}",
-            "Effect": "Allow",
-            "Principal": {"Service": service},
-            "Action": "s3:PutObject",
-            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-        }
-        for of, service in services.items()
+        _writer("S3", "logging.s3.amazonaws.com", "/*", here),
+        # Balancers do not say for whom they write; the path does.
+        _writer("Balancers", "logdelivery.elasticloadbalancing.amazonaws.com", f"/balancer/AWSLogs/{account}/*", {}),
+        _writer("CloudFront", "delivery.logs.amazonaws.com", "/*", here),
     ]
+
+
+def _writer(of: str, service: str, path: str, condition: iam.Statement) -> iam.Statement:
+    return {
+        "Sid": f"LogsOf{of}",
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "s3:PutObject",
+        "Resource": path,
+        **condition,
+    }
 
 
 def _expire(rule_id: str, prefix: str, days: int) -> Any:

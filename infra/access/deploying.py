@@ -119,7 +119,7 @@ UNNAMED: Final = (  # services whose actions of this kind know no resource, or o
 
 
 def statements(stack: str, account: str, region: str) -> Sequence[iam.Statement]:
-    """Write what may be made, all but roles."""
+    """Write what may be made under the stack's names."""
     name = f"lesion-{stack}"
 
     def at(service: str, resource: str) -> str:
@@ -203,6 +203,11 @@ def statements(stack: str, account: str, region: str) -> Sequence[iam.Statement]
         "Budget": (["budgets:ModifyBudget", "budgets:TagResource"], [f"arn:aws:budgets::{account}:budget/{name}-*"]),
         "Alias": (["kms:CreateAlias", "kms:DeleteAlias"], [at("kms", f"alias/{name}*"), at("kms", "key/*")]),
     }
+    return [iam.allow(sid, actions, resources) for sid, (actions, resources) in named.items()]
+
+
+def unnamed_statements(stack: str, account: str, region: str) -> Sequence[iam.Statement]:
+    """Write what may be made of the kinds that AWS's policies cannot name."""
     ours = {"StringEquals": {"aws:ResourceTag/Stack": stack}}
     tending_keys = [
         "kms:CreateGrant",
@@ -211,11 +216,11 @@ def statements(stack: str, account: str, region: str) -> Sequence[iam.Statement]
         "kms:TagResource",
         "kms:UpdateKeyDescription",
         "kms:Decrypt",
+        "kms:Encrypt",
         "kms:GenerateDataKey",
     ]
     return [
-        *(iam.allow(sid, actions, resources) for sid, (actions, resources) in named.items()),
-        iam.allow("Key", tending_keys, [at("kms", "key/*")], ours),
+        iam.allow("Key", tending_keys, [f"arn:aws:kms:{region}:{account}:key/*"], ours),
         iam.allow("Network", NETWORK, ["*"], {"StringEquals": {"aws:RequestedRegion": region}}),
         iam.allow("Edge", EDGE, ["*"]),
         iam.allow("Unnamed", UNNAMED, ["*"]),

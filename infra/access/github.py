@@ -40,10 +40,11 @@ class Github(pulumi.ComponentResource):
         super().__init__("analyzer:access:Github", name, None, opts)
         self._name, self._args, self._inside = name, args, pulumi.ResourceOptions(parent=self)
         self._issuer_arn = self._issuer()
-        preview = {"reads": reading.statements(args.account, args.state_bucket)}
+        preview = {"reads": reading.statements(args.stack, args.account, args.region, args.state_bucket)}
         deploy = {
             **preview,
             "makes": deploying.statements(args.stack, args.account, args.region),
+            "makes-unnamed": deploying.unnamed_statements(args.stack, args.account, args.region),
             "trusts": deploying.role_statements(args.stack, args.account, args.boundary_arn),
             "keeps": deploying.state_statements(args.state_bucket, args.key_arn),
         }
@@ -79,7 +80,6 @@ class Github(pulumi.ComponentResource):
         name = f"{self._name}-{kind}"
         role = aws.iam.Role(
             name,
-            name=name,
             description=description,
             assume_role_policy=trusted,
             max_session_duration=3 * 3600 if kind == "models" else 3600,

@@ -28,12 +28,11 @@ def statements(args: "GithubArgs") -> Sequence[iam.Statement]:
         iam.allow("ListBuckets", ["s3:ListBucket", "s3:GetBucketLocation"], [models, data]),
         iam.allow("ReadBoth", ["s3:GetObject"], [concat(models, "/*"), concat(data, "/*")]),
         iam.deny("ButNobodysBatches", ["s3:GetObject"], [concat(data, "/pictures/*"), concat(data, "/answers/*")]),
+        iam.allow("SendTheSource", ["s3:PutObject", "s3:DeleteObject"], [concat(data, "/jobs/*")]),
+        iam.allow("TakeTurns", ["s3:PutObject"], [concat(models, "/locks/*")]),
         iam.allow(
-            "SendTheSource",
-            ["s3:PutObject", "s3:DeleteObject"],
-            [concat(models, "/jobs/*"), concat(models, "/locks/*")],
+            "UseTheKey", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [args.key_arn]
         ),
-        iam.allow("UseTheKey", ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [args.key_arn]),
         iam.allow(
             "GrantTheKeyToJobs", ["kms:CreateGrant"], [args.key_arn], {"Bool": {"kms:GrantIsForAWSResource": "true"}}
         ),
@@ -84,6 +83,7 @@ def statements(args: "GithubArgs") -> Sequence[iam.Statement]:
         iam.allow(
             "ShiftByCanary",
             [
+                "codedeploy:BatchGetDeployments",
                 "codedeploy:CreateDeployment",
                 "codedeploy:GetApplication",
                 "codedeploy:GetApplicationRevision",

@@ -65,8 +65,6 @@ LOOKS: Final = (
     "sqs:GetQueueAttributes",
     "sqs:ListQueueTags",
     "ssm:DescribeParameters",
-    "ssm:GetParameter",
-    "ssm:GetParameters",
     "ssm:ListTagsForResource",
     "states:Describe*",
     "states:ListTagsForResource",
@@ -76,9 +74,13 @@ LOOKS: Final = (
 )
 
 
-def statements(account: str, state_bucket: str | None) -> Sequence[iam.Statement]:
+def statements(stack: str, account: str, region: str, state_bucket: str | None) -> Sequence[iam.Statement]:
     """Write the statements of a role that only looks."""
-    looking = [iam.allow("Look", LOOKS, ["*"])]
+    told = f"arn:aws:ssm:{region}:{account}:parameter/skin-lesion-analyzer/{stack}/*"
+    looking = [
+        iam.allow("Look", LOOKS, ["*"]),
+        iam.allow("ReadWhatTheStackTells", ["ssm:GetParameter", "ssm:GetParameters"], [told]),
+    ]
     if state_bucket:
         at = [f"arn:aws:s3:::{state_bucket}", f"arn:aws:s3:::{state_bucket}/*"]
         own = {"StringEquals": {"aws:ResourceAccount": account}}

@@ -44,7 +44,7 @@ class Batches(pulumi.ComponentResource):
             kms_key_id=args.key_arn,
             opts=inside,
         )
-        role = iam.role(
+        role_arn = iam.role(
             name,
             description="Fans batches out over the function",
             trusted=iam.trust("states.amazonaws.com", args.account),
@@ -55,7 +55,7 @@ class Batches(pulumi.ComponentResource):
         machine = aws.sfn.StateMachine(
             name,
             name=name,  # its role names it, so that it may start its own child executions
-            role_arn=role.arn,
+            role_arn=role_arn,
             definition=pulumi.Output.from_input(args.alias_arn).apply(
                 lambda alias_arn: json.dumps(definition(alias_arn, args.size, args.concurrency))
             ),

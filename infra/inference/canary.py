@@ -33,7 +33,7 @@ class Canary(pulumi.ComponentResource):
     def __init__(self, name: str, args: CanaryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:inference:Canary", name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
-        role = iam.role(
+        role_arn = iam.role(
             name,
             description="Shifts the function's alias",
             trusted=iam.trust("codedeploy.amazonaws.com", args.account),
@@ -46,7 +46,7 @@ class Canary(pulumi.ComponentResource):
             name,
             app_name=self.application.name,
             deployment_group_name=name,
-            service_role_arn=role.arn,
+            service_role_arn=role_arn,
             deployment_config_name=CANARY,
             deployment_style={"deployment_type": "BLUE_GREEN", "deployment_option": "WITH_TRAFFIC_CONTROL"},
             alarm_configuration={"enabled": True, "alarms": list(args.alarms)},

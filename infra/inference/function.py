@@ -51,7 +51,7 @@ class ClassifyFunction(pulumi.ComponentResource):
             message_retention_seconds=14 * 24 * 3600,
             opts=self._inside,
         )
-        role = iam.role(
+        role_arn = iam.role(
             name,
             description="What the classifier may do",
             trusted=iam.unconditional_trust("lambda.amazonaws.com"),
@@ -59,11 +59,11 @@ class ClassifyFunction(pulumi.ComponentResource):
             boundary_arn=args.boundary_arn,
             opts=self._inside,
         )
-        self.function = self._function(role)
+        self.function = self._function(role_arn)
         self.alias = self._alias()
         self.register_outputs({"name": self.function.name, "alias_arn": self.alias.arn})
 
-    def _function(self, role: aws.iam.Role) -> aws.lambda_.Function:
+    def _function(self, role_arn: pulumi.Output[str]) -> aws.lambda_.Function:
         args = self._args
         return aws.lambda_.Function(
             self._name,
@@ -71,7 +71,7 @@ class ClassifyFunction(pulumi.ComponentResource):
             package_type="Image",
             image_uri=args.image_uri,
             architectures=["x86_64"],
-            role=role.arn,
+            role=role_arn,
             memory_size=args.memory_mb,
             timeout=args.timeout_s,
             reserved_concurrent_executions=-1 if args.reserved_concurrency is None else args.reserved_concurrency,

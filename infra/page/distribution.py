@@ -119,7 +119,6 @@ class Distribution(pulumi.ComponentResource):
         """Keep who opened the page, by way of CloudWatch's deliveries, which live in us-east-1 as CloudFront does."""
         source = aws.cloudwatch.LogDeliverySource(
             self._name,
-            name=self._name,
             region="us-east-1",
             log_type="ACCESS_LOGS",
             resource_arn=distribution.arn,
@@ -127,7 +126,6 @@ class Distribution(pulumi.ComponentResource):
         )
         destination = aws.cloudwatch.LogDeliveryDestination(
             self._name,
-            name=self._name,
             region="us-east-1",
             output_format="w3c",
             delivery_destination_configuration={

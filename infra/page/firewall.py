@@ -24,6 +24,7 @@ class FirewallArgs:
     """What the firewall needs from the rest of the stack."""
 
     rate: int  # requests of one address in five minutes
+    key_arn: pulumi.Input[str] | None  # for its log; None: the stack, and so its key, is in another region
     log_retention_days: int
 
 
@@ -58,6 +59,7 @@ class Firewall(pulumi.ComponentResource):
             region=HOME,
             name_prefix=f"aws-waf-logs-{name}-",  # the start that WAF asks for
             retention_in_days=args.log_retention_days,
+            kms_key_id=args.key_arn,
             opts=inside,
         )
         aws.wafv2.WebAclLoggingConfiguration(

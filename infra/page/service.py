@@ -140,9 +140,9 @@ class PageService(pulumi.ComponentResource):
         )
         secret = self._secret()
         may_call = iam.allow("InvokeTheApi", ["execute-api:Invoke"], args.callable_routes)
-        task_role = self._role(name, "What the page may do: ask the classifier", [may_call])
+        task_role_arn = self._role(name, "What the page may do: ask the classifier", [may_call])
         starts = start_statements(args, logs.arn, secret.arn)
-        execution_role = self._role(f"{name}-start", "What ECS does to start the page", starts)
+        execution_role_arn = self._role(f"{name}-start", "What ECS does to start the page", starts)
         containers = pulumi.Output.json_dumps(
             [container(args, log_group=logs.name, secret_arn=secret.arn, region=args.region)]
         )
@@ -154,13 +154,13 @@ class PageService(pulumi.ComponentResource):
             cpu=str(args.cpu),
             memory=str(args.memory_mb),
             runtime_platform={"cpu_architecture": "X86_64", "operating_system_family": "LINUX"},
-            task_role_arn=task_role.arn,
-            execution_role_arn=execution_role.arn,
+            task_role_arn=task_role_arn,
+            execution_role_arn=execution_role_arn,
             container_definitions=containers,
             opts=self._inside,
         )
 
-    def _role(self, name: str, description: str, statements: Sequence[iam.Statement]) -> aws.iam.Role:
+    def _role(self, name: str, description: str, statements: Sequence[iam.Statement]) -> pulumi.Output[str]:
         return iam.role(
             name,
             description=description,

@@ -9,7 +9,7 @@ from infra.inference.api import ClassifyApi, callable_routes
 from infra.network import Network
 from infra.page.balancer import Balancer, BalancerArgs
 from infra.page.distribution import Distribution, DistributionArgs
-from infra.page.firewall import Firewall, FirewallArgs
+from infra.page.firewall import HOME, Firewall, FirewallArgs
 from infra.page.service import PageService, PageServiceArgs
 from infra.registries import Registries
 from infra.storage import Storage
@@ -60,7 +60,7 @@ class Site(pulumi.ComponentResource):
                 balancer=balancer,
                 vpc_id=network.vpc_id,
                 access_logs_bucket_arn=args.storage.access_logs.arn,
-                firewall_arn=_firewall(name, config, inside),
+                firewall_arn=_firewall(name, args, inside),
                 domain=config.page_domain,
                 certificate_arn=config.page_certificate_arn,
                 read_timeout_s=ORIGIN_TIMEOUT_S,
@@ -105,8 +105,13 @@ class Site(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
-def _firewall(name: str, config: StackConfig, inside: pulumi.ResourceOptions) -> pulumi.Output[str] | None:
+def _firewall(name: str, args: SiteArgs, inside: pulumi.ResourceOptions) -> pulumi.Output[str] | None:
+    config = args.config
     if not config.firewall:
         return None
-    args = FirewallArgs(rate=config.firewall_rate, log_retention_days=config.log_retention_days)
-    return Firewall(name, args, inside).arn
+    rules = FirewallArgs(
+        rate=config.firewall_rate,
+        key_arn=args.key_arn if args.region == HOME else None,
+        log_retention_days=config.log_retention_days,
+    )
+    return Firewall(name, rules, inside).arn

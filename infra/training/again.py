@@ -39,7 +39,7 @@ NEW_JOB: Final = """{%
     $sift($old, function($v, $k) { $k in REPEATED }),
     {'TrainingJobName': $name, 'Tags': TAGS},
     $exists($old.CheckpointConfig)
-      ? {'CheckpointConfig': {'S3Uri': 's3://BUCKET/checkpoints/' & $name & '/'}}
+      ? {'CheckpointConfig': {'S3Uri': 's3://BUCKET/jobs/' & $name & '/checkpoints/'}}
       : {}
   ])
 )
@@ -56,7 +56,7 @@ class TrainingAgainArgs:
     group: str  # of model packages
     group_arn: pulumi.Input[str]
     training_role_arn: pulumi.Input[str]
-    models_bucket: pulumi.Input[str]
+    data_bucket: pulumi.Input[str]
     tags: dict[str, str]
     schedule: str | None
     drift_alarm_arn: pulumi.Input[str] | None
@@ -68,7 +68,7 @@ class TrainingAgain(pulumi.ComponentResource):
     def __init__(self, name: str, args: TrainingAgainArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:training:TrainingAgain", name, None, opts)
         self._name, self._args, self._inside = name, args, pulumi.ResourceOptions(parent=self)
-        role = iam.role(
+        role_arn = iam.role(
             name,
             description="Starts the newest model's training job again",
             trusted=iam.trust("states.amazonaws.com", args.account),
@@ -78,8 +78,8 @@ class TrainingAgain(pulumi.ComponentResource):
         )
         machine = aws.sfn.StateMachine(
             name,
-            role_arn=role.arn,
-            definition=pulumi.Output.all(args.group_arn, args.models_bucket).apply(
+            role_arn=role_arn,
+            definition=pulumi.Output.all(args.group_arn, args.data_bucket).apply(
                 lambda known: json.dumps(definition(known[0], known[1], args.tags))
             ),
             tracing_configuration={"enabled": True},
@@ -93,17 +93,17 @@ class TrainingAgain(pulumi.ComponentResource):
         name, args = f"{self._name}-start", self._args
         may_start = [iam.allow("Start", ["states:StartExecution"], [machine_arn])]
         if args.schedule:
-            role = self._starter(f"{name}-scheduled", "scheduler.amazonaws.com", may_start)
+            role_arn = self._starter(f"{name}-scheduled", "scheduler.amazonaws.com", may_start)
             aws.scheduler.Schedule(
                 name,
                 description="Trains anew",
                 schedule_expression=args.schedule,
                 flexible_time_window={"mode": "OFF"},
-                target={"arn": machine_arn, "role_arn": role.arn},
+                target={"arn": machine_arn, "role_arn": role_arn},
                 opts=self._inside,
             )
         if args.drift_alarm_arn is not None:
-            role = self._starter(f"{name}-drifted", "events.amazonaws.com", may_start)
+            role_arn = self._starter(f"{name}-drifted", "events.amazonaws.com", may_start)
             pattern = {
                 "source": ["aws.cloudwatch"],
                 "detail-type": ["CloudWatch Alarm State Change"],
@@ -116,9 +116,9 @@ class TrainingAgain(pulumi.ComponentResource):
                 event_pattern=pulumi.Output.json_dumps(pattern),
                 opts=self._inside,
             )
-            aws.cloudwatch.EventTarget(name, rule=rule.name, arn=machine_arn, role_arn=role.arn, opts=self._inside)
+            aws.cloudwatch.EventTarget(name, rule=rule.name, arn=machine_arn, role_arn=role_arn, opts=self._inside)
 
-    def _starter(self, name: str, service: str, statements: Sequence[iam.Statement]) -> aws.iam.Role:
+    def _starter(self, name: str, service: str, statements: Sequence[iam.Statement]) -> pulumi.Output[str]:
         return iam.role(
             name,
             description="Starts the state machine that trains anew",
@@ -129,12 +129,12 @@ class TrainingAgain(pulumi.ComponentResource):
         )
 
 
-def definition(group_arn: str, models_bucket: str, tags: dict[str, str]) -> dict[str, Any]:
+def definition(group_arn: str, data_bucket: str, tags: dict[str, str]) -> dict[str, Any]:
     """Write the state machine: newest package, its job, a new job like it."""
     new_job = (
         NEW_JOB.replace("REPEATED", json.dumps(REPEATED))
         .replace("TAGS", json.dumps([{"Key": key, "Value": value} for key, value in tags.items()]))
-        .replace("BUCKET", models_bucket)
+        .replace("BUCKET", data_bucket)
     )
     newest = {"ModelPackageGroupName": group_arn, "SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 1}
     none_yet = "No model is registered yet: train the first with `lesion retrain`."

@@ -44,7 +44,7 @@ class TrainingArgs:
 class Training(pulumi.ComponentResource):
     """The ground that `lesion retrain` starts jobs on."""
 
-    role: aws.iam.Role
+    role_arn: pulumi.Output[str]
     group: aws.sagemaker.ModelPackageGroup
     failures: aws.cloudwatch.EventRule  # counts failed jobs of this stack
     subnets: Sequence[pulumi.Input[str]]
@@ -67,8 +67,8 @@ class Training(pulumi.ComponentResource):
                 kms_key_id=args.key_arn,
                 opts=inside,
             )
-        self.role = iam.role(
-            name,
+        self.role_arn = iam.role(
+            f"{name}-training",
             description="What a training job may do",
             trusted=iam.trust("sagemaker.amazonaws.com", args.account),
             statements=role_statements(args, name),
@@ -78,14 +78,14 @@ class Training(pulumi.ComponentResource):
         self.failures = self._tell_failures(name, args, inside)
         self.subnets = args.subnets
         self.security_groups = [_security_group(name, args.vpc_id, inside)] if args.vpc_id is not None else []
-        self.register_outputs({"role_arn": self.role.arn, "group": self.group.model_package_group_name})
+        self.register_outputs({"role_arn": self.role_arn, "group": self.group.model_package_group_name})
 
     def _tell_failures(self, name: str, args: TrainingArgs, inside: pulumi.ResourceOptions) -> aws.cloudwatch.EventRule:
         """Tell the topic which job failed and why; jobs are told apart by the role, for an account has many stacks."""
         pattern = {
             "source": ["aws.sagemaker"],
             "detail-type": ["SageMaker Training Job State Change"],
-            "detail": {"TrainingJobStatus": ["Failed"], "RoleArn": [self.role.arn]},
+            "detail": {"TrainingJobStatus": ["Failed"], "RoleArn": [self.role_arn]},
         }
         rule = aws.cloudwatch.EventRule(
             f"{name}-failed",
@@ -137,7 +137,7 @@ def role_statements(args: TrainingArgs, group: str) -> Sequence[iam.Statement]:
     concat = pulumi.Output.concat
     logs = f"arn:aws:logs:{args.region}:{args.account}:log-group:{LOG_GROUP}"
     at = f"arn:aws:sagemaker:{args.region}:{args.account}"
-    written = [concat(args.models_bucket_arn, f"/{prefix}/*") for prefix in ("models", "checkpoints", "jobs")]
+    jobs = concat(args.data_bucket_arn, "/jobs/*")  # source, checkpoints and output of each
     statements = [
         iam.allow(
             "ListBoth", ["s3:ListBucket", "s3:GetBucketLocation"], [args.data_bucket_arn, args.models_bucket_arn]
@@ -148,8 +148,12 @@ def role_statements(args: TrainingArgs, group: str) -> Sequence[iam.Statement]:
             ["s3:GetObject"],
             [concat(args.data_bucket_arn, f"/{kind}/*") for kind in ("pictures", "answers")],
         ),
-        iam.allow("WriteModels", ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], written),
-        iam.allow("ReplaceCheckpoints", ["s3:DeleteObject"], [concat(args.models_bucket_arn, "/checkpoints/*")]),
+        iam.allow("KeepWhatJobsWrite", ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], [jobs]),
+        iam.allow(
+            "PublishModels",
+            ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+            [concat(args.models_bucket_arn, "/models/*")],
+        ),
         iam.allow(
             "UseTheKey", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [args.key_arn]
         ),

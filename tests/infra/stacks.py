@@ -34,6 +34,7 @@ class Registered:
     protect: bool
     retained: bool
     ignored: tuple[str, ...]
+    waits_for: frozenset[str]  # URNs of all that must be there before it
 
     def json(self, key: str) -> Any:
         """Read an input that is a JSON document."""
@@ -113,6 +114,7 @@ class _Monitor(MockMonitor):  # type: ignore[misc]
                 protect=request.protect,
                 retained=request.retainOnDelete,
                 ignored=tuple(request.ignoreChanges),
+                waits_for=frozenset(request.dependencies),
             )
             with self._lock:
                 self._program.resources.append(kept)
@@ -169,7 +171,7 @@ def run(stack: str, config: Mapping[str, str]) -> Program:
         await run_in_stack(lambda: runpy.run_path(str(ROOT / "infra" / "__main__.py"), run_name="__main__"))
 
     try:
-        loop.run_until_complete(asyncio.wait_for(inside(), 60))
+        loop.run_until_complete(asyncio.wait_for(inside(), 300))
     except Exception as error:  # what the program refused is for the test to read
         program.error = error
     finally:

@@ -57,7 +57,7 @@ def test_the_command_line_finds_everything_in_what_the_stack_tells(stack: str, r
     assert deployment.page_url == program.outputs["pageUrl"]
     assert deployment.function_name == f"lesion-{stack}-classify-0a1b2c3"
     assert deployment.model_package_group == f"lesion-{stack}"
-    assert deployment.training_role_arn == f"arn:aws:iam:lesion-{stack}"
+    assert deployment.training_role_arn == f"arn:aws:iam:lesion-{stack}-training"
     assert deployment.training_kms_key_arn == f"arn:aws:kms:lesion-{stack}"
     assert deployment.batches_state_machine_arn == f"arn:aws:sfn:lesion-{stack}-batches"
     assert deployment.tags["Stack"] == stack
@@ -115,6 +115,26 @@ def test_what_an_account_has_once_is_made_by_the_stack_that_owns_it(dev: Program
     assert not [
         r for r in prod.of("cloudwatch/logGroup:LogGroup") if r.inputs.get("name") == "/aws/sagemaker/TrainingJobs"
     ]
+
+
+def test_whoever_is_handed_a_role_waits_until_its_policy_is_in_force(prod: Program) -> None:
+    takers = (
+        ("lambda/function:Function", "lesion-prod-classify"),
+        ("sfn/stateMachine:StateMachine", "lesion-prod-batches"),
+        ("codedeploy/deploymentGroup:DeploymentGroup", "lesion-prod-classify"),
+        ("ecs/taskDefinition:TaskDefinition", "lesion-prod-page"),
+        ("ec2/flowLog:FlowLog", "lesion-prod-flows"),
+    )
+    for kind, name in takers:
+        waited = {urn.split("$")[-1] for urn in prod.one(kind, name).waits_for}
+        assert f"aws:iam/rolePolicy:RolePolicy::{name}" in waited, kind
+
+
+def test_access_logs_are_asked_for_once_they_may_be_written(prod: Program) -> None:
+    for kind in ("s3/bucketLogging:BucketLogging", "lb/loadBalancer:LoadBalancer"):
+        for resource in prod.of(kind):
+            waited = {urn.split("$")[-1] for urn in resource.waits_for}
+            assert "aws:s3/bucketPolicy:BucketPolicy::lesion-prod-access-logs" in waited, resource.name
 
 
 def test_every_resource_stands_in_a_component(program: Program) -> None:

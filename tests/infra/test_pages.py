@@ -1,0 +1,35 @@
+"""docs/deploy.md and docs/permissions.md say what the program does."""
+
+import re
+
+from infra.config import StackConfig
+from tests.infra import pages
+from tests.infra.stacks import Program, deployed
+
+AGAIN = "run python -m tests.infra.pages"
+
+
+def test_every_configuration_key_is_documented_with_its_default() -> None:
+    page = pages.DEPLOY.read_text()
+    assert page == pages.with_parts(page, keys=pages.keys(page)), AGAIN
+    assert "TO SAY" not in page
+
+
+def test_every_permission_is_listed() -> None:
+    page = pages.PERMISSIONS.read_text()
+    assert page == pages.with_parts(page, roles=pages.permissions(pages.example())), AGAIN
+
+
+def test_the_diagram_shows_every_component_and_no_other() -> None:
+    program = deployed("prod", githubRepository="owner/name")
+    components = {r.type.split(":")[-1] for r in program.resources if not r.custom}
+    assert pages.nodes(pages.DEPLOY.read_text()) == components
+
+
+def test_every_output_and_key_that_the_page_names_exists(dev: Program) -> None:
+    page = pages.DEPLOY.read_text()
+    told = set(re.findall(r"pulumi stack output (\w+)", page))
+    assert told <= set(dev.outputs) | {"pageDomainTarget"}
+    named = set(re.findall(r"pulumi config set (?:--path )?([a-z]\w+)(?![:\w])", page))
+    aliases = {field.alias for field in StackConfig.model_fields.values()}
+    assert named <= aliases | {"aws"}
