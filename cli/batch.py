@@ -8,16 +8,27 @@ import click
 
 from cli.console import print_json
 from cli.data import json_option
+from cli.stack import reach, region_option, stack_option
 from contract.errors import AnalyzerError
 
 
 @click.command()
 @click.argument("source", metavar="S3_URI")
 @click.argument("results", metavar="RESULTS_S3_URI")
-@click.option("--state-machine", metavar="ARN", required=True, help="The one that fans a run out over the function.")
+@click.option("--state-machine", metavar="ARN", help="That fans a run out over the function  [default: the stack's]")
 @click.option("--name", help="Of the run  [default: the time]; Step Functions takes each name once in 90 days.")
+@stack_option
+@region_option
 @json_option
-def batch(source: str, results: str, state_machine: str, name: str | None, as_json: bool) -> None:
+def batch(
+    source: str,
+    results: str,
+    state_machine: str | None,
+    name: str | None,
+    stack: str,
+    region: str | None,
+    as_json: bool,
+) -> None:
     """Answer all pictures below S3_URI, on AWS, and write their rows below RESULTS_S3_URI.
 
     Step Functions lists the pictures, hands them to the function in batches, side by side, and tries again what fails.
@@ -28,7 +39,7 @@ def batch(source: str, results: str, state_machine: str, name: str | None, as_js
     into = _place(results)
     into["prefix"] = f"{into['prefix'].rstrip('/')}/{name}/".lstrip("/")  # a folder of its own for each run
     run = BatchRun.model_validate({"source": _place(source), "results": into})
-    arn = start_run(state_machine, name, run.model_dump_json())
+    arn = start_run(state_machine or _state_machine_of(stack, region), name, run.model_dump_json())
     where = f"s3://{run.results.bucket}/{run.results.prefix}"
     if as_json:
         print_json({"execution_arn": arn, "results": where})
@@ -52,6 +63,16 @@ def start_run(state_machine_arn: str, name: str, execution_input: str) -> str:
     except (BotoCoreError, ClientError) as error:
         raise AnalyzerError(f"The run could not be started: {str(error).rstrip('.')}.") from error
     return str(started["executionArn"])
+
+
+def _state_machine_of(stack: str, region: str | None) -> str:
+    arn = reach(stack, region).batches_state_machine_arn
+    if arn is None:
+        raise click.ClickException(
+            f"The stack {stack} has no state machine for batches: name a deployed one with --stack, or ask about a "
+            "folder here with `lesion predict FOLDER --out results.csv`."
+        )
+    return arn
 
 
 def _region_of(arn: str) -> str:

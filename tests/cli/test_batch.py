@@ -12,6 +12,8 @@ import boto3
 import pytest
 
 from contract.batch import Batch, BatchRun
+from contract.deployment import parameter_of
+from tests.contract.test_deployment import TOLD
 from tests.loopback_aws import loopback_aws
 
 # The shape that infra gives it; what matters here is that the run's input goes into each batch as it is.
@@ -99,6 +101,19 @@ def test_what_cannot_be_started_is_one_sentence(
     done = batch(*words, "--state-machine", arn, **aws)
     assert (done.returncode, sentence in done.stderr) == (status, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_stack_tells_its_state_machine(steps: Any, state_machine: str) -> None:
+    told = {**TOLD, "region": "us-east-1"}
+    ssm = boto3.client("ssm", region_name="us-east-1")
+    for stack, machine in (("whole", state_machine), ("bare", None)):
+        value = json.dumps({**told, "batches_state_machine_arn": machine})
+        ssm.put_parameter(Name=parameter_of(stack), Value=value, Type="String")
+    words = ["s3://pictures/2026/", "s3://answers", "--region", "us-east-1"]
+    done = batch(*words, "--stack", "whole")
+    assert (done.returncode, "Started arn:aws:states:us-east-1" in done.stdout) == (0, True), done.stderr
+    done = batch(*words, "--stack", "bare")
+    assert (done.returncode, "The stack bare has no state machine" in done.stderr) == (1, True), done.stderr
 
 
 def test_an_arn_of_something_else_is_refused(aws: dict[str, str]) -> None:
