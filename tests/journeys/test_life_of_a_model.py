@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,13 @@ class Visitor:
             while not self._gone.wait(0.05):
                 answer = browser.request("GET", f"{self.url}/v1/health")
                 self.seen.append((answer.status, str(answer.json().get("model_version"))))
+
+    def wait_for(self, model: str) -> None:
+        """Wait until this model answers; the gateway looks at the alias once a second."""
+        deadline = time.monotonic() + 60
+        while self.seen[-1][1] != model:
+            assert time.monotonic() < deadline, self.seen[-1]
+            time.sleep(0.05)
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -111,6 +119,7 @@ def test_users_are_always_answered_by_a_model_that_has_shown_itself_right(workpl
         assert f"{bad} serves" in forced
         returned = lesion("models", "rollback", "--why", "it was one", cwd=workplace)
         assert re.search(rf"serves: {good}\.", returned)
+        visitor.wait_for(good)
 
     assert {status for status, _ in visitor.seen} == {200}
     models = [model for _, model in visitor.seen]

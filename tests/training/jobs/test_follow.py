@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from contract.errors import DeploymentError
 from tests.local_aws import LocalAws, local_aws, put_job
 from tests.training.jobs.states import state
-from training import aws
+from training.aws import client
 from training.jobs.follow import Watcher, describe, follow, list_jobs, read_log, stop
 
 BUCKET = "data"
@@ -165,22 +165,15 @@ def test_how_a_job_ended_comes_with_what_to_do(told_by_aws: dict[str, Any], advi
         ("AccessDeniedException", r"AWS denies it \(not you\)"),
     ],
 )
-def test_credentials_that_end_while_a_job_is_followed_do_not_look_like_its_end(
-    code: str, sentence: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sagemaker = boto3.client("sagemaker")
-    monkeypatch.setattr(aws.boto3.Session, "client", lambda *_, **__: sagemaker)  # moto lets everyone do everything
-    with Stubber(sagemaker) as stub:
+def test_credentials_that_end_while_a_job_is_followed_do_not_look_like_its_end(code: str, sentence: str) -> None:
+    with Stubber(client("sagemaker")) as stub:  # moto lets everyone do everything
         stub.add_client_error("describe_training_job", code, "not you.", 400)
         with pytest.raises(DeploymentError, match=rf"Looking for the job a-job failed: .*{sentence}"):
             follow("a-job", Told().watcher())
 
 
-def test_a_refusal_in_passing_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_in_passing_is_not_the_end() -> None:
     put_job(BUCKET, "busy", "work")
-    sagemaker, logs = boto3.client("sagemaker"), boto3.client("logs")
-    of = {"sagemaker": sagemaker, "logs": logs}
-    monkeypatch.setattr(aws.boto3.Session, "client", lambda _, service, **__: of[service])
     began = {"TrainingJobName": "busy", "CreationTime": datetime.now(UTC), "SecondaryStatus": "Training"}
     began |= {
         "TrainingJobArn": "arn:aws:sagemaker:us-east-1:123456789012:training-job/busy",
@@ -190,7 +183,7 @@ def test_a_refusal_in_passing_is_not_the_end(monkeypatch: pytest.MonkeyPatch) ->
         "ModelArtifacts": {"S3ModelArtifacts": ""},
     }
     told = Told()
-    with Stubber(sagemaker) as stub:
+    with Stubber(client("sagemaker")) as stub:
         stub.add_response("describe_training_job", {**began, "TrainingJobStatus": "InProgress"})
         stub.add_client_error("describe_training_job", "ThrottlingException", "slowly", 400)
         for _ in range(2):
