@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--picture", type=Path, help="a JPEG; default: of HAM10000, else a painted one, 600x450")
     parser.add_argument("--rounds", type=int, default=12, help="turns of each")
     parser.add_argument("--runs", type=int, default=8, help="answers in a turn")
-    parser.add_argument("--starts", type=int, default=3, help="cold starts of each")
+    parser.add_argument("--starts", type=int, default=7, help="cold starts of each")
     parser.add_argument("--only", default="", help="contenders whose names contain this")
     options = parser.parse_args()
     bundle = options.bundle or newest_bundle(parser)

@@ -22,7 +22,7 @@ def gateway(job: Job) -> Ready:
     port = free_port()
     logs = Path(tempfile.mkdtemp())
     environment = {"MODEL_URI": job.model.resolve().as_uri(), "MODEL_CACHE": str(logs / "models")}
-    command = [sys.executable, "-m", "infra.local.gateway", f"--port={port}", "--limit=1", f"--logs={logs}"]
+    command = [sys.executable, "-m", "benchmarks.serving.gateway_app", str(port), str(logs)]
     url = f"http://{HOST}:{port}/v1"
     body = job.picture.read_bytes()
     return _served(command, environment, logs, f"{url}/health", f"{url}/predictions", body, "image/jpeg")
