@@ -91,15 +91,23 @@ def _as_text(value: Any) -> str:
 def _training(instance_type: str, hours: float) -> "list[Line]":
     from contract.prices import read_prices
     from infra.costs.estimate import Line
+    from training.jobs.prices import estimate
 
-    prices = read_prices()
-    on_demand = hours * prices.training_usd_per_hour[instance_type]
-    disk = VOLUME_GB * hours / prices.hours_per_month * prices.usd["training_volume_gb_month"]
+    job = estimate(
+        instance_type=instance_type,
+        instances=1,
+        max_run_s=round(3600 * hours),
+        volume_gb=VOLUME_GB,
+        spot=True,
+        region=read_prices().region,
+    )
+    on_demand = hours * job.usd_per_hour
+    disk = job.high - on_demand
     return [
         Line(
             what=f"{instance_type} on spot capacity",
             quantity=f"{hours:g} h; {on_demand:.2f} on demand",
-            usd=on_demand * prices.spot_share.training,
+            usd=job.low - disk,
         ),
         Line(what="its disk", quantity=f"{VOLUME_GB} GB", usd=disk),
     ]

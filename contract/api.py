@@ -8,6 +8,16 @@ from contract.errors import AnalyzerError
 
 MAX_BODY_BYTES = 4_500_000  # base64 adds a third, and Lambda takes events of up to 6 MB
 
+# The measures that say how good a model is, wherever there is room for a few: the page, a job's log, the registry.
+HEADLINE_METRICS = (
+    "balanced_accuracy",
+    "macro_f1",
+    "any_malignant_sensitivity",
+    "any_malignant_specificity",
+    "melanoma_sensitivity",
+    "ece",
+)
+
 PROBLEM_CONTENT_TYPE = "application/problem+json"
 
 Probability = Annotated[float, Field(ge=0, le=1)]

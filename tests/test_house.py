@@ -130,7 +130,7 @@ def test_a_container_carries_its_own_folders_and_no_others(dockerfile: str, fold
 
 # Joined here, so that this file does not contain what it looks for.
 PACKAGE_REGISTRIES = ["pypi" + ".org", "python" + "hosted.org", "registry." + "npmjs", "crates" + ".io",
-                      "ana" + "conda.org", "proxy." + "golang", "rubygems" + ".org"]  # fmt: skip
+                      "ana" + "conda.org", "proxy." + "golang", "rubygems" + ".org", "deb." + "debian.org"]  # fmt: skip
 HOST = re.compile("|".join(map(re.escape, PACKAGE_REGISTRIES)), re.IGNORECASE)
 SOMEONES_FOLDER = re.compile(r"(?<![\w.:/~}-])/(?:" + "|".join(["home", "Users", "root", "work"]) + r")/[\w.-]")
 NOT_OURS = {"__pycache__", "build", "data", "artifacts", "node_modules"}

@@ -3,17 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from contract.api import Metric, Outcome, Prediction
+from contract.api import HEADLINE_METRICS, Metric, Outcome, Prediction
 from contract.labels import BY_CODE, MALIGNANT_CODES
-
-HEADLINE: Final = (
-    "balanced_accuracy",
-    "macro_f1",
-    "any_malignant_sensitivity",
-    "any_malignant_specificity",
-    "melanoma_sensitivity",
-    "ece",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +97,7 @@ def is_malignant(code: str) -> bool:
 
 def split_metrics(metrics: dict[str, Metric]) -> tuple[dict[str, Metric], dict[str, Metric]]:
     """Part the measures that say how good a model is, in their order, from those that experts look up."""
-    headline: dict[str, Metric] = {name: metrics[name] for name in HEADLINE if name in metrics}
+    headline: dict[str, Metric] = {name: metrics[name] for name in HEADLINE_METRICS if name in metrics}
     return headline, {name: metric for name, metric in metrics.items() if name not in headline}
 
 

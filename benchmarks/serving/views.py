@@ -6,9 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.serving.price import MEMORY_MB_PER_VCPU
 from benchmarks.serving.worker import Job, Ready
-
-MEMORY_MB_PER_VCPU = 1769
 
 
 def function(job: Job) -> Ready:

@@ -8,7 +8,7 @@ from pathlib import Path
 from infra.containers.buildah import buildah
 from infra.local.errors import LocalStackError
 
-SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
+SUITE = "bookworm"
 PACKAGES = ("ca-certificates", "libstdc++6", "python-is-python3", "python3", "python3-pip")
 NAME = f"localhost/debian-python:{SUITE}"
 MEMORY = Path("/dev/shm")  # noqa: S108  dpkg waits for the disk after every file, and here there is none
@@ -26,7 +26,8 @@ def make_base_image() -> str:
         raise LocalStackError("The base image is made by debootstrap, which is not here: apt install debootstrap.")
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         root = Path(folder) / "root"
-        command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(root), MIRROR]
+        # from the mirror that debootstrap itself knows for the suite
+        command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(root)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise LocalStackError(f"debootstrap failed: {(done.stdout + done.stderr).strip().splitlines()[-1]}")

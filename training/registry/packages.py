@@ -9,20 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
+from contract.api import HEADLINE_METRICS
 from contract.bundle import MANIFEST, Manifest
 from contract.errors import DeploymentError
 from training.aws import client, told
 
 Status = Literal["PendingManualApproval", "Approved", "Rejected"]  # SageMaker's words
 
-KEPT_METRICS: Final = (
-    "balanced_accuracy",
-    "macro_f1",
-    "any_malignant_sensitivity",
-    "any_malignant_specificity",
-    "melanoma_sensitivity",
-    "ece",
-)
 LONGEST_VALUE: Final = 256  # characters of a metadata property
 LONGEST_APPROVAL: Final = 1024  # of an approval's description
 _NOT_ALLOWED: Final = re.compile(r"[^\w\s.:/=+@-]")  # in a metadata property
@@ -173,7 +166,7 @@ def _update(
 
 def _properties_of(manifest: Manifest, model_uri: str, job: str) -> dict[str, str]:
     """Word the lineage and the metrics in the few characters that a metadata property may have."""
-    metrics = {name: manifest.metrics[name] for name in KEPT_METRICS if name in manifest.metrics}
+    metrics = {name: manifest.metrics[name] for name in HEADLINE_METRICS if name in manifest.metrics}
     return {
         "model_version": manifest.version,
         "model_uri": model_uri,
