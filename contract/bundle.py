@@ -62,7 +62,7 @@ class BundleFile(Part):
 class Unfamiliar(Part):
     """How a picture unlike the training pictures is told: its score is over the threshold."""
 
-    method: Literal["knn_cosine"]  # one minus the cosine similarity to the k-th nearest `reference.npz` embedding
+    method: Literal["knn_cosine_low_rank"]  # `contract.reference.Reference.unfamiliarity`
     neighbours: Annotated[int, Field(ge=1)]  # k
     threshold: float
     false_alarm_rate: Annotated[float, Field(gt=0, lt=1)]  # share of validation pictures over it, as it was chosen

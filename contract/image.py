@@ -34,6 +34,7 @@ MAX_SCANS: Final = 100  # of a progressive JPEG; encoders make about ten, and ea
 MIN_SIDE_PX: Final = 32  # below it there is no lesion to be seen
 CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
 JPEG_QUALITY: Final = 90
+CUT_RATHER_THAN_SCALED: Final = 1 / 64  # of the model's square; what a picture may have more and is cut off, not scaled
 
 _UPRIGHT: Final = {  # EXIF orientation -> what turns the stored pixels upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -98,7 +99,7 @@ def decode_image(encoded: bytes, size: int) -> DecodedImage:
         width, height = picture.size
         # JPEG: decode at the smallest scale of its DCT, 1/1 to 1/8, whose shorter side still has `size` pixels
         upright = _decode_upright(picture, orientation, draft_size=(size, size))
-    square = _over_white(ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR))
+    square = _over_white(_centre_square(upright, size))
     turned = orientation >= 5
     return DecodedImage(np.asarray(square), *((height, width) if turned else (width, height)))
 
@@ -158,6 +159,19 @@ def _decode_upright(picture: ImageFile, orientation: int, draft_size: tuple[int,
     decoded = _eight_bits(picture)
     decoded = decoded.convert("RGBA" if decoded.has_transparency_data else "RGB")
     return decoded.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else decoded
+
+
+def _centre_square(picture: Image.Image, size: int) -> Image.Image:
+    """Take the largest square in the middle, `size` wide; if it is all but that wide already, one of `size` at once.
+
+    A published HAM10000 picture has 225 px after the decoder's half scale, for a model of 224: scaling would blur it,
+    and takes a sixth of the time of decoding.
+    """
+    width, height = picture.size
+    if 0 <= min(width, height) - size <= size * CUT_RATHER_THAN_SCALED:
+        left, top = (width - size) // 2, (height - size) // 2
+        return picture.crop((left, top, left + size, top + size))
+    return ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
 
 
 def _eight_bits(picture: ImageFile) -> Image.Image:

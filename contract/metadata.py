@@ -102,6 +102,8 @@ def _split_jpeg(encoded: bytes) -> tuple[bytes, bytes]:
         kept_to = end
         if marker == _APP1 and body.startswith(_EXIF_PREFIX) and not exif:
             exif = body
+    if not kept:
+        return encoded, exif
     kept.append(view[kept_to:])
     return b"".join(kept), exif
 

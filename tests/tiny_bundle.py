@@ -13,6 +13,7 @@ from contract.bundle import ANY_MALIGNANT, INPUT_NAME, INTENDED_USE, LICENCE, MA
 
 from contract.bundle import SCHEMA_VERSION, describe_file, version_of  # isort: skip
 from contract.labels import CODES, MALIGNANT_CODES
+from contract.reference import Reference
 
 EMBEDDING = 8
 A_GROUP = {"pictures": 7, "lesions": 7, "metrics": {"recall": {"value": 0.2, "low": 0.1, "high": 0.3}}}
@@ -72,7 +73,7 @@ def write_tiny_bundle(
     onnx.save(tiny_graph(size, seed=seed), arriving / MODEL)
     embeddings = np.random.default_rng(seed).normal(size=(32, EMBEDDING))
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    np.savez(arriving / REFERENCE, embeddings=embeddings.astype(np.float16))
+    Reference(embeddings, np.eye(EMBEDDING)).write(arriving / REFERENCE)
     files = {name: describe_file(arriving / name).model_dump() for name in (MODEL, REFERENCE)}
     version = version_of(made, files[MODEL]["sha256"])
     manifest = {
@@ -93,7 +94,7 @@ def write_tiny_bundle(
             }
         },
         "unfamiliar": {
-            "method": "knn_cosine",
+            "method": "knn_cosine_low_rank",
             "neighbours": 5,
             "threshold": unfamiliar_threshold,
             "false_alarm_rate": 0.01,

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from contract.bundle import MODEL, REFERENCE, Manifest, read_bundle
-from contract.errors import BundleError, DatasetError
+from contract.errors import DatasetError
+from contract.reference import Reference
 from training.artifact.answers import Answers
 from training.data.cache import open_cache
 from training.data.whole import refuse_full, whole_folder
@@ -65,7 +66,7 @@ def evaluate_bundle(
     """
     refuse_full(out)
     manifest = read_bundle(bundle)
-    reference = _read_reference(bundle)
+    reference = Reference.read(bundle / REFERENCE)
     labelled = read_labelled(folder, metadata, manifest)
     dataset, positions = labelled.dataset, labelled.positions
     rows = dataset.rows.iloc[positions].reset_index(drop=True)
@@ -108,14 +109,6 @@ def calibration_of(manifest: Manifest) -> Calibration:
         unfamiliar_threshold=manifest.unfamiliar.threshold,
         false_alarm_rate=manifest.unfamiliar.false_alarm_rate,
     )
-
-
-def _read_reference(bundle: Path) -> np.ndarray:
-    try:
-        with np.load(bundle / REFERENCE, allow_pickle=False) as arrays:
-            return np.asarray(arrays["embeddings"])
-    except (ValueError, KeyError, OSError) as error:
-        raise BundleError(f"The model bundle's {REFERENCE} cannot be read. Publish the model again.") from error
 
 
 def _ask_about_folder(

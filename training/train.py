@@ -7,9 +7,10 @@ from pathlib import Path
 
 import keras
 
-from contract.bundle import MODEL, MODEL_FP32, DataRecord, Manifest, TrainingRecord
+from contract.bundle import MODEL, MODEL_FP32, REFERENCE, DataRecord, Manifest, TrainingRecord
+from contract.reference import Reference
 from training.artifact.answers import ask
-from training.artifact.bundle import finish_bundle, unfinished_bundle, write_reference
+from training.artifact.bundle import finish_bundle, unfinished_bundle
 from training.artifact.export import check_parity, export
 from training.artifact.golden import write_golden
 from training.artifact.held_out import gather, write_held_out
@@ -19,7 +20,7 @@ from training.config import TrainingConfig
 from training.evaluation.calibrate import (
     calibrate,
     fit_temperature,
-    normalize,
+    remember,
     sample_reference,
     softmax,
 )
@@ -129,8 +130,9 @@ def _train(
         with step("measured"):
             sample = sample_reference(data.learn.class_index, config.seed)
             reference_pictures = Pictures(data.learn.pixels, data.learn.rows[sample], data.learn.class_index[sample])
-            reference = normalize(ask(folder / MODEL, reference_pictures, "remembering", on_progress).embeddings)
-            write_reference(folder, reference)
+            embeddings = ask(folder / MODEL, reference_pictures, "remembering", on_progress).embeddings
+            remember(embeddings).write(folder / REFERENCE)
+            reference = Reference.read(folder / REFERENCE)  # rounded, as serving will have it
             calibration = calibrate(temperature, chosen, choose.class_index, reference)
             rows = dataset.rows.iloc[split.test].reset_index(drop=True)
             evaluation, verdicts = examine(

@@ -8,6 +8,7 @@ import onnxruntime
 
 from contract.bundle import INPUT_NAME, MODEL, OUTPUT_NAMES, REFERENCE, Manifest
 from contract.errors import BundleError
+from contract.reference import Reference
 
 SUM_TOLERANCE = 1e-3  # of seven float32 numbers that should add up to 1
 
@@ -38,8 +39,7 @@ class Classifier:
         options.log_severity_level = 3  # errors alone
         try:
             self._session = onnxruntime.InferenceSession(folder / MODEL, options, ["CPUExecutionProvider"])
-            with np.load(folder / REFERENCE, allow_pickle=False) as reference:
-                self._reference = reference["embeddings"].astype(np.float32)
+            self._reference = Reference.read(folder / REFERENCE)
             evidence = self.predict(np.zeros((self.input_size, self.input_size, 3), np.uint8))  # also fills its arenas
         except Exception as error:  # ONNX Runtime raises classes of its own that share no base with a name
             raise BundleError(f"The model {manifest.version} cannot be opened: {error}") from error
@@ -56,11 +56,5 @@ class Classifier:
             pixels: RGB in 0..255: uint8, shape (input_size, input_size, 3).
         """
         probabilities, class_map, embedding = self._session.run(OUTPUT_NAMES, {INPUT_NAME: pixels[np.newaxis]})
-        return Evidence(probabilities[0], class_map[0], self._unfamiliar_score(embedding[0]))
-
-    def _unfamiliar_score(self, embedding: np.ndarray) -> float:
-        """One minus the cosine similarity to the k-th nearest training picture (Sun et al., arXiv:2204.06507)."""
-        unit = embedding / max(float(np.linalg.norm(embedding)), 1e-12)
-        similarity = np.vecdot(self._reference, unit)  # not @: BLAS would wake threads for it and wait for them
-        k = min(self.manifest.unfamiliar.neighbours, len(similarity))
-        return float(1 - np.partition(similarity, -k)[-k])
+        unfamiliar_score = float(self._reference.unfamiliarity(embedding[0], self.manifest.unfamiliar.neighbours))
+        return Evidence(probabilities[0], class_map[0], unfamiliar_score)

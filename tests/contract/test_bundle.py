@@ -55,7 +55,7 @@ def manifest_of(files: dict[str, dict[str, Any]]) -> dict[str, Any]:
                 "classes": list(MALIGNANT_CODES),
             }
         },
-        "unfamiliar": {"method": "knn_cosine", "neighbours": 10, "threshold": 0.4, "false_alarm_rate": 0.01},
+        "unfamiliar": {"method": "knn_cosine_low_rank", "neighbours": 10, "threshold": 0.4, "false_alarm_rate": 0.01},
         "shipped": {"precision": "fp32", "reason": "fp32 ships: nothing else was tried."},
         "metrics": {"balanced_accuracy": {"value": 0.8, "low": 0.7, "high": 0.9}},
         "per_class": {"mel": A_GROUP},

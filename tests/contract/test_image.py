@@ -230,7 +230,7 @@ def test_a_large_jpeg_decoded_at_a_reduced_scale_looks_like_the_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stored", "scale"), [((600, 450), 2), ((450, 600), 2), ((600, 447), 1), ((341, 256), 1), ((1200, 896), 4)]
+    ("stored", "scale"), [((640, 480), 2), ((480, 640), 2), ((600, 447), 1), ((341, 256), 1), ((1200, 896), 4)]
 )
 def test_a_jpeg_is_decoded_at_the_smallest_scale_that_still_suffices(stored: tuple[int, int], scale: int) -> None:
     encoded = encode(plain_picture(size=stored), "JPEG")
@@ -239,6 +239,23 @@ def test_a_jpeg_is_decoded_at_the_smallest_scale_that_still_suffices(stored: tup
         assert min(picture.size) >= 224
         expected = ImageOps.fit(picture, (224, 224), Image.Resampling.BILINEAR)
     assert np.array_equal(decode_image(encoded, 224).pixels, np.asarray(expected))
+
+
+@pytest.mark.parametrize(("stored", "box"), [((600, 450), (38, 0, 262, 224)), ((454, 600), (1, 38, 225, 262))])
+def test_a_picture_that_is_all_but_as_wide_as_the_square_is_cut_and_not_blurred(
+    stored: tuple[int, int], box: tuple[int, int, int, int]
+) -> None:
+    encoded = encode(plain_picture(size=stored), "JPEG")
+    with Image.open(io.BytesIO(encoded)) as picture:
+        picture.draft("RGB", (224, 224))
+        expected = picture.crop(box)
+    assert np.array_equal(decode_image(encoded, 224).pixels, np.asarray(expected))
+
+
+def test_a_picture_a_little_smaller_than_the_square_is_enlarged() -> None:
+    picture = plain_picture(size=(223, 300))
+    enlarged = ImageOps.fit(picture, (224, 224), Image.Resampling.BILINEAR)
+    assert np.array_equal(decode_image(encode(picture, "PNG"), 224).pixels, np.asarray(enlarged))
 
 
 def test_pictures_that_promise_too_much_cost_no_memory() -> None:

@@ -10,11 +10,13 @@ from PIL import Image
 from contract.bundle import MANIFEST, MODEL, MODEL_FP32, REFERENCE, read_bundle
 from contract.errors import DatasetError, TrainingError
 from contract.labels import CODES
+from contract.reference import Reference
 from tests.training.conftest import TINY_IMAGES, TINY_SIZE, TinyRun
 from training.artifact.bundle import unfinished_bundle
 from training.config import TrainingConfig
 from training.data.ham10000 import read_dataset
 from training.data.split import sample_lesions, split_by_lesion
+from training.evaluation.calibrate import REFERENCE_PICTURES
 from training.train import train
 
 
@@ -68,13 +70,11 @@ def test_the_file_that_ships_is_the_one_that_the_gate_chose(tiny_run: TinyRun) -
 
 
 def test_the_reference_holds_training_embeddings_of_length_one(tiny_run: TinyRun) -> None:
-    with np.load(tiny_run.trained.folder / REFERENCE) as reference:
-        assert reference.files == ["embeddings"]
-        embeddings = reference["embeddings"]
-    assert embeddings.dtype == np.float16
+    reference = Reference.read(tiny_run.trained.folder / REFERENCE)
+    embeddings = reference.coordinates @ reference.axes
     assert embeddings.shape[1] == 2048
-    assert 20 < len(embeddings) <= 1024
-    np.testing.assert_allclose(np.linalg.norm(embeddings.astype(np.float32), axis=1), 1, atol=2e-3)
+    assert 20 < len(embeddings) <= REFERENCE_PICTURES
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=0.02)
 
 
 def test_the_report_shows_what_the_manifest_says(tiny_run: TinyRun) -> None:

@@ -6,15 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from contract.bundle import (
     INPUT_NAME,
     INTENDED_USE,
     MANIFEST,
     MODEL,
     OUTPUT_NAMES,
-    REFERENCE,
     SCHEMA_VERSION,
     BundleFile,
     DataRecord,
@@ -42,11 +39,6 @@ def unfinished_bundle(out: Path) -> Iterator[Path]:
         folder = Path(hidden) / "bundle"
         folder.mkdir()
         yield folder
-
-
-def write_reference(folder: Path, embeddings: np.ndarray) -> None:
-    """Write the training pictures' embeddings, of length 1: float16, shape (M, 2048)."""
-    np.savez(folder / REFERENCE, embeddings=embeddings)
 
 
 def finish_bundle(
@@ -82,7 +74,7 @@ def finish_bundle(
         temperature=calibration.temperature,
         operating_points=calibration.operating_points,
         unfamiliar=Unfamiliar(
-            method="knn_cosine",
+            method="knn_cosine_low_rank",
             neighbours=calibration.neighbours,
             threshold=calibration.unfamiliar_threshold,
             false_alarm_rate=calibration.false_alarm_rate,

@@ -10,6 +10,7 @@ from contract.api import OperatingPoint
 from contract.bundle import ANY_MALIGNANT
 from contract.errors import TrainingError
 from contract.labels import CODES, MALIGNANT_CODES
+from contract.reference import SHORTEST, Reference
 
 if TYPE_CHECKING:
     from training.artifact.answers import Answers  # which needs Keras, and comparing models does not
@@ -21,7 +22,8 @@ WANTED_SENSITIVITY: Final = 0.90
 COLDEST, HOTTEST = 0.05, 20.0  # bounds of the temperature
 
 NEIGHBOURS: Final = 5  # k
-REFERENCE_PICTURES: Final = 1024  # at most: 4 MB as float16
+REFERENCE_PICTURES: Final = 4096  # at most
+REFERENCE_RANK: Final = 64  # docs/decisions/unfamiliar.md shows what other numbers do; 0.8 MB as float16
 FALSE_ALARM_RATE: Final = 0.01  # share of validation pictures that may count as unfamiliar
 
 
@@ -36,19 +38,19 @@ class Calibration:
     false_alarm_rate: float  # at which that threshold was chosen
 
 
-def calibrate(temperature: float, answers: "Answers", class_index: np.ndarray, reference: np.ndarray) -> Calibration:
+def calibrate(temperature: float, answers: "Answers", class_index: np.ndarray, reference: Reference) -> Calibration:
     """Choose the thresholds from what the model that ships says of the validation pictures.
 
     Args:
         temperature: already in that model.
         answers: of it, on the validation pictures.
         class_index: what those show.
-        reference: training embeddings of length 1, shape (M, 2048).
+        reference: what the training pictures look like to that model.
 
     Raises:
         TrainingError: the validation pictures lack what has to be told apart.
     """
-    scores = unfamiliarity(answers.embeddings, reference, NEIGHBOURS)
+    scores = reference.unfamiliarity(answers.embeddings, NEIGHBOURS)
     return Calibration(
         temperature=temperature,
         operating_points=choose_operating_points(answers.probabilities, class_index),
@@ -158,27 +160,19 @@ def sample_reference(class_index: np.ndarray, seed: int, pictures: int = REFEREN
     return np.sort(np.lexsort((class_index, place))[:pictures])
 
 
-def normalize(embeddings: np.ndarray) -> np.ndarray:
-    """Scale each embedding to length 1: float16, as `reference.npz` keeps them; one of zeros stays zeros."""
-    lengths = np.linalg.norm(embeddings.astype(np.float32), axis=1, keepdims=True)
-    return np.asarray((embeddings / np.maximum(lengths, 1e-12)).astype(np.float16))
-
-
-def unfamiliarity(embeddings: np.ndarray, reference: np.ndarray, neighbours: int) -> np.ndarray:
-    """Score how unlike the training pictures each picture is (Sun et al. 2022, arXiv:2204.06507).
+def remember(embeddings: np.ndarray, rank: int = REFERENCE_RANK) -> Reference:
+    """Keep training embeddings for comparison: scaled to length 1, then their `rank` largest singular values alone.
 
     Args:
-        embeddings: shape (N, 2048), of any length.
-        reference: training embeddings of length 1, shape (M, 2048).
-        neighbours: k; with fewer reference pictures than that, the farthest counts.
-
-    Returns:
-        one minus the cosine similarity to the k-th nearest reference embedding, shape (N,), in 0..1 for embeddings
-        that are nowhere negative.
+        embeddings: of any length, shape (M, 2048).
+        rank: at most; fewer if there are fewer embeddings.
     """
-    similarity = normalize(embeddings).astype(np.float32) @ reference.astype(np.float32).T
-    kth = min(neighbours, similarity.shape[1])
-    return np.asarray(1 - np.partition(similarity, -kth, axis=1)[:, -kth])
+    from sklearn.utils.extmath import randomized_svd
+
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    units = embeddings / np.maximum(lengths, SHORTEST)
+    left, singular_values, axes = randomized_svd(units, min(rank, *units.shape), random_state=0)
+    return Reference((left * singular_values).astype(np.float32), axes.astype(np.float32))
 
 
 def choose_unfamiliar_threshold(scores: np.ndarray) -> float:

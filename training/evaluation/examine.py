@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from contract.reference import Reference
 from training.artifact.answers import Answers, ask
-from training.evaluation.calibrate import Calibration, decide, unfamiliarity, without_temperature
+from training.evaluation.calibrate import Calibration, decide, without_temperature
 from training.evaluation.measure import Evaluation, Verdicts, evaluate
 from training.evaluation.not_lesions import paint_not_lesions
 from training.evaluation.unfamiliar import Strangers
@@ -19,7 +20,7 @@ def examine(
     pictures: Pictures,
     rows: pd.DataFrame,
     calibration: Calibration,
-    reference: np.ndarray,
+    reference: Reference,
     *,
     seed: int,
     on_progress: OnProgress,
@@ -33,7 +34,7 @@ def examine(
         pictures: to ask it about.
         rows: of these pictures, with the columns of `training.data.ham10000.Dataset.rows`.
         calibration: every threshold, and the temperature that is in the file.
-        reference: training embeddings of length 1, shape (M, 2048).
+        reference: what the training pictures look like to it.
         seed: of the bootstrap and of the painted pictures.
         on_progress: called as ("evaluating", done, of how many) and for the painted pictures.
         others: what the model says of further pictures that show no lesion, by kind.
@@ -45,7 +46,7 @@ def examine(
     on_progress("asking about painted pictures", len(painted), len(painted))
 
     def strangeness(of: Answers) -> Strangers:
-        scores = unfamiliarity(of.embeddings, reference, calibration.neighbours)
+        scores = reference.unfamiliarity(of.embeddings, calibration.neighbours)
         return Strangers(scores, scores > calibration.unfamiliar_threshold)
 
     of_lesions = strangeness(answers)

@@ -11,11 +11,10 @@ from training.evaluation.calibrate import (
     choose_operating_points,
     choose_unfamiliar_threshold,
     fit_temperature,
-    normalize,
+    remember,
     sample_reference,
     score,
     softmax,
-    unfamiliarity,
     without_temperature,
 )
 
@@ -81,16 +80,26 @@ def test_the_reference_takes_every_class_before_it_takes_many_of_one() -> None:
     assert np.array_equal(chosen, sample_reference(class_index, seed=1, pictures=100))
 
 
-def test_unfamiliarity_is_one_minus_the_similarity_to_the_kth_nearest() -> None:
-    reference = normalize(np.eye(4, 2048))
-    towards_two = np.zeros((1, 2048))
-    towards_two[0, :2] = (30, 40)
-    for neighbours, expected in [(1, 1 - 0.8), (2, 1 - 0.6), (3, 1.0), (99, 1.0)]:
-        assert unfamiliarity(towards_two, reference, neighbours) == pytest.approx([expected], abs=1e-3)
+def test_what_is_remembered_of_few_embeddings_is_all_of_them() -> None:
+    embeddings = np.random.default_rng(0).random((20, 64))
+    reference = remember(embeddings)
+    units = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    np.testing.assert_allclose(reference.coordinates @ reference.axes, units, atol=1e-5)
 
 
-def test_an_embedding_of_zeros_is_unfamiliar_and_not_nan() -> None:
-    assert unfamiliarity(np.zeros((1, 2048)), normalize(np.eye(4, 2048)), 1) == pytest.approx([1.0])
+def test_of_many_embeddings_the_largest_singular_values_are_remembered() -> None:
+    random = np.random.default_rng(0)
+    embeddings = random.normal(size=(300, 6)) @ random.normal(size=(6, 64)) + random.normal(0, 0.01, (300, 64))
+    reference = remember(embeddings, rank=6)
+    assert reference.coordinates.shape == (300, 6)
+    units = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    np.testing.assert_allclose(reference.coordinates @ reference.axes, units, atol=0.02)
+
+
+def test_a_training_embedding_of_zeros_does_no_harm() -> None:
+    embeddings = np.eye(4, 64)
+    embeddings[0] = 0
+    assert remember(embeddings).unfamiliarity(np.eye(1, 64, 1), 1) == pytest.approx([0], abs=1e-6)
 
 
 def test_one_validation_picture_in_a_hundred_is_over_the_unfamiliar_threshold() -> None:

@@ -1,0 +1,67 @@
+"""What the training pictures looked like: written, read, and held against others."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contract.errors import BundleError
+from contract.reference import Reference
+
+FOUR = Reference(np.eye(4), np.eye(4, 2048))  # unit vectors along four axes
+
+
+def test_unfamiliarity_is_one_minus_the_similarity_to_the_kth_nearest() -> None:
+    towards_two = np.zeros(2048)
+    towards_two[:2] = (30, 40)
+    for neighbours, expected in [(1, 1 - 0.8), (2, 1 - 0.6), (3, 1.0), (99, 1.0)]:
+        assert FOUR.unfamiliarity(towards_two, neighbours) == pytest.approx(expected)
+
+
+def test_many_embeddings_are_scored_as_each_alone() -> None:
+    embeddings = np.random.default_rng(0).random((5, 2048), np.float32)
+    together = FOUR.unfamiliarity(embeddings, 2)
+    assert together.tolist() == [float(FOUR.unfamiliarity(embedding, 2)) for embedding in embeddings]
+
+
+def test_what_lies_beside_all_axes_counts_as_unlike() -> None:
+    along, beside = np.eye(1, 2048)[0], np.eye(1, 2048, 9)[0]
+    assert FOUR.unfamiliarity(along, 1) == pytest.approx(0)
+    assert FOUR.unfamiliarity(along + beside, 1) == pytest.approx(1 - 0.5**0.5)
+    assert FOUR.unfamiliarity(beside, 1) == pytest.approx(1)
+
+
+def test_an_embedding_of_zeros_is_unfamiliar_and_not_nan() -> None:
+    assert FOUR.unfamiliarity(np.zeros(2048), 1) == pytest.approx(1)
+
+
+def test_a_reference_is_read_as_it_was_written(tmp_path: Path) -> None:
+    FOUR.write(tmp_path / "reference.npz")
+    again = Reference.read(tmp_path / "reference.npz")
+    assert np.array_equal(again.coordinates, FOUR.coordinates)
+    assert np.array_equal(again.axes, FOUR.axes)
+    assert again.axes.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"embeddings": np.eye(4)}, "cannot be read"),
+        ({"coordinates": np.eye(4), "axes": np.eye(3, 8)}, "holds something else"),
+        ({"coordinates": np.zeros((0, 4)), "axes": np.eye(4, 8)}, "holds something else"),
+        ({"coordinates": np.zeros(4), "axes": np.eye(4, 8)}, "holds something else"),
+        ({"coordinates": np.array(["a"]), "axes": np.eye(4, 8)}, "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_reference_is_refused(tmp_path: Path, arrays: dict[str, np.ndarray], sentence: str) -> None:
+    np.savez(tmp_path / "reference.npz", **arrays)
+    with pytest.raises(BundleError, match=sentence):
+        Reference.read(tmp_path / "reference.npz")
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    FOUR.write(tmp_path / "reference.npz")
+    whole = (tmp_path / "reference.npz").read_bytes()
+    (tmp_path / "reference.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BundleError, match="cannot be read"):
+        Reference.read(tmp_path / "reference.npz")
