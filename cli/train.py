@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--train-from", type=click.Choice(["all", "conv2", "conv3", "conv4", "conv4_block4", "conv5", "head"]),
               help="The lowest stage that fine-tuning changes.")  # fmt: skip
 @click.option("--patience", type=int, metavar="N", help="Epochs without improvement before a phase ends.")
+@click.option("--average-epochs", type=int, metavar="N", help="Judge and keep the mean of about N epochs' weights.")
 @click.option("--batch-size", type=int, metavar="N", help="Pictures in a step.")
 @click.option("--head-learning-rate", type=float, metavar="RATE", help="Adam's, in the head epochs.")
 @click.option("--fine-tune-learning-rate", type=float, metavar="RATE", help="Adam's, in the fine-tune epochs.")

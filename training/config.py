@@ -36,6 +36,8 @@ class TrainingConfig:
     train_from: TrainFrom = "all"  # in the second phase
     patience: Annotated[int, Field(ge=1)] = 6  # epochs without a better balanced accuracy before a phase ends
 
+    average_epochs: Annotated[int, Field(ge=1, le=1000)] = 1  # whose last weights are averaged for judging; 1: none
+
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 32  # pictures
     head_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-3  # Adam's, at its height
     fine_tune_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-4

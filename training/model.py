@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 import keras
+import numpy as np
 from keras import ops
 
 from contract.bundle import INPUT_NAME, OUTPUT_NAMES
@@ -76,9 +77,18 @@ class Classifier:
         if self.precision == "float32":
             return self
         rebuilt = build_classifier(self.size)
-        rebuilt.backbone.set_weights(self.backbone.get_weights())
-        rebuilt.head.set_weights(self.head.get_weights())
+        rebuilt.set_weights(self.get_weights())
         return rebuilt
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copy the weights of the backbone and then of the head, in Keras's order."""
+        return [*self.backbone.get_weights(), *self.head.get_weights()]
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Put such weights in their places."""
+        of_backbone = len(self.backbone.weights)
+        self.backbone.set_weights(weights[:of_backbone])
+        self.head.set_weights(weights[of_backbone:])
 
     def whole(self) -> keras.Model:
         """Make the model from pixels to logits, shape (N, 7)."""

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 MELANOMA: Final = "melanoma"
 OPERATING_POINTS: Final = {ANY_MALIGNANT: MALIGNANT_CODES, MELANOMA: ("mel",)}  # name -> the classes added up
-WANTED_SENSITIVITY: Final = 0.90
+MUST_FIND: Final = {
+    ANY_MALIGNANT: (MALIGNANT_CODES, ("mel",)),
+    MELANOMA: (("mel",),),
+}  # the worst to miss, by itself too
+WANTED_SENSITIVITY: Final = 0.90  # on new lesions, so on validation lesions one standard error more
 
 COLDEST, HOTTEST = 0.05, 20.0  # bounds of the temperature
 
@@ -114,27 +118,30 @@ def decide(probabilities: np.ndarray, points: Mapping[str, OperatingPoint]) -> d
 
 
 def choose_operating_points(probabilities: np.ndarray, class_index: np.ndarray) -> dict[str, OperatingPoint]:
-    """Choose for each decision the threshold with the best specificity among those of at least WANTED_SENSITIVITY.
+    """Choose for each decision the threshold with the best specificity among those that find enough of MUST_FIND.
+
+    Enough is WANTED_SENSITIVITY and one standard error of it: a threshold that finds just as many validation pictures
+    as it must finds fewer of the next ones half of the time. Of a handful, all are enough.
 
     Raises:
         TrainingError: the validation pictures lack what has to be told apart.
     """
     return {
-        name: _choose(name, codes, score(probabilities, codes), shows(class_index, codes))
-        for name, codes in OPERATING_POINTS.items()
+        name: _choose(name, codes, score(probabilities, codes), class_index) for name, codes in OPERATING_POINTS.items()
     }
 
 
-def _choose(name: str, codes: Sequence[str], scores: np.ndarray, positive: np.ndarray) -> OperatingPoint:
+def _choose(name: str, codes: Sequence[str], scores: np.ndarray, class_index: np.ndarray) -> OperatingPoint:
+    positive = shows(class_index, codes)
     if positive.all() or not positive.any():
         raise TrainingError(
             f"The operating point {name} cannot be chosen: the validation lesions must hold pictures with and without "
             f"{', '.join(codes)}. Train on more pictures."
         )
-    # The highest threshold is the most specific, so the wanted share of the positives stays just above it; halfway to
-    # the next score, no rounding of a probability can move a picture across.
-    kept = int(np.ceil(WANTED_SENSITIVITY * positive.sum()))
-    lowest_kept = np.sort(scores[positive])[::-1][kept - 1]
+    # The highest threshold is the most specific, so what must be found stays just above it; halfway to the next score,
+    # no rounding of a probability can move a picture across.
+    groups = [shows(class_index, group) for group in MUST_FIND[name]]
+    lowest_kept = min(_lowest_kept(scores[group]) for group in groups if group.any())
     below = scores[scores < lowest_kept]
     threshold = float(lowest_kept + (below.max() if len(below) else 0.0)) / 2
     return OperatingPoint(
@@ -143,6 +150,13 @@ def _choose(name: str, codes: Sequence[str], scores: np.ndarray, positive: np.nd
         specificity=float(np.mean(scores[~positive] < threshold)),
         classes=list(codes),
     )
+
+
+def _lowest_kept(scores: np.ndarray) -> float:
+    """Find the score that as many as must be found have or exceed."""
+    standard_error = (WANTED_SENSITIVITY * (1 - WANTED_SENSITIVITY) / len(scores)) ** 0.5
+    kept = int(np.ceil(min(WANTED_SENSITIVITY + standard_error, 1.0) * len(scores)))
+    return float(np.sort(scores)[::-1][kept - 1])
 
 
 def sample_reference(class_index: np.ndarray, seed: int, pictures: int = REFERENCE_PICTURES) -> np.ndarray:

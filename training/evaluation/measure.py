@@ -177,6 +177,9 @@ def measures_of(verdicts: Verdicts, truth: np.ndarray) -> dict[str, Measure]:
 
     for name, codes in OPERATING_POINTS.items():
         measures |= _decision(name, score(probabilities, codes), verdicts.over.get(name), shows(truth, codes))
+    if ANY_MALIGNANT in verdicts.over:
+        melanoma = shows(truth, ("mel",))
+        measures[f"{ANY_MALIGNANT}_melanoma_sensitivity"] = Share(verdicts.over[ANY_MALIGNANT], melanoma)
     measures |= {
         "macro_f1": lambda of: macro_f1(confusion(of)),
         "weighted_f1": lambda of: weighted_f1(confusion(of)),

@@ -77,7 +77,7 @@ def fit(
     devices.check_batch(min(config.batch_size, len(train)))
     phases = plan_phases(config, loaded)
     steps = max(1, len(train) // config.batch_size)  # in an epoch
-    watch, meter = Watch(classifier, phases, steps, config.patience, on_progress, say), Meter()
+    watch, meter = Watch(classifier, phases, steps, config.patience, config.average_epochs, on_progress, say), Meter()
     keeper = Keeper(checkpoints, run or {}, classifier, watch, meter, stop, say, writes=devices.cluster.leads)
     keeper.resume(phases)
     devices.check_same([asdict(config), run, len(train), len(validation), asdict(keeper.position)])
@@ -92,7 +92,8 @@ def fit(
         clock = meter.clock(phase.name)
         _run_phase(models, config, learn, choose, phases, watch, clock, keeper, devices, told_to_stop)
         say(f"  {phase.name}: {meter.of[phase.name]}")
-    watch.restore_best()
+    watch.restore_best()  # once more, for a run that was taken up after its last epoch
+    watch.end()
     return Fitted(
         epochs=watch.epochs,
         speeds=meter.of,
@@ -207,8 +208,11 @@ def _run_phase(
         if keeper.ended_epoch_early:
             keeper.give_way(phases)
         shown = devices.share(Batches(choose, PREDICT_BATCH), len(choose))
-        go_on = watch.judge(models.judging.evaluate(shown, verbose=0, return_dict=True))
+        with watch.averaged():
+            go_on = watch.judge(models.judging.evaluate(shown, verbose=0, return_dict=True))
         go_on = go_on and epoch + 1 < phases[number].epochs
+        if not go_on:
+            watch.restore_best()  # the next phase begins there
         following = Position(phase=number, epoch=epoch + 1) if go_on else Position(phase=number + 1)
         keeper.end_epoch(following, phases)
 

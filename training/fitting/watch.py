@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -53,18 +54,21 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         phases: list[Phase],
         steps_per_epoch: int,
         patience: int,
+        average_epochs: int,
         on_progress: OnProgress,
         say: Say,
     ) -> None:
         super().__init__()
         self.epochs: list[Epoch] = []
-        self._classifier, self._phases, self._patience = classifier, phases, patience
+        self._classifier, self._phases = classifier, phases
+        self._patience, self._average_epochs = patience, average_epochs
         self._on_progress, self._say = on_progress, say
         self._steps_per_epoch = steps_per_epoch
         self._steps = steps_per_epoch * sum(phase.epochs for phase in phases)
         self._now, self._step = phases[0], 0
         self._best = -1.0
-        self._best_weights: list[list[np.ndarray]] = []
+        self._best_weights: list[np.ndarray] = []
+        self._mean: list[np.ndarray] = []  # of the last epoch ends, where they are averaged
         self._waited = 0
         self._began = time.perf_counter()
         self._spent_s = 0.0  # on the coming epoch, in an earlier session
@@ -79,23 +83,21 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             self._waited = 0
         self._on_progress("training", self._step, self._steps)
 
-    def state(self) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """Give what `restore` takes: for JSON, and the best weights so far."""
+    def state(self) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
+        """Give what `restore` takes: for JSON, and as arrays."""
         told = {
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "best": self._best,
             "waited": self._waited,
             "spent_s": time.perf_counter() - self._began,
         }
-        return told, [array for part in self._best_weights for array in part]
+        return told, {"best": self._best_weights, "mean": self._mean}
 
-    def restore(self, told: dict[str, Any], best_weights: list[np.ndarray]) -> None:
+    def restore(self, told: dict[str, Any], best: list[np.ndarray], mean: list[np.ndarray]) -> None:
         """Go on from an earlier session."""
         self.epochs = [Epoch(**epoch) for epoch in told["epochs"]]
         self._best, self._waited, self._spent_s = told["best"], told["waited"], told["spent_s"]
-        of_backbone = len(self._classifier.backbone.weights)
-        if best_weights:
-            self._best_weights = [best_weights[:of_backbone], best_weights[of_backbone:]]
+        self._best_weights, self._mean = best, mean
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Note the time."""
@@ -129,6 +131,27 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
                 f"{self._now.name} phase, which is {self._now.learning_rate:g}."
             )
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the mean of the run's last epoch ends in the place of the weights while it is judged.
+
+        Averaged weights lie in a flatter place than those of any one epoch (Izmailov et al. 2018, arXiv:1803.05407). Of
+        N to average, the mean moves by an Nth of the way with each epoch, so it needs no more than itself in memory.
+        """
+        if self._average_epochs == 1:
+            yield
+            return
+        weights = self._classifier.get_weights()
+        ends = 1 + len(self.epochs)
+        share = np.float32(1 / min(ends, self._average_epochs))
+        mean = weights if ends == 1 else self._mean
+        self._mean = [of_mean + (now - of_mean) * share for of_mean, now in zip(mean, weights, strict=True)]
+        self._classifier.set_weights(self._mean)
+        try:
+            yield
+        finally:
+            self._classifier.set_weights(weights)
+
     def judge(self, scores: dict[str, float]) -> bool:
         """Record and tell the epoch, keep its weights if they are the best so far, and tell whether to go on.
 
@@ -150,11 +173,13 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._waited += 1
         if done.validation_balanced_accuracy > self._best:
             self._best, self._waited = done.validation_balanced_accuracy, 0
-            self._best_weights = [part.get_weights() for part in (self._classifier.backbone, self._classifier.head)]
+            self._best_weights = self._classifier.get_weights()
         return self._waited < self._patience
 
     def restore_best(self) -> None:
-        """Go back to the weights of the best epoch; the steps of phases that ended early count as done."""
+        """Go back to the weights of the best epoch."""
+        self._classifier.set_weights(self._best_weights)
+
+    def end(self) -> None:
+        """Report that all is done; the steps of phases that ended early count."""
         self._on_progress("training", self._steps, self._steps)
-        for part, weights in zip((self._classifier.backbone, self._classifier.head), self._best_weights, strict=True):
-            part.set_weights(weights)

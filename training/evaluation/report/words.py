@@ -8,6 +8,7 @@ EXPLAINED: Final = {
     "any_malignant_specificity": "benign pictures under it",
     "any_malignant_ppv": "share of malignant pictures among those over it, at the mix of classes here",
     "any_malignant_npv": "share of benign pictures among those under it, at the mix of classes here",
+    "any_malignant_melanoma_sensitivity": "melanomas over the operating point that asks to see a doctor",
     "any_malignant_auroc": "chance that a malignant picture scores higher than a benign one",
     "melanoma_sensitivity": "melanomas over the operating point for melanoma",
     "melanoma_specificity": "other pictures under it",

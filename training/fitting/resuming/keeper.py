@@ -77,7 +77,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         if saved is None:
             return
         self._assign(self._weights(), saved, "weights")
-        self._watch.restore(saved.about["watch"], saved.under("best"))
+        self._watch.restore(saved.about["watch"], saved.under("best"), saved.under("mean"))
         self._meter.of.update(Meter.from_json(saved.about["speed"]).of)
         self.position = Position(**saved.about["position"])
         self.times_resumed = saved.about["times_resumed"] + 1
@@ -147,7 +147,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         if self._folder is None or not self._writes:
             return False
         getattr(self._learning, "jax_state_sync", lambda: None)()  # JAX keeps the state apart while `fit` runs
-        told, best = self._watch.state()
+        told, watched = self._watch.state()
         about = {
             "run": self._run,
             "position": asdict(self.position),
@@ -165,7 +165,9 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         arrays = {key: array for name, part in parts.items() for key, array in number(name, _arrays(part)).items()}
         self._saved_at = time.monotonic()
         try:
-            write_checkpoint(self._folder, about, {**arrays, **number("best", best)})
+            for name, part in watched.items():
+                arrays |= number(name, part)
+            write_checkpoint(self._folder, about, arrays)
         except OSError as error:
             self._say(f"no checkpoint could be written to {self._folder} ({error.strerror or error}); training goes on")
             return False

@@ -1,6 +1,7 @@
 """A small run in a process of its own, for a test to end: `python -m ... FOLDER RESULT`.
 
-It trains from pixels with everything that is random, augmentation, mixup and balanced sampling, four steps an epoch.
+It trains from pixels with everything that is random, augmentation, mixup and balanced sampling, four steps an epoch,
+and keeps the mean of the weights.
 """
 
 import sys
@@ -18,7 +19,7 @@ from training.model import STAGES
 from training.weights import LoadedWeights
 
 CONFIG = TrainingConfig(size=SIZE, head_epochs=0, fine_tune_epochs=2, train_from="conv3", batch_size=8, mixup=0.3,
-                        class_balance="sampling")  # fmt: skip
+                        class_balance="sampling", average_epochs=2)  # fmt: skip
 
 
 def main(folder: Path, result: Path) -> None:
