@@ -145,7 +145,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         ends = 1 + len(self.epochs)
         share = np.float32(1 / min(ends, self._average_epochs))
         mean = weights if ends == 1 else self._mean
-        self._mean = [of_mean + (now - of_mean) * share for of_mean, now in zip(mean, weights, strict=True)]
+        self._mean = [_moved(of_mean, now, share) for of_mean, now in zip(mean, weights, strict=True)]
         self._classifier.set_weights(self._mean)
         try:
             yield
@@ -183,3 +183,8 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
     def end(self) -> None:
         """Report that all is done; the steps of phases that ended early count."""
         self._on_progress("training", self._steps, self._steps)
+
+
+def _moved(mean: np.ndarray, towards: np.ndarray, share: np.floating) -> np.ndarray:
+    """Move a mean. What is frozen stays the same to the last bit, signs of zeros too: features are kept by its hash."""
+    return towards if np.array_equal(mean, towards) else mean + (towards - mean) * share

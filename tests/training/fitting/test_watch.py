@@ -1,5 +1,6 @@
 """Watching a run: the mean of the last epochs' weights is judged and kept, and the weights themselves go on."""
 
+import math
 from typing import cast
 
 import numpy as np
@@ -73,3 +74,10 @@ def test_a_mean_goes_on_in_a_later_session() -> None:
     assert judge(later, network, 3, 0.2) == 2
     later.restore_best()
     assert network.weight == 1
+
+
+def test_what_is_frozen_stays_the_same_to_the_last_bit() -> None:
+    network = OneWeight()
+    watch = watch_over(network, 2)
+    for _ in range(2):
+        assert math.copysign(1, judge(watch, network, -0.0, 0.3)) == -1
