@@ -14,7 +14,8 @@ LOCKED := $(GROUPS:%=requirements/%.txt)
 HAM10000_DIR ?= data/ham10000
 export HAM10000_DIR
 
-WEIGHTS ?= none
+TRAIN ?=
+WEIGHTS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
 ONCE ?=
@@ -32,8 +33,8 @@ setup: $(VENV)/ready-run $(VENV)/emulator ## Install what `lesion` needs, into .
 
 setup-infra: $(VENV)/ready-infra ## Install what `pulumi up` needs, into .venv
 
-demo: setup ## Train a small model and serve it until Ctrl-C (ONCE=1: ask it twice and stop; WEIGHTS=none|imagenet|FILE)
-	@$(BIN)/lesion demo --weights "$(WEIGHTS)" $(if $(ONCE),--once)
+demo: setup ## Serve the reference model until Ctrl-C (ONCE=1: ask it twice and stop; TRAIN=1: train a small one first; WEIGHTS=imagenet|FILE: from there)
+	@$(BIN)/lesion demo $(if $(TRAIN),--train) $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(ONCE),--once)
 
 test: $(VENV)/ready-test $(VENV)/emulator ## Run every test
 	@$(BIN)/python -m pytest

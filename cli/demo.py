@@ -1,5 +1,6 @@
-"""`lesion demo`: the whole flow on one machine, from labelled pictures to an answer on the page."""
+"""`lesion demo`: the whole flow on one machine, from a model, or from the pictures to train one, to an answer."""
 
+import itertools
 import os
 import re
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import click
 
 from cli.console import progress_bars
-from cli.local import FOLDER, MODELS, start_parts
+from cli.local import FOLDER, MODELS, REFERENCE_MODEL, start_parts
 from cli.predict import ask_api, describe
 from contract.errors import AnalyzerError
 from training.quiet import quiet_tensorflow
@@ -21,35 +22,45 @@ SYNTHETIC = FOLDER / "synthetic"
 CACHE = Path(".cache")
 TIMEOUT_S = 60.0
 
+SMALL = "A demo model is not a good model: it saw few pictures, briefly. Never a diagnosis."
+NON_COMMERCIAL = "This model is for non-commercial use (CC BY-NC 4.0; models/README.md). Never a diagnosis."
+
 # Measured to train within four minutes on two cores.
 FROM_SCRATCH: dict[str, Any] = {"size": 96, "images": 500, "head_epochs": 0, "fine_tune_epochs": 4}
 FROM_WEIGHTS: dict[str, Any] = {"size": 160, "images": 1200, "head_epochs": 3, "fine_tune_epochs": 0}
 
 
 @click.command()
-@click.option("--weights", default="none", show_default=True, help="To start from: none, imagenet or an .npz file.")
+@click.option("--train", "train_first", is_flag=True, help="Train a small model first, and serve that.")
+@click.option("--weights", help="To start training from: none, imagenet or an .npz file; implies --train.")
 @click.option("--once", is_flag=True, help="Ask about two pictures through the page and the API, then stop.")
 @click.option("--page-port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
 @click.option("--api-port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="0: any free port.")
 @click.option("--aws-port", type=click.IntRange(0, 65535), default=8002, show_default=True, help="0: any free port.")
-def demo(weights: str, once: bool, page_port: int, api_port: int, aws_port: int) -> None:
-    """Train a small model, publish it, serve it, and stay until Ctrl-C.
+def demo(train_first: bool, weights: str | None, once: bool, page_port: int, api_port: int, aws_port: int) -> None:
+    """Serve the reference model, or train a small one and serve that, and stay until Ctrl-C.
 
-    The pictures are those in HAM10000_DIR, or synthetic ones where there are none.
+    Training takes the pictures in HAM10000_DIR, or synthetic ones where there are none.
     """
     from infra.local.stack import LocalStack, Ports
 
+    numbers = itertools.count(1)
     ports = Ports(page=page_port, api=api_port, aws=aws_port)
     with LocalStack(FOLDER, ports=ports) as stack:  # claims the ports before minutes of training, not after them
-        with _step(1, "labelled pictures"):
-            pictures = _labelled_pictures()
-        with _step(2, "a model: ResNet50, small and short enough for two processor cores"):
-            bundle = _train(pictures, weights)
-        with _step(3, "the stack: S3, the Lambda function behind an HTTP API, the page"):
+        if train_first or weights is not None:
+            with _step(next(numbers), "labelled pictures"):
+                pictures = _labelled_pictures()
+            with _step(next(numbers), "a model: ResNet50, small and short enough for two processor cores"):
+                bundle, terms = _train(pictures, weights or "none"), SMALL
+        else:
+            with _step(next(numbers), "the model that comes with this project"):
+                bundle, pictures, terms = REFERENCE_MODEL, _named_pictures() or REFERENCE_MODEL, NON_COMMERCIAL
+                _describe(bundle)
+        with _step(next(numbers), "the stack: S3, the Lambda function behind an HTTP API, the page"):
             urls = start_parts(stack, bundle, say=_say)
-        click.echo("\nA demo model is not a good model: it saw few pictures, briefly. Never a diagnosis.")
+        click.echo(f"\n{terms}")
         if once:
-            with _step(4, "two pictures through the page and the API"):
+            with _step(next(numbers), "two pictures through the page and the API"):
                 for picture in _two_pictures(pictures):
                     _say(f"page  {picture.name}: {_ask_page(urls['page'], picture)}")
                     _say(f"API   {describe(picture.name, ask_api(urls['api'], picture.read_bytes()))}")
@@ -58,7 +69,7 @@ def demo(weights: str, once: bool, page_port: int, api_port: int, aws_port: int)
         try:
             stack.wait()
         except KeyboardInterrupt:
-            click.echo("\nstopping; `lesion local up` serves this model again without training")
+            click.echo("\nstopping; `lesion local up` serves a model again without training")
 
 
 @contextmanager
@@ -73,18 +84,25 @@ def _say(line: str) -> None:
     click.echo(f"    {line}")
 
 
+def _named_pictures() -> Path | None:
+    """Find the real pictures, if there are any."""
+    from training.data.ham10000 import METADATA
+
+    named = Path(os.environ.get("HAM10000_DIR") or "data/ham10000")
+    return named if (named / METADATA).is_file() else None
+
+
 def _labelled_pictures() -> Path:
     from training.data.ham10000 import METADATA
     from training.data.synthesize import write_sample
 
-    named = Path(os.environ.get("HAM10000_DIR") or "data/ham10000")
-    if (named / METADATA).is_file():
+    if named := _named_pictures():
         _say(f"the real ones in {named}")
         return named
     if (SYNTHETIC / METADATA).is_file():
-        _say(f"there is no {METADATA} in {named}, so the synthetic ones in {SYNTHETIC}")
+        _say(f"there is no HAM10000 in HAM10000_DIR, so the synthetic ones in {SYNTHETIC}")
         return SYNTHETIC
-    _say(f"there is no {METADATA} in {named}, so synthetic ones are painted into {SYNTHETIC}")
+    _say(f"there is no HAM10000 in HAM10000_DIR, so synthetic ones are painted into {SYNTHETIC}")
     with progress_bars() as on_progress:
         write_sample(SYNTHETIC, on_progress=on_progress)
     return SYNTHETIC
@@ -93,7 +111,6 @@ def _labelled_pictures() -> Path:
 def _train(pictures: Path, weights: str) -> Path:
     quiet_tensorflow()
     from training.config import TrainingConfig
-    from training.evaluation.measure import HEADLINE
     from training.train import train
 
     small = FROM_SCRATCH if weights == "none" else FROM_WEIGHTS
@@ -101,16 +118,29 @@ def _train(pictures: Path, weights: str) -> Path:
         trained = train(
             TrainingConfig(weights=weights, **small), pictures, MODELS, cache=CACHE, on_progress=on_progress, say=_say
         )
-    for name in HEADLINE:
-        if (metric := trained.manifest.metrics.get(name)) is not None:
-            _say(f"{name:<28} {metric.value:6.3f}  (95% {metric.low:.3f} to {metric.high:.3f}, held-out lesions)")
-    _say(f"bundle {trained.folder}")
+    _describe(trained.folder)
     return trained.folder
 
 
-def _two_pictures(pictures: Path) -> list[Path]:
-    originals = sorted((pictures / "originals").glob("*.jpg"))
-    return (originals or sorted(pictures.glob("*images*/*.jpg")))[:2]
+def _describe(bundle: Path) -> None:
+    from contract.api import HEADLINE_METRICS
+    from contract.bundle import read_bundle
+
+    manifest = read_bundle(bundle)
+    _say(f"trained on {manifest.data.images:,} pictures of {manifest.data.lesions:,} lesions ({manifest.data.name})")
+    for name in HEADLINE_METRICS:
+        if (metric := manifest.metrics.get(name)) is not None:
+            _say(f"{name:<28} {metric.value:6.3f}  (95% {metric.low:.3f} to {metric.high:.3f}, held-out lesions)")
+    here = Path.cwd()
+    _say(f"bundle {bundle.relative_to(here) if bundle.is_relative_to(here) else bundle}")
+
+
+def _two_pictures(folder: Path) -> list[Path]:
+    """Take two of the originals, of the labelled pictures, or of those that a bundle was first asked about."""
+    for pattern in ("originals/*.jpg", "*images*/*.jpg", "golden/*.jpg"):
+        if found := sorted(folder.glob(pattern)):
+            return found[:2]
+    return []
 
 
 def _ask_page(page_url: str, picture: Path) -> str:

@@ -6,11 +6,11 @@ import click
 
 from cli.console import print_json, progress_bars
 from cli.data import json_option
-from cli.local import MODELS, newest_bundle
+from cli.local import DEFAULT_BUNDLE, default_bundle
 from training.quiet import quiet_tensorflow
 
 bundle_option = click.option(
-    "--bundle", type=click.Path(file_okay=False, path_type=Path), help=f"The model  [default: the newest in {MODELS}]"
+    "--bundle", type=click.Path(file_okay=False, path_type=Path), help=f"The model  {DEFAULT_BUNDLE}"
 )
 
 
@@ -42,7 +42,7 @@ def evaluate(
     Of the pictures that it was trained on, only the held-out lesions are measured; of any other set, all of them. The
     report shows the most confident mistakes, so it is for whoever may see the pictures.
     """
-    bundle = bundle or newest_bundle(MODELS)
+    bundle = bundle or default_bundle()
     quiet_tensorflow()
     from training.evaluate import evaluate_bundle
 
@@ -81,4 +81,4 @@ def card(bundle: Path | None) -> None:
     from contract.bundle import read_bundle
     from training.evaluation.report.card import model_card
 
-    click.echo(model_card(read_bundle(bundle or newest_bundle(MODELS))), nl=False)
+    click.echo(model_card(read_bundle(bundle or default_bundle())), nl=False)

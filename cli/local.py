@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(".local")
 MODELS = Path("artifacts/models")  # where `lesion train` writes unless told otherwise
+REFERENCE_MODEL = Path(__file__).resolve().parents[1] / "models" / "reference"  # the one that comes with the project
+DEFAULT_BUNDLE = f"[default: the newest in {MODELS}, or else the one that comes with the project]"
 
 folder_option = click.option(
     "--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="State and logs."
@@ -26,7 +28,7 @@ def local() -> None:
 
 
 @local.command()
-@click.option("--bundle", type=click.Path(path_type=Path), help=f"Model to serve  [default: the newest in {MODELS}]")
+@click.option("--bundle", type=click.Path(path_type=Path), help=f"Model to serve  {DEFAULT_BUNDLE}")
 @click.option("--page-port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
 @click.option("--api-port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="0: any free port.")
 @click.option("--aws-port", type=click.IntRange(0, 65535), default=8002, show_default=True, help="0: any free port.")
@@ -44,9 +46,11 @@ def up(
     folder: Path,
 ) -> None:
     """Start everything, print the addresses, and stop everything on Ctrl-C."""
+    from contract.bundle import read_bundle
     from infra.local.stack import LocalStack, Ports
 
-    bundle = bundle or newest_bundle(MODELS)
+    bundle = bundle or default_bundle()
+    read_bundle(bundle)  # before anything starts
     ports = Ports(page=page_port, api=api_port, aws=aws_port)
     stack = LocalStack(folder, ports=ports, concurrency=concurrency, canary_s=canary_s)
     with stack:
@@ -110,13 +114,9 @@ def start_parts(stack: "LocalStack", bundle: Path, *, say: Callable[[str], None]
     return {"aws": aws_url, "api": api_url, "page": page_url}
 
 
-def newest_bundle(folder: Path) -> Path:
-    """Find the newest bundle in a folder; versions begin with the time they were made.
+def default_bundle() -> Path:
+    """Find the newest bundle that was trained here, or else the one that comes with the project.
 
-    Raises:
-        click.ClickException: there is none.
+    Versions begin with the time they were made.
     """
-    bundles = sorted(path.parent for path in folder.glob("*/manifest.json"))
-    if not bundles:
-        raise click.ClickException(f"There is no model in {folder}: run `lesion train`, or name one with --bundle.")
-    return bundles[-1]
+    return max((path.parent for path in MODELS.glob("*/manifest.json")), default=REFERENCE_MODEL)

@@ -60,6 +60,21 @@ def register(bundle: Path, stack: str, region: str | None) -> None:
     click.echo(f"{manifest.version} is in {uri}, registered as {arn}.")
 
 
+@models.command()
+@click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+def trim(bundle: Path, out: Path) -> None:
+    """Copy a BUNDLE to OUT without its fp32 model, which serving and comparing do not need.
+
+    What is left is about a quarter of the size: one to hand on, or to keep beside the code.
+    """
+    from training.artifact.trim import trim as run
+
+    manifest = run(bundle, out)
+    size = sum(file.bytes for file in manifest.files.values())
+    click.echo(f"{manifest.version} is in {out}: {len(manifest.files)} files, {size / 1e6:.1f} MB.")
+
+
 @models.command("list")
 @stack_option
 @region_option

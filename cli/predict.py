@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cli.console import print_json, progress_bars
-from cli.local import FOLDER, MODELS, newest_bundle
+from cli.local import FOLDER, default_bundle
 from contract.api import MAX_BODY_BYTES, Prediction, Problem
 from contract.errors import AnalyzerError, ModelUnavailableError
 
@@ -85,7 +85,7 @@ def asking(url: str | None, bundle: Path | None, *, workers: int = 1) -> Iterato
     if url:
         yield partial(ask_api, url), url
         return
-    with _function(bundle or newest_bundle(MODELS), workers) as (ask, version):
+    with _function(bundle or default_bundle(), workers) as (ask, version):
         yield ask, version
 
 

@@ -42,14 +42,14 @@ def test_help_lists_the_commands_and_loads_none_of_what_they_need(tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "status", "sentence"),
     [
-        (["local", "up"], 1, "There is no model in artifacts/models: run `lesion train`"),
+        (["local", "up", "--bundle", "nowhere"], 1, "There is no manifest.json in nowhere"),
         (["predict", "picture.jpg"], 2, "picture.jpg"),
         (["predict"], 2, "Missing argument"),
         (["nonsense"], 2, "No such command"),
         (["train", "nowhere"], 1, "nowhere"),
         (["cross-validate", "nowhere"], 1, "nowhere"),
         (["cross-validate", "--folds", "1"], 2, "--folds"),
-        (["evaluate"], 1, "There is no model in artifacts/models: run `lesion train`"),
+        (["evaluate", "--bundle", "nowhere"], 1, "There is no manifest.json in nowhere"),
         (["card", "--bundle", "nowhere"], 1, "There is no manifest.json in nowhere"),
         (["data", "check", "nowhere"], 1, "nowhere"),
         (["data", "split", "nowhere"], 1, "nowhere"),

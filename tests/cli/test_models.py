@@ -92,3 +92,10 @@ def test_what_is_misused_is_told(stack: None, bundles: dict[str, Path], words: t
     here = [str(bundles["fair"]) if word == "x" else word for word in words]
     done = run(*here)
     assert (done.exit_code, sentence in done.stderr) == (2, True)
+
+
+def test_a_bundle_is_trimmed_for_handing_on(bundles: dict[str, Path], tmp_path: Path) -> None:
+    trimmed = run("trim", str(bundles["good"]), str(tmp_path / "small"))
+    assert trimmed.stdout.startswith(f"{bundles['good'].name} is in {tmp_path / 'small'}: ")
+    again = run("trim", str(bundles["good"]), str(tmp_path / "small"))
+    assert again.exit_code == 1
