@@ -34,7 +34,8 @@ MAX_SCANS: Final = 100  # of a progressive JPEG; encoders make about ten, and ea
 MIN_SIDE_PX: Final = 32  # below it there is no lesion to be seen
 CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
 JPEG_QUALITY: Final = 90
-CUT_RATHER_THAN_SCALED: Final = 1 / 64  # of the model's square; what a picture may have more and is cut off, not scaled
+CUT_SIDE_PX: Final = 128  # at least, of a square that is cut and not scaled: it may lie half a pixel beside the middle
+CUT_SHARE: Final = 1 / 128  # at most, of the square's side, that is cut off
 
 _UPRIGHT: Final = {  # EXIF orientation -> what turns the stored pixels upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -168,7 +169,7 @@ def _centre_square(picture: Image.Image, size: int) -> Image.Image:
     and takes a sixth of the time of decoding.
     """
     width, height = picture.size
-    if 0 <= min(width, height) - size <= size * CUT_RATHER_THAN_SCALED:
+    if size >= CUT_SIDE_PX and 0 <= min(width, height) - size <= size * CUT_SHARE:
         left, top = (width - size) // 2, (height - size) // 2
         return picture.crop((left, top, left + size, top + size))
     return ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)

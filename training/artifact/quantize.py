@@ -144,9 +144,10 @@ class _CalibrationPictures:
     """Feeds batches of training pictures to the calibration till the end; onnxruntime calls it a data reader."""
 
     def __init__(self, pictures: Pictures, seed: int) -> None:
-        count = min(CALIBRATION_PICTURES, len(pictures))
-        chosen = np.random.default_rng(seed).choice(len(pictures), count, replace=False)
-        self._batches = iter(np.array_split(pictures.rows[np.sort(chosen)], -(-count // CALIBRATION_BATCH)))
+        size = min(CALIBRATION_BATCH, len(pictures))  # of every batch: onnxruntime cannot join others
+        count = min(CALIBRATION_PICTURES, len(pictures)) // size
+        chosen = np.random.default_rng(seed).choice(len(pictures), count * size, replace=False)
+        self._batches = iter(np.split(pictures.rows[np.sort(chosen)], count))
         self._pixels = pictures.pixels
 
     def get_next(self) -> dict[str, np.ndarray] | None:

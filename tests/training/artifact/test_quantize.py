@@ -11,7 +11,7 @@ import pytest
 from contract.bundle import MODEL_FP32, OUTPUT_NAMES
 from tests.training.conftest import TINY_SIZE, TinyRun
 from training.artifact.answers import Answers, ask
-from training.artifact.quantize import judge, quantize
+from training.artifact.quantize import _CalibrationPictures, judge, quantize
 from training.fitting.batches import Pictures
 
 TRUTH = np.arange(1400) % 7
@@ -99,3 +99,12 @@ def test_the_quantized_model_is_a_quarter_of_the_size_and_keeps_its_outputs(tiny
     assert activations == {onnx.TensorProto.UINT8}  # what a CPU with VNNI multiplies fastest
     exact, rounded = (ask(path, pictures, "", lambda *_: None) for path in (fp32, tmp_path / "int8.onnx"))
     assert np.abs(exact.probabilities - rounded.probabilities).max() < 0.1
+
+
+@pytest.mark.parametrize(("pictures", "batches"), [(5, [5]), (16, [16]), (62, [16, 16, 16]), (200, [16] * 4)])
+def test_all_batches_of_calibration_pictures_are_of_one_size(pictures: int, batches: list[int]) -> None:
+    reader = _CalibrationPictures(Pictures(np.arange(pictures), np.arange(pictures), np.zeros(pictures, int)), seed=0)
+    shown = list(iter(reader.get_next, None))
+    assert [len(batch["pixels"]) for batch in shown] == batches
+    everything = np.concatenate([batch["pixels"] for batch in shown])
+    assert len(np.unique(everything)) == sum(batches)
