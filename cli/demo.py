@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from cli.local import FOLDER, MODELS, REFERENCE_MODEL, start_parts
 from cli.predict import ask_api, describe
 from contract.errors import AnalyzerError
 from training.quiet import quiet_tensorflow
+
+if TYPE_CHECKING:
+    from contract.bundle import Manifest
 
 SYNTHETIC = FOLDER / "synthetic"
 CACHE = Path(".cache")
@@ -42,6 +45,7 @@ def demo(train_first: bool, weights: str | None, once: bool, page_port: int, api
 
     Training takes the pictures in HAM10000_DIR, or synthetic ones where there are none.
     """
+    from contract.bundle import read_bundle
     from infra.local.stack import LocalStack, Ports
 
     numbers = itertools.count(1)
@@ -55,7 +59,7 @@ def demo(train_first: bool, weights: str | None, once: bool, page_port: int, api
         else:
             with _step(next(numbers), "the model that comes with this project"):
                 bundle, pictures, terms = REFERENCE_MODEL, _named_pictures() or REFERENCE_MODEL, NON_COMMERCIAL
-                _describe(bundle)
+                _describe(bundle, read_bundle(bundle))
         with _step(next(numbers), "the stack: S3, the Lambda function behind an HTTP API, the page"):
             urls = start_parts(stack, bundle, say=_say)
         click.echo(f"\n{terms}")
@@ -118,15 +122,13 @@ def _train(pictures: Path, weights: str) -> Path:
         trained = train(
             TrainingConfig(weights=weights, **small), pictures, MODELS, cache=CACHE, on_progress=on_progress, say=_say
         )
-    _describe(trained.folder)
+    _describe(trained.folder, trained.manifest)
     return trained.folder
 
 
-def _describe(bundle: Path) -> None:
+def _describe(bundle: Path, manifest: "Manifest") -> None:
     from contract.api import HEADLINE_METRICS
-    from contract.bundle import read_bundle
 
-    manifest = read_bundle(bundle)
     _say(f"trained on {manifest.data.images:,} pictures of {manifest.data.lesions:,} lesions ({manifest.data.name})")
     for name in HEADLINE_METRICS:
         if (metric := manifest.metrics.get(name)) is not None:

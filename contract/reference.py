@@ -11,7 +11,7 @@ import numpy as np
 
 from contract.errors import BundleError
 
-SHORTEST: Final = 1e-12  # length of an embedding that is divided by; one of zeros is like nothing
+_SHORTEST: Final = 1e-12  # length of an embedding that is divided by; one of zeros is like nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +62,14 @@ class Reference:
         Returns:
             float32, shape (...).
         """
-        lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)
-        units = embeddings / np.maximum(lengths, SHORTEST)
+        units = scale_to_unit(embeddings)
         # vecdot, not @: BLAS would wake threads for it and wait for them
         similarity = np.vecdot(self.coordinates, np.vecdot(self.axes, units[..., None, :])[..., None, :])
         k = min(neighbours, similarity.shape[-1])
         return 1 - np.partition(similarity, -k, axis=-1)[..., -k]
+
+
+def scale_to_unit(embeddings: np.ndarray) -> np.ndarray:
+    """Scale embeddings, shape (..., 2048), to length 1; one of zeros stays zeros."""
+    lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)
+    return np.asarray(embeddings / np.maximum(lengths, _SHORTEST))

@@ -10,17 +10,15 @@ from contract.api import OperatingPoint
 from contract.bundle import ANY_MALIGNANT
 from contract.errors import TrainingError
 from contract.labels import CODES, MALIGNANT_CODES
-from contract.reference import SHORTEST, Reference
+from contract.reference import Reference, scale_to_unit
 
 if TYPE_CHECKING:
     from training.artifact.answers import Answers  # which needs Keras, and comparing models does not
 
 MELANOMA: Final = "melanoma"
 OPERATING_POINTS: Final = {ANY_MALIGNANT: MALIGNANT_CODES, MELANOMA: ("mel",)}  # name -> the classes added up
-MUST_FIND: Final = {
-    ANY_MALIGNANT: (MALIGNANT_CODES, ("mel",)),
-    MELANOMA: (("mel",),),
-}  # the worst to miss, by itself too
+# Name -> the groups of which enough must be found; of melanomas, the worst to miss, by themselves too.
+MUST_FIND: Final = {ANY_MALIGNANT: (MALIGNANT_CODES, ("mel",)), MELANOMA: (("mel",),)}
 WANTED_SENSITIVITY: Final = 0.90  # on new lesions, so on validation lesions one standard error more
 
 COLDEST, HOTTEST = 0.05, 20.0  # bounds of the temperature
@@ -183,8 +181,7 @@ def remember(embeddings: np.ndarray, rank: int = REFERENCE_RANK) -> Reference:
     """
     from sklearn.utils.extmath import randomized_svd
 
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    units = embeddings / np.maximum(lengths, SHORTEST)
+    units = scale_to_unit(embeddings)
     left, singular_values, axes = randomized_svd(units, min(rank, *units.shape), random_state=0)
     return Reference((left * singular_values).astype(np.float32), axes.astype(np.float32))
 

@@ -42,7 +42,7 @@ def main(folder: Path, result: Path) -> None:
             on_progress=lambda what, done, _: print(f"{what} {done}", flush=True) if what == "training" else None,  # noqa: T201
             say=lambda line: print(line, flush=True),  # noqa: T201
         )
-    weights = [*classifier.backbone.get_weights(), *classifier.head.get_weights()]
+    weights = classifier.get_weights()
     losses = np.array([[epoch.loss, epoch.balanced_accuracy, epoch.validation_loss] for epoch in fitted.epochs])
     np.savez(result, *weights, losses=losses, logits=predict_logits(classifier, validation))
 
