@@ -115,6 +115,8 @@ class TrainingRecord(Part):
     device: str
     seconds: Annotated[float, Field(ge=0)]  # of the session that finished it
     weights_sha256: Sha256 | None = None  # of the weights that it started from
+    # Share of the log of the classes' frequencies that is in the logits, chosen on validation lesions.
+    prior_correction: Annotated[float, Field(ge=0, le=1)] = 0.0
     precision: str | None = None  # Keras's dtype policy in training
     epochs: Annotated[int, Field(ge=0)] | None = None
     times_resumed: Annotated[int, Field(ge=0)] = 0

@@ -9,6 +9,8 @@ from pydantic.dataclasses import dataclass
 TrainFrom = Literal["all", "conv2", "conv3", "conv4", "conv4_block4", "conv5", "head"]
 ClassBalance = Literal["weights", "sampling", "focal", "logit_adjusted", "none"]  # see training/fitting/imbalance.py
 
+Monitor = Literal["balanced_accuracy", "loss"]
+
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 
 IMAGENET: Final = "imagenet"  # the weights that Keras publishes, fetched and kept by Keras
@@ -34,8 +36,8 @@ class TrainingConfig:
     head_epochs: Annotated[int, Field(ge=0, le=1000)] = 5
     fine_tune_epochs: Annotated[int, Field(ge=0, le=1000)] = 20
     train_from: TrainFrom = "all"  # in the second phase
-    patience: Annotated[int, Field(ge=1)] = 6  # epochs without a better balanced accuracy before a phase ends
-
+    monitor: Monitor = "balanced_accuracy"  # what the best epoch is best in, on validation lesions
+    patience: Annotated[int, Field(ge=1)] = 6  # epochs without a better one before a phase ends
     average_epochs: Annotated[int, Field(ge=1, le=1000)] = 1  # whose last weights are averaged for judging; 1: none
 
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 32  # pictures

@@ -15,11 +15,12 @@ from training.data.cache import open_cache
 from training.data.ham10000 import read_dataset
 from training.data.split import Split, k_folds, sample_lesions, split_fold
 from training.data.whole import refuse_full, whole_folder
-from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, decide, fit_temperature, softmax
+from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, correct, decide, softmax
 from training.evaluation.measure import Evaluation, Verdicts, evaluate, measure_once
 from training.evaluation.report.write import Subject, write_report
 from training.fitting.batches import OnProgress, Pictures
 from training.fitting.features import remove_features
+from training.fitting.imbalance import log_frequencies
 from training.fitting.loop import fit, predict_logits
 from training.fitting.precision import choose_precision
 from training.fitting.watch import Say
@@ -118,10 +119,12 @@ def _judge_fold(
     remove_features(fitted.features)
     classifier = classifier.in_float32()
     chosen_by = predict_logits(classifier, choose)
-    temperature = fit_temperature(chosen_by, choose.class_index)
-    points = choose_operating_points(softmax(chosen_by / temperature), choose.class_index)
-    logits = predict_logits(classifier, held_out)
-    probabilities = softmax(logits / temperature)
+    correction = correct(chosen_by, choose.class_index, log_frequencies(learn.class_index))
+    points = choose_operating_points(
+        softmax((chosen_by + correction.shift) / correction.temperature), choose.class_index
+    )
+    logits = predict_logits(classifier, held_out) + correction.shift
+    probabilities = softmax(logits / correction.temperature)
     return Verdicts(probabilities, softmax(logits), decide(probabilities, points))
 
 

@@ -19,7 +19,7 @@ from training.commit import find_commit
 from training.config import TrainingConfig
 from training.evaluation.calibrate import (
     calibrate,
-    fit_temperature,
+    correct,
     remember,
     sample_reference,
     softmax,
@@ -29,6 +29,7 @@ from training.evaluation.report.write import Subject, write_report
 from training.fitting.batches import OnProgress, Pictures
 from training.fitting.cluster import ALONE, Cluster
 from training.fitting.features import remove_features
+from training.fitting.imbalance import log_frequencies
 from training.fitting.resuming.stop import watch_signals
 from training.fitting.watch import Say
 from training.learn import Keeping, learn, read_data, timed
@@ -109,7 +110,9 @@ def _train(
 
     learned = learn(config, data, cache, keeping, cluster, on_progress, say)
     classifier, loaded, fitted, logits = learned.classifier, learned.loaded, learned.fitted, learned.logits
-    temperature = fit_temperature(logits, choose.class_index)
+    correction = correct(logits, choose.class_index, log_frequencies(data.learn.class_index))
+    classifier.shift_logits(correction.shift)
+    logits, temperature = logits + correction.shift, correction.temperature
 
     with unfinished_bundle(out) as folder:
         with step("exported"):
@@ -184,6 +187,7 @@ def _train(
                 device=name_device(),
                 seconds=time.perf_counter() - began,
                 weights_sha256=loaded.sha256,
+                prior_correction=correction.prior_correction,
                 precision=learned.precision,
                 epochs=len(fitted.epochs),
                 times_resumed=fitted.times_resumed,

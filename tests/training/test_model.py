@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.training.small_classifier import small_classifier
 from training.config import TrainFrom
 from training.model import Classifier, Preprocessing, build_classifier
 
@@ -45,6 +46,15 @@ def test_the_probabilities_are_the_softmax_of_the_logits_over_the_temperature(
     powers = np.exp(logits / 3.0)
     np.testing.assert_allclose(probabilities, powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
     assert embedding.shape == (3, 2048)
+
+
+def test_logits_that_were_shifted_stay_so_in_everything_that_is_served(pixels: np.ndarray) -> None:
+    classifier, shift = small_classifier(64), np.arange(7.0)
+    before = np.asarray(classifier.whole()(pixels))
+    classifier.shift_logits(shift)
+    np.testing.assert_allclose(classifier.whole()(pixels), before + shift, atol=1e-5)
+    _, class_map, _ = classifier.serving(temperature=3.0)(pixels)
+    np.testing.assert_allclose(np.mean(class_map, axis=(2, 3)), before + shift, atol=1e-4)
 
 
 @pytest.mark.parametrize("boundary", ["conv2", "conv4", "conv4_block4", "conv5", "head"])

@@ -11,6 +11,7 @@ from contract.bundle import ANY_MALIGNANT
 from contract.errors import TrainingError
 from contract.labels import CODES, MALIGNANT_CODES
 from contract.reference import Reference, scale_to_unit
+from training.evaluation.weighted import balanced_accuracies, confusion_matrices, macro_f1
 
 if TYPE_CHECKING:
     from training.artifact.answers import Answers  # which needs Keras, and comparing models does not
@@ -20,6 +21,8 @@ OPERATING_POINTS: Final = {ANY_MALIGNANT: MALIGNANT_CODES, MELANOMA: ("mel",)}  
 # Name -> the groups of which enough must be found; of melanomas, the worst to miss, by themselves too.
 MUST_FIND: Final = {ANY_MALIGNANT: (MALIGNANT_CODES, ("mel",)), MELANOMA: (("mel",),)}
 WANTED_SENSITIVITY: Final = 0.90  # on new lesions, so on validation lesions one standard error more
+
+PRIOR_CORRECTIONS: Final = tuple(tenth / 10 for tenth in range(11))  # shares that are tried
 
 COLDEST, HOTTEST = 0.05, 20.0  # bounds of the temperature
 
@@ -60,6 +63,49 @@ def calibrate(temperature: float, answers: "Answers", class_index: np.ndarray, r
         unfamiliar_threshold=choose_unfamiliar_threshold(scores),
         false_alarm_rate=FALSE_ALARM_RATE,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """What is done to a model's logits before they are its probabilities."""
+
+    prior_correction: float  # share of the log of the classes' frequencies that is added
+    shift: np.ndarray  # that share of them, shape (7,)
+    temperature: float  # which the sum is divided by
+
+
+def correct(logits: np.ndarray, class_index: np.ndarray, log_frequencies: np.ndarray) -> Correction:
+    """Choose the prior correction and then the temperature; arguments as of `choose_prior_correction`."""
+    share = choose_prior_correction(logits, class_index, log_frequencies)
+    shift = share * log_frequencies
+    return Correction(share, shift, fit_temperature(logits + shift, class_index))
+
+
+def choose_prior_correction(logits: np.ndarray, class_index: np.ndarray, log_frequencies: np.ndarray) -> float:
+    """Choose how much of the classes' frequencies to put back into logits that were taught to care for rare classes.
+
+    Weighting or sampling lets the network see rare classes more often than they occur, so it names them more readily
+    than it should. Adding a share of the log of each class's frequency undoes that share of it (Menon et al. 2021,
+    arXiv:2007.07314, section 4). A greater share is right about more pictures and a smaller one about more classes: the
+    one chosen has the highest mean of balanced accuracy, which falls with the share, and macro F1, which asks for
+    precision too.
+
+    Args:
+        logits: of validation pictures, shape (N, 7).
+        class_index: what they show.
+        log_frequencies: of the classes among the training pictures, shape (7,).
+
+    Returns:
+        one of PRIOR_CORRECTIONS; the smallest of equals.
+    """
+    unweighted = np.ones((1, len(logits)))
+
+    def worth(share: float) -> float:
+        predicted = (logits + share * log_frequencies).argmax(axis=1)
+        confusion = confusion_matrices(predicted, class_index, unweighted)
+        return float(balanced_accuracies(confusion)[0] + macro_f1(confusion)[0])
+
+    return max(PRIOR_CORRECTIONS, key=worth)
 
 
 def fit_temperature(logits: np.ndarray, class_index: np.ndarray) -> float:

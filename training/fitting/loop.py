@@ -52,7 +52,7 @@ def fit(
     on_progress: OnProgress = lambda *_: None,
     say: Say = lambda _: None,
 ) -> Fitted:
-    """Train the classifier in place; it ends with the weights of the best epoch, by balanced accuracy in validation.
+    """Train the classifier in place; it ends with the weights of the best epoch, by `config.monitor` in validation.
 
     Args:
         classifier: with the weights to start from.
@@ -77,7 +77,8 @@ def fit(
     devices.check_batch(min(config.batch_size, len(train)))
     phases = plan_phases(config, loaded)
     steps = max(1, len(train) // config.batch_size)  # in an epoch
-    watch, meter = Watch(classifier, phases, steps, config.patience, config.average_epochs, on_progress, say), Meter()
+    watch = Watch(classifier, phases, steps, config.patience, config.average_epochs, config.monitor, on_progress, say)
+    meter = Meter()
     keeper = Keeper(checkpoints, run or {}, classifier, watch, meter, stop, say, writes=devices.cluster.leads)
     keeper.resume(phases)
     devices.check_same([asdict(config), run, len(train), len(validation), asdict(keeper.position)])

@@ -13,6 +13,7 @@ from keras import ops
 
 from contract.errors import TrainingError
 from contract.labels import CODES
+from training.config import Monitor
 from training.fitting.batches import OnProgress
 from training.fitting.epoch import Epoch
 from training.fitting.phases import Phase
@@ -55,18 +56,19 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         steps_per_epoch: int,
         patience: int,
         average_epochs: int,
+        monitor: Monitor,
         on_progress: OnProgress,
         say: Say,
     ) -> None:
         super().__init__()
         self.epochs: list[Epoch] = []
         self._classifier, self._phases = classifier, phases
-        self._patience, self._average_epochs = patience, average_epochs
+        self._patience, self._average_epochs, self._monitor = patience, average_epochs, monitor
         self._on_progress, self._say = on_progress, say
         self._steps_per_epoch = steps_per_epoch
         self._steps = steps_per_epoch * sum(phase.epochs for phase in phases)
         self._now, self._step = phases[0], 0
-        self._best = -1.0
+        self._best: float | None = None  # of what is monitored; higher is better
         self._best_weights: list[np.ndarray] = []
         self._mean: list[np.ndarray] = []  # of the last epoch ends, where they are averaged
         self._waited = 0
@@ -171,8 +173,9 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         of_phase = sum(epoch.phase == self._now.name for epoch in self.epochs)
         self._say(done.line(of_phase, self._now.epochs))
         self._waited += 1
-        if done.validation_balanced_accuracy > self._best:
-            self._best, self._waited = done.validation_balanced_accuracy, 0
+        reached = done.validation_balanced_accuracy if self._monitor == "balanced_accuracy" else -done.validation_loss
+        if self._best is None or reached > self._best:
+            self._best, self._waited = reached, 0
             self._best_weights = self._classifier.get_weights()
         return self._waited < self._patience
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from contract.errors import TrainingError
 from contract.labels import CODES, MALIGNANT_CODES
@@ -9,7 +10,9 @@ from training.evaluation.calibrate import (
     FALSE_ALARM_RATE,
     WANTED_SENSITIVITY,
     choose_operating_points,
+    choose_prior_correction,
     choose_unfamiliar_threshold,
+    correct,
     fit_temperature,
     remember,
     sample_reference,
@@ -43,6 +46,36 @@ def test_the_temperature_undoes_over_and_underconfidence(overconfidence: float) 
 def test_a_model_that_is_always_right_keeps_a_temperature_that_can_be_divided_by() -> None:
     temperature = fit_temperature(10 * np.eye(7), np.arange(7))
     assert 0 < temperature < 1
+
+
+def weighted(pictures: int, power: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a model says that has learned with weights of the classes' inverse frequencies to a power."""
+    random = np.random.default_rng(3)
+    log_frequencies = np.log(np.array([0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02]))
+    logits = random.normal(0, 1.5, (pictures, 7)) + log_frequencies
+    class_index = np.array([random.choice(7, p=chances) for chances in softmax(logits)])
+    return logits - power * log_frequencies, class_index, log_frequencies
+
+
+def test_a_prior_correction_gives_up_little_balanced_accuracy_for_much_macro_f1() -> None:
+    logits, class_index, log_frequencies = weighted(6000, 1.0)
+    share = choose_prior_correction(logits, class_index, log_frequencies)
+    assert 0 < share < 1
+    before, after = logits.argmax(axis=1), (logits + share * log_frequencies).argmax(axis=1)
+    lost = balanced_accuracy_score(class_index, before) - balanced_accuracy_score(class_index, after)
+    won = f1_score(class_index, after, average="macro") - f1_score(class_index, before, average="macro")
+    assert won > 0.05 > lost
+
+
+def test_a_model_that_is_never_wrong_is_not_corrected() -> None:
+    assert choose_prior_correction(20 * np.eye(7), np.arange(7), np.log(np.full(7, 1 / 7))) == 0
+
+
+def test_the_temperature_is_that_of_the_corrected_logits() -> None:
+    logits, class_index, log_frequencies = weighted(6000, 0.5)
+    correction = correct(logits * 2, class_index, log_frequencies)
+    np.testing.assert_array_equal(correction.shift, correction.prior_correction * log_frequencies)
+    assert correction.temperature == fit_temperature(logits * 2 + correction.shift, class_index)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -6,6 +6,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+from training.config import Monitor
 from training.fitting.phases import Phase
 from training.fitting.watch import Watch
 from training.model import Classifier
@@ -29,19 +30,19 @@ class OneWeight:
         (self.weight,) = weights[0].tolist()
 
 
-def watch_over(network: OneWeight, average_epochs: int) -> Watch:
-    watch = Watch(cast(Classifier, network), PHASES, 1, 9, average_epochs, lambda *_: None, lambda _: None)
+def watch_over(network: OneWeight, average_epochs: int, monitor: Monitor = "balanced_accuracy") -> Watch:
+    watch = Watch(cast(Classifier, network), PHASES, 1, 9, average_epochs, monitor, lambda *_: None, lambda _: None)
     watch.start(PHASES[0])
     return watch
 
 
-def judge(watch: Watch, network: OneWeight, weight: float, score: float) -> float:
+def judge(watch: Watch, network: OneWeight, weight: float, score: float, loss: float = 1.0) -> float:
     """End an epoch at a weight; return the weight that was judged."""
     network.weight = weight
     watch.on_epoch_end(0, {"loss": 1.0, "balanced_accuracy": 0.5})
     with watch.averaged():
         judged = network.weight
-        watch.judge({"loss": 1.0, "balanced_accuracy": score})
+        watch.judge({"loss": loss, "balanced_accuracy": score})
     assert network.weight == weight
     return judged
 
@@ -54,6 +55,16 @@ def test_the_mean_of_the_last_epochs_is_judged_and_the_best_kept(average_epochs:
     assert seen == pytest.approx(judged)
     watch.restore_best()
     assert network.weight == pytest.approx(judged[1])
+
+
+@pytest.mark.parametrize(("monitor", "kept"), [("balanced_accuracy", 2.0), ("loss", 3.0)])
+def test_the_best_epoch_is_the_best_in_what_is_monitored(monitor: Monitor, kept: float) -> None:
+    network = OneWeight()
+    watch = watch_over(network, 1, monitor)
+    for weight, score, loss in [(1, 0.3, 0.9), (2, 0.5, 0.8), (3, 0.4, 0.7), (4, 0.4, 0.75)]:
+        judge(watch, network, weight, score, loss)
+    watch.restore_best()
+    assert network.weight == kept
 
 
 def test_the_mean_goes_on_through_the_phases() -> None:

@@ -89,7 +89,8 @@ held-out lesions.
 
 ### Calibration
 
-The temperature {manifest.temperature:.3f}, fitted on validation lesions, is in the model.
+Chosen on validation lesions, and in the model: the share of the log of the classes' frequencies that is added to the
+logits ({manifest.training.prior_correction:.1f}), and the temperature that divides them ({manifest.temperature:.3f}).
 
 {
         _table(
