@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--fine-tune-epochs", type=int, metavar="N", help="Epochs of everything from --train-from upwards.")
 @click.option("--train-from", type=click.Choice(["all", "conv2", "conv3", "conv4", "conv4_block4", "conv5", "head"]),
               help="The lowest stage that fine-tuning changes.")  # fmt: skip
-@click.option("--monitor", type=click.Choice(["balanced_accuracy", "loss"]),
+@click.option("--monitor", type=click.Choice(["balanced_accuracy", "balanced_loss"]),
               help="What the best epoch is best in, on validation lesions.")  # fmt: skip
 @click.option("--patience", type=int, metavar="N", help="Epochs without improvement before a phase ends.")
 @click.option("--average-epochs", type=int, metavar="N", help="Judge and keep the mean of about N epochs' weights.")

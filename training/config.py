@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 TrainFrom = Literal["all", "conv2", "conv3", "conv4", "conv4_block4", "conv5", "head"]
 ClassBalance = Literal["weights", "sampling", "focal", "logit_adjusted", "none"]  # see training/fitting/imbalance.py
 
-Monitor = Literal["balanced_accuracy", "loss"]
+Monitor = Literal["balanced_accuracy", "balanced_loss"]
 
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 

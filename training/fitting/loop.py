@@ -19,12 +19,13 @@ from training.fitting.precision import scale_loss
 from training.fitting.resuming.keeper import Keeper, Position
 from training.fitting.resuming.stop import StopRequest
 from training.fitting.speed import Meter, Speed, StepClock
-from training.fitting.watch import BalancedAccuracy, Say, Watch
+from training.fitting.watch import BalancedAccuracy, BalancedLoss, Say, Watch
 from training.model import Classifier
 from training.weights import LoadedWeights
 
-# With these as the lowest learning stage, what lies below is most of the work and small when done: compute it once.
-COMPUTED_ONCE: Final = ("conv4", "conv4_block4", "conv5", "head")
+# With these as the lowest learning stage, what lies below is much of the work and small when done: compute it once.
+# Below conv4 it is a fifth of a step, for which the pictures may as well be augmented anew.
+COMPUTED_ONCE: Final = ("conv4_block4", "conv5", "head")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +175,7 @@ def _build_models(
         jit_compile=devices.jit_compile,
     )
     learning.optimizer.build(learning.trainable_variables)  # else TensorFlow traces the whole step a second time
-    judging.compile(loss=loss, metrics=[BalancedAccuracy()], jit_compile=devices.jit_compile)
+    judging.compile(loss=loss, metrics=[BalancedAccuracy(), BalancedLoss()], jit_compile=devices.jit_compile)
     return _Models(learning, judging)
 
 

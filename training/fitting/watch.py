@@ -22,28 +22,53 @@ from training.model import Classifier
 Say = Callable[[str], None]  # a line for people
 
 
-class BalancedAccuracy(keras.metrics.Metric):  # type: ignore[misc]
-    """The mean, over the classes that occur, of the share of their pictures that were recognised."""
+class _Balanced(keras.metrics.Metric):  # type: ignore[misc]
+    """A mean over the classes that occur, each of them the mean of something over its pictures."""
 
-    def __init__(self, name: str = "balanced_accuracy") -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(name=name)
-        self.hits = self.add_weight(shape=(len(CODES),), initializer="zeros", name="hits")
+        self.total = self.add_weight(shape=(len(CODES),), initializer="zeros", name="total")
         self.pictures = self.add_weight(shape=(len(CODES),), initializer="zeros", name="pictures")
 
+    def of_each(self, class_index: Any, logits: Any) -> Any:
+        """Give what is averaged: float32, shape (N,)."""
+        raise NotImplementedError
+
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Count a batch of classes and logits; of a mixture the larger part is its class, and weights play no part."""
+        """Add a batch of classes and logits; of a mixture the larger part is its class, and weights play no part."""
         del sample_weight
         class_index = ops.argmax(y_true, -1)
-        hit = ops.cast(ops.equal(class_index, ops.argmax(y_pred, -1)), "float32")
         real = ops.cast(ops.max(y_true, -1, keepdims=True) > 0, "float32")  # what fills a batch up is of no class
         one_hot = ops.one_hot(class_index, len(CODES)) * real
-        self.hits.assign_add(ops.sum(one_hot * ops.expand_dims(hit, -1), axis=0))
+        self.total.assign_add(ops.sum(one_hot * ops.expand_dims(self.of_each(class_index, y_pred), -1), axis=0))
         self.pictures.assign_add(ops.sum(one_hot, axis=0))
 
     def result(self) -> Any:
         """Divide."""
         occurring = ops.cast(ops.greater(self.pictures, 0), "float32")
-        return ops.sum(self.hits / ops.maximum(self.pictures, 1)) / ops.maximum(ops.sum(occurring), 1)
+        return ops.sum(self.total / ops.maximum(self.pictures, 1)) / ops.maximum(ops.sum(occurring), 1)
+
+
+class BalancedAccuracy(_Balanced):
+    """The mean, over the classes that occur, of the share of their pictures that were recognised."""
+
+    def __init__(self, name: str = "balanced_accuracy") -> None:
+        super().__init__(name)
+
+    def of_each(self, class_index: Any, logits: Any) -> Any:
+        """Tell which were."""
+        return ops.cast(ops.equal(class_index, ops.argmax(logits, -1)), "float32")
+
+
+class BalancedLoss(_Balanced):
+    """The mean, over the classes that occur, of the cross-entropy of their pictures."""
+
+    def __init__(self, name: str = "balanced_loss") -> None:
+        super().__init__(name)
+
+    def of_each(self, class_index: Any, logits: Any) -> Any:
+        """Measure it, in nats."""
+        return keras.losses.sparse_categorical_crossentropy(class_index, ops.cast(logits, "float32"), from_logits=True)
 
 
 class Watch(keras.callbacks.Callback):  # type: ignore[misc]
@@ -158,7 +183,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         """Record and tell the epoch, keep its weights if they are the best so far, and tell whether to go on.
 
         Args:
-            scores: on the validation pictures.
+            scores: on the validation pictures; what is monitored is among them.
         """
         self._began, began = time.perf_counter(), self._began
         done = Epoch(
@@ -173,7 +198,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         of_phase = sum(epoch.phase == self._now.name for epoch in self.epochs)
         self._say(done.line(of_phase, self._now.epochs))
         self._waited += 1
-        reached = done.validation_balanced_accuracy if self._monitor == "balanced_accuracy" else -done.validation_loss
+        reached = float(scores[self._monitor]) * (-1 if self._monitor == "balanced_loss" else 1)
         if self._best is None or reached > self._best:
             self._best, self._waited = reached, 0
             self._best_weights = self._classifier.get_weights()

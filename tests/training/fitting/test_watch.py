@@ -42,7 +42,7 @@ def judge(watch: Watch, network: OneWeight, weight: float, score: float, loss: f
     watch.on_epoch_end(0, {"loss": 1.0, "balanced_accuracy": 0.5})
     with watch.averaged():
         judged = network.weight
-        watch.judge({"loss": loss, "balanced_accuracy": score})
+        watch.judge({"loss": 1.0, "balanced_accuracy": score, "balanced_loss": loss})
     assert network.weight == weight
     return judged
 
@@ -57,7 +57,7 @@ def test_the_mean_of_the_last_epochs_is_judged_and_the_best_kept(average_epochs:
     assert network.weight == pytest.approx(judged[1])
 
 
-@pytest.mark.parametrize(("monitor", "kept"), [("balanced_accuracy", 2.0), ("loss", 3.0)])
+@pytest.mark.parametrize(("monitor", "kept"), [("balanced_accuracy", 2.0), ("balanced_loss", 3.0)])
 def test_the_best_epoch_is_the_best_in_what_is_monitored(monitor: Monitor, kept: float) -> None:
     network = OneWeight()
     watch = watch_over(network, 1, monitor)
