@@ -48,7 +48,10 @@ def assess(pixels: "np.ndarray", *, width: int, height: int) -> list[Finding]:
         width: of the whole picture, in pixels.
         height: likewise.
     """
-    luma = _luma(pixels)
+    import numpy as np
+
+    colours = pixels.astype(np.float32)
+    luma = _luma(colours)
     brightness = float(luma.mean())
     findings = []
     if (short_side := min(width, height)) < SHORT_SIDE_PX:
@@ -61,7 +64,7 @@ def assess(pixels: "np.ndarray", *, width: int, height: int) -> list[Finding]:
         findings.append(_finding("glare", burnt_out, GLARE_SHARE))
     if (sharpness := laplacian_variance(luma)) < SHARPNESS:
         findings.append(_finding("blurred", sharpness, SHARPNESS))
-    if (contrast := largest_contrast(pixels)) < CONTRAST:
+    if (contrast := largest_contrast(colours)) < CONTRAST:
         findings.append(_finding("no_lesion", contrast, CONTRAST))
     return findings
 
@@ -88,17 +91,16 @@ def largest_contrast(pixels: "np.ndarray") -> float:
     divide by PLACES is left out, at the right and the lower edge.
 
     Args:
-        pixels: RGB, uint8, shape (size, size, 3).
+        pixels: RGB in 0..255: float32, shape (size, size, 3).
     """
     import numpy as np
 
     side = len(pixels) // PLACES  # of one part, px
     parts = pixels[: side * PLACES, : side * PLACES].reshape(PLACES, side, -1)
-    columns = parts.sum(axis=1, dtype=np.uint16)  # up to 128 times 255
-    colours = columns.reshape(-1, side, 3).sum(axis=1, dtype=np.uint32) / np.float32(side**2)
-    middle = len(colours) // 2
-    usual = np.sort(colours, axis=0)[middle - 1 : middle + 1].mean(axis=0)  # the median of an even number
-    return float(np.sqrt(((colours - usual) ** 2).sum(axis=1).max()))
+    places = parts.sum(axis=1).reshape(-1, side, 3).sum(axis=1) / np.float32(side**2)
+    middle = len(places) // 2
+    usual = np.sort(places, axis=0)[middle - 1 : middle + 1].mean(axis=0)  # the median of an even number
+    return float(np.sqrt(((places - usual) ** 2).sum(axis=1).max()))
 
 
 def _share(marked: "np.ndarray") -> float:
@@ -108,7 +110,7 @@ def _share(marked: "np.ndarray") -> float:
 
 
 def _luma(pixels: "np.ndarray") -> "np.ndarray":
-    """Weigh the channels as ITU-R BT.601 does: float32, shape (size, size)."""
+    """Weigh the channels of float32 RGB as ITU-R BT.601 does: float32, shape (size, size)."""
     import numpy as np
 
     return pixels @ np.array([0.299, 0.587, 0.114], np.float32)

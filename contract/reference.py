@@ -62,9 +62,7 @@ class Reference:
         Returns:
             float32, shape (...).
         """
-        units = scale_to_unit(embeddings)
-        # vecdot, not @: BLAS would wake threads for it and wait for them
-        similarity = np.vecdot(self.coordinates, np.vecdot(self.axes, units[..., None, :])[..., None, :])
+        similarity = scale_to_unit(embeddings) @ self.axes.T @ self.coordinates.T
         k = min(neighbours, similarity.shape[-1])
         return 1 - np.partition(similarity, -k, axis=-1)[..., -k]
 

@@ -27,6 +27,7 @@ def main() -> None:
 def start() -> "Handler":
     """Import everything and load the model, both at once."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it asks every installed package for plugins
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy has little to do here, and waking threads takes longer
     from functions.classify.loading import Loading
     from functions.classify.settings import Settings
 
