@@ -91,6 +91,7 @@ def evaluate_bundle(
         scope=" ".join((labelled.scope, *labelled.notes, *skipped)),
         operating_points=manifest.operating_points,
         temperature=manifest.temperature,
+        prior_correction=manifest.training.prior_correction,
         false_alarm_rate=manifest.unfamiliar.false_alarm_rate,
         unfamiliar_threshold=manifest.unfamiliar.threshold,
         shipped=manifest.shipped.reason,

@@ -153,6 +153,7 @@ def _train(
                 scope="Measured once, with the file that serves, on lesions that neither training nor any choice saw.",
                 operating_points=calibration.operating_points,
                 temperature=temperature,
+                prior_correction=correction.prior_correction,
                 false_alarm_rate=calibration.false_alarm_rate,
                 unfamiliar_threshold=calibration.unfamiliar_threshold,
                 shipped=gate.reason,

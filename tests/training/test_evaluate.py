@@ -241,5 +241,12 @@ def test_a_broken_bundle_is_refused(bundle: Path, tmp_path: Path) -> None:
 def test_the_card_is_printed_from_the_manifest(bundle: Path) -> None:
     done = CliRunner().invoke(card, ["--bundle", str(bundle)])
     assert done.exit_code == 0, done.output
-    for said in (f"# Model {bundle.name}", "never a diagnosis", "CC BY-NC 4.0", "Sex: female", "darker skin"):
+    for said in (
+        f"# Model {bundle.name}",
+        "never a diagnosis",
+        "CC BY-NC 4.0",
+        "Sex: female",
+        "darker skin",
+        "log of the classes' frequencies",
+    ):
         assert said in done.stdout

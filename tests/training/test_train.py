@@ -86,6 +86,9 @@ def test_the_report_shows_what_the_manifest_says(tiny_run: TinyRun) -> None:
     held_out = sum(map(sum, numbers["confusion_matrix"]))
     assert held_out == numbers["pictures"] == sum(group.pictures for group in manifest.per_class.values()) > 0
     assert f"{manifest.metrics['balanced_accuracy'].value:.3f}" in (report / "report.html").read_text()
+    share = manifest.training.prior_correction
+    told = f"{share:.1f} of the log of the classes' frequencies is added" in (report / "report.html").read_text()
+    assert told == (share > 0)
     figures = list((report / "figures").iterdir())
     assert len(figures) >= 8
     for figure in figures:

@@ -41,6 +41,7 @@ class Subject:
     scope: str  # a sentence: which of them, and whether training saw any
     operating_points: Mapping[str, OperatingPoint | None]  # None where each of several models has its own
     temperature: float | None  # None where several models answered
+    prior_correction: float | None = None  # likewise
     false_alarm_rate: float | None  # at which the threshold for unfamiliar pictures was chosen
     unfamiliar_threshold: float | None = None
     shipped: str = ""  # a sentence: which file serves, and why
