@@ -19,6 +19,7 @@ WEIGHTS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
 ONCE ?=
+WORKERS ?= 2
 AUDIT ?=
 BASE_IMAGE ?=
 BUNDLE ?=
@@ -36,8 +37,8 @@ setup-infra: $(VENV)/ready-infra ## Install what `pulumi up` needs, into .venv
 demo: setup ## Serve the reference model until Ctrl-C (ONCE=1: ask it twice and stop; TRAIN=1: train a small one first; WEIGHTS=imagenet|FILE: from there)
 	@$(BIN)/lesion demo $(if $(TRAIN),--train) $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(ONCE),--once)
 
-test: $(VENV)/ready-test $(VENV)/emulator ## Run every test
-	@$(BIN)/python -m pytest
+test: $(VENV)/ready-test $(VENV)/emulator ## Run every test, in two processes (WORKERS=1: in one)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 lint: $(VENV)/ready-test ## Check style and types
 	@$(BIN)/ruff check .
