@@ -52,8 +52,9 @@ def cross_validate(
 ) -> CrossValidated:
     """Train `folds` models and write one report on all of them.
 
-    Of what a fold learns from, validation lesions are taken out as in any run: they choose the epoch, the temperature
-    and the thresholds. Pictures that show no lesion are not asked about, since no model is exported.
+    Of what a fold learns from, validation lesions are taken out as in any run: they choose the epoch, the prior
+    correction, the temperature and the thresholds. Pictures that show no lesion are not asked about, since no model is
+    exported.
 
     Args:
         config: of each run.
@@ -120,12 +121,10 @@ def _judge_fold(
     classifier = classifier.in_float32()
     chosen_by = predict_logits(classifier, choose)
     correction = correct(chosen_by, choose.class_index, log_frequencies(learn.class_index))
-    points = choose_operating_points(
-        softmax((chosen_by + correction.shift) / correction.temperature), choose.class_index
-    )
-    logits = predict_logits(classifier, held_out) + correction.shift
-    probabilities = softmax(logits / correction.temperature)
-    return Verdicts(probabilities, softmax(logits), decide(probabilities, points))
+    points = choose_operating_points(correction.probabilities(chosen_by), choose.class_index)
+    logits = predict_logits(classifier, held_out)
+    probabilities = correction.probabilities(logits)
+    return Verdicts(probabilities, softmax(logits + correction.shift), decide(probabilities, points))
 
 
 def _pool(judged: list[Verdicts], order: np.ndarray) -> Verdicts:

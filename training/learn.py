@@ -45,7 +45,7 @@ class Data:
     dataset: Dataset
     split: Split
     learn: Pictures
-    choose: Pictures  # the epoch, the temperature and the thresholds by
+    choose: Pictures  # the epoch, the corrections and the thresholds by
     held_out: Pictures
 
 

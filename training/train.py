@@ -22,7 +22,6 @@ from training.evaluation.calibrate import (
     correct,
     remember,
     sample_reference,
-    softmax,
 )
 from training.evaluation.examine import examine
 from training.evaluation.report.write import Subject, write_report
@@ -112,13 +111,13 @@ def _train(
     classifier, loaded, fitted, logits = learned.classifier, learned.loaded, learned.fitted, learned.logits
     correction = correct(logits, choose.class_index, log_frequencies(data.learn.class_index))
     classifier.shift_logits(correction.shift)
-    logits, temperature = logits + correction.shift, correction.temperature
+    temperature = correction.temperature
 
     with unfinished_bundle(out) as folder:
         with step("exported"):
             export(classifier, temperature, folder / MODEL_FP32)
             fp32 = ask(folder / MODEL_FP32, choose, "checking fp32", on_progress)
-            difference = check_parity(softmax(logits / temperature), fp32.probabilities)
+            difference = check_parity(correction.probabilities(logits), fp32.probabilities)
         say(f"Keras and ONNX differ by at most {difference:.1g} in probability")
 
         with step("quantized"):

@@ -11,6 +11,7 @@ from contract.bundle import ANY_MALIGNANT
 from contract.errors import TrainingError
 from contract.labels import CODES, MALIGNANT_CODES
 from contract.reference import Reference, scale_to_unit
+from training.evaluation.bootstrap import resample_lesions
 from training.evaluation.weighted import balanced_accuracies, confusion_matrices, macro_f1
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ class Correction:
     shift: np.ndarray  # that share of them, shape (7,)
     temperature: float  # which the sum is divided by
 
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Make them of logits as the network gives them, shape (N, 7)."""
+        return softmax((logits + self.shift) / self.temperature)
+
 
 def correct(logits: np.ndarray, class_index: np.ndarray, log_frequencies: np.ndarray) -> Correction:
     """Choose the prior correction and then the temperature; arguments as of `choose_prior_correction`."""
@@ -100,8 +105,8 @@ def choose_prior_correction(logits: np.ndarray, class_index: np.ndarray, log_fre
     Returns:
         one of PRIOR_CORRECTIONS.
     """
-    draws = np.random.default_rng(0).multinomial(len(logits), np.full(len(logits), 1 / len(logits)), BOOTSTRAP_DRAWS)
-    weights = np.concatenate([np.ones((1, len(logits))), draws])
+    each_by_itself = np.arange(len(logits))  # which pictures share a lesion is not known here
+    weights = np.concatenate([np.ones((1, len(logits))), resample_lesions(each_by_itself, BOOTSTRAP_DRAWS, seed=0)])
 
     def worth(share: float) -> np.ndarray:
         confusion = confusion_matrices((logits + share * log_frequencies).argmax(axis=1), class_index, weights)
