@@ -11,6 +11,7 @@ import pytest
 from contract.bundle import MODEL_FP32, OUTPUT_NAMES
 from tests.training.conftest import TINY_SIZE, TinyRun
 from training.artifact.answers import Answers, ask
+from training.artifact.equalize import BIAS, KERNEL, _Graph, _groups
 from training.artifact.quantize import _CalibrationPictures, judge, quantize
 from training.fitting.batches import Pictures
 
@@ -101,7 +102,35 @@ def test_the_quantized_model_is_a_quarter_of_the_size_and_keeps_its_outputs(tiny
     assert np.abs(exact.probabilities - rounded.probabilities).max() < 0.1
 
 
-@pytest.mark.parametrize(("pictures", "batches"), [(5, [5]), (16, [16]), (62, [16, 16, 16]), (200, [16] * 4)])
+def test_loud_and_quiet_channels_cost_int8_nothing(tiny_run: TinyRun, tmp_path: Path) -> None:
+    fp32 = tiny_run.trained.folder / MODEL_FP32
+    pixels = np.random.default_rng(0).integers(0, 256, (32, TINY_SIZE, TINY_SIZE, 3), np.uint8)
+    pictures = Pictures(pixels, np.arange(32), np.zeros(32, int))
+    uneven = onnx.load(fp32)
+    graph = _Graph(uneven)
+    for number, group in enumerate(group for group in _groups(graph) if group.makers and group.readers):
+        channels = len(graph.value(group.makers[0], BIAS))
+        factor = 10 ** np.random.default_rng(number).uniform(-1.2, 1.2, channels)
+        for node in group.makers:
+            graph.give(node, KERNEL, graph.value(node, KERNEL) * factor[:, None, None, None])
+            graph.give(node, BIAS, graph.value(node, BIAS) * factor)
+        for node in group.readers:
+            graph.give(node, KERNEL, graph.value(node, KERNEL) / factor[None, :, None, None])
+    graph.tidy()
+    onnx.save(uneven, tmp_path / "uneven.onnx")
+
+    quantize(tmp_path / "uneven.onnx", tmp_path / "int8.onnx", pictures, seed=1)
+
+    files = (fp32, tmp_path / "uneven.onnx", tmp_path / "int8.onnx")
+    embeddings = [ask(path, pictures, "", lambda *_: None).embeddings for path in files]
+    of_uneven, of_int8 = (
+        np.linalg.norm(other - embeddings[0]) / np.linalg.norm(embeddings[0]) for other in embeddings[1:]
+    )
+    assert of_uneven < 1e-4
+    assert of_int8 < 0.15
+
+
+@pytest.mark.parametrize(("pictures", "batches"), [(5, [5]), (8, [8]), (62, [8] * 7), (200, [8] * 16)])
 def test_all_batches_of_calibration_pictures_are_of_one_size(pictures: int, batches: list[int]) -> None:
     reader = _CalibrationPictures(Pictures(np.arange(pictures), np.arange(pictures), np.zeros(pictures, int)), seed=0)
     shown = list(iter(reader.get_next, None))
