@@ -12,7 +12,7 @@ import numpy as np
 
 from training.config import TrainingConfig
 from training.data.cache import open_cache
-from training.data.ham10000 import read_dataset
+from training.data.ham10000 import Dataset, read_dataset
 from training.data.split import Split, k_folds, sample_lesions, split_fold
 from training.data.whole import refuse_full, whole_folder
 from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, correct, decide, softmax
@@ -80,7 +80,7 @@ def cross_validate(
     for number, split in enumerate(splits, 1):
         parts = f"{len(split.train)} pictures to learn from, {len(split.validation)} to choose by"
         say(f"fold {number} of {folds}: {parts}, {len(split.test)} held out")
-        judged.append(_judge_fold(config, pixels, truth, split, cache, on_progress, say))
+        judged.append(_judge_fold(config, pixels, dataset, split, cache, on_progress, say))
     order = np.argsort(np.concatenate([split.test for split in splits]))
     evaluation = evaluate(_pool(judged, order), dataset.rows, config.seed)
     spread = _spread([measure_once(of, truth[split.test]) for of, split in zip(judged, splits, strict=True)])
@@ -102,7 +102,7 @@ def cross_validate(
 def _judge_fold(
     config: TrainingConfig,
     pixels: np.ndarray,
-    truth: np.ndarray,
+    dataset: Dataset,
     split: Split,
     cache: Path,
     on_progress: OnProgress,
@@ -111,6 +111,7 @@ def _judge_fold(
     """Train as any run does, choose by the validation lesions, and judge the fold's own."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
+    truth = dataset.rows["class_index"].to_numpy()
     learn, choose, held_out = (
         Pictures(pixels, rows, truth[rows]) for rows in (split.train, split.validation, split.test)
     )
@@ -120,7 +121,8 @@ def _judge_fold(
     remove_features(fitted.features)
     classifier = classifier.in_float32()
     chosen_by = predict_logits(classifier, choose)
-    correction = correct(chosen_by, choose.class_index, log_frequencies(learn.class_index))
+    lesion_id = dataset.rows["lesion_id"].to_numpy()[choose.rows]
+    correction = correct(chosen_by, choose.class_index, lesion_id, log_frequencies(learn.class_index))
     points = choose_operating_points(correction.probabilities(chosen_by), choose.class_index)
     logits = predict_logits(classifier, held_out)
     probabilities = correction.probabilities(logits)

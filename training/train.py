@@ -109,7 +109,8 @@ def _train(
 
     learned = learn(config, data, cache, keeping, cluster, on_progress, say)
     classifier, loaded, fitted, logits = learned.classifier, learned.loaded, learned.fitted, learned.logits
-    correction = correct(logits, choose.class_index, log_frequencies(data.learn.class_index))
+    lesion_id = dataset.rows["lesion_id"].to_numpy()[choose.rows]
+    correction = correct(logits, choose.class_index, lesion_id, log_frequencies(data.learn.class_index))
     classifier.shift_logits(correction.shift)
     temperature = correction.temperature
 

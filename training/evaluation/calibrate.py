@@ -80,14 +80,18 @@ class Correction:
         return softmax((logits + self.shift) / self.temperature)
 
 
-def correct(logits: np.ndarray, class_index: np.ndarray, log_frequencies: np.ndarray) -> Correction:
+def correct(
+    logits: np.ndarray, class_index: np.ndarray, lesion_id: np.ndarray, log_frequencies: np.ndarray
+) -> Correction:
     """Choose the prior correction and then the temperature; arguments as of `choose_prior_correction`."""
-    share = choose_prior_correction(logits, class_index, log_frequencies)
+    share = choose_prior_correction(logits, class_index, lesion_id, log_frequencies)
     shift = share * log_frequencies
     return Correction(share, shift, fit_temperature(logits + shift, class_index))
 
 
-def choose_prior_correction(logits: np.ndarray, class_index: np.ndarray, log_frequencies: np.ndarray) -> float:
+def choose_prior_correction(
+    logits: np.ndarray, class_index: np.ndarray, lesion_id: np.ndarray, log_frequencies: np.ndarray
+) -> float:
     """Choose how much of the classes' frequencies to put back into logits that were taught to care for rare classes.
 
     Weighting or sampling lets the network see rare classes more often than they occur, so it names them more readily
@@ -100,13 +104,13 @@ def choose_prior_correction(logits: np.ndarray, class_index: np.ndarray, log_fre
     Args:
         logits: of validation pictures, shape (N, 7).
         class_index: what they show.
+        lesion_id: of each picture; the standard error is that of drawing other lesions.
         log_frequencies: of the classes among the training pictures, shape (7,).
 
     Returns:
         one of PRIOR_CORRECTIONS.
     """
-    each_by_itself = np.arange(len(logits))  # which pictures share a lesion is not known here
-    weights = np.concatenate([np.ones((1, len(logits))), resample_lesions(each_by_itself, BOOTSTRAP_DRAWS, seed=0)])
+    weights = np.concatenate([np.ones((1, len(logits))), resample_lesions(lesion_id, BOOTSTRAP_DRAWS, seed=0)])
 
     def worth(share: float) -> np.ndarray:
         confusion = confusion_matrices((logits + share * log_frequencies).argmax(axis=1), class_index, weights)

@@ -59,7 +59,7 @@ def weighted(pictures: int, power: float) -> tuple[np.ndarray, np.ndarray, np.nd
 
 def test_a_prior_correction_gives_up_little_balanced_accuracy_for_much_macro_f1() -> None:
     logits, class_index, log_frequencies = weighted(6000, 1.0)
-    share = choose_prior_correction(logits, class_index, log_frequencies)
+    share = choose_prior_correction(logits, class_index, np.arange(6000), log_frequencies)
     assert 0 < share < 1
     before, after = logits.argmax(axis=1), (logits + share * log_frequencies).argmax(axis=1)
     lost = balanced_accuracy_score(class_index, before) - balanced_accuracy_score(class_index, after)
@@ -68,12 +68,23 @@ def test_a_prior_correction_gives_up_little_balanced_accuracy_for_much_macro_f1(
 
 
 def test_a_model_that_is_never_wrong_is_not_corrected() -> None:
-    assert choose_prior_correction(20 * np.eye(7), np.arange(7), np.log(np.full(7, 1 / 7))) == 0
+    assert choose_prior_correction(20 * np.eye(7), np.arange(7), np.arange(7), np.log(np.full(7, 1 / 7))) == 0
+
+
+def test_many_pictures_of_few_lesions_correct_less_than_as_many_lesions() -> None:
+    logits, class_index, log_frequencies = weighted(400, 1.0)
+    copies = (np.tile(logits, (15, 1)), np.tile(class_index, 15))
+    of_one_lesion, of_fifteen = (
+        choose_prior_correction(*copies, lesion_id, log_frequencies)
+        for lesion_id in (np.tile(np.arange(400), 15), np.arange(6000))
+    )
+    assert of_one_lesion == choose_prior_correction(logits, class_index, np.arange(400), log_frequencies)
+    assert of_one_lesion < of_fifteen
 
 
 def test_the_temperature_is_that_of_the_corrected_logits() -> None:
     logits, class_index, log_frequencies = weighted(6000, 0.5)
-    correction = correct(logits * 2, class_index, log_frequencies)
+    correction = correct(logits * 2, class_index, np.arange(6000), log_frequencies)
     np.testing.assert_array_equal(correction.shift, correction.prior_correction * log_frequencies)
     assert correction.temperature == fit_temperature(logits * 2 + correction.shift, class_index)
 
