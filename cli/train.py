@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 @click.option("--images", type=int, metavar="N", help="Take whole lesions with about N pictures, for a quick run.")
 @click.option("--head-epochs", type=int, metavar="N", help="Epochs of the head and of what starts fresh.")
 @click.option("--fine-tune-epochs", type=int, metavar="N", help="Epochs of everything from --train-from upwards.")
-@click.option("--fine-tune-rounds", type=int, metavar="N",
-              help="Go through the fine-tune epochs N times, each from the best weights at the full rate.")  # fmt: skip
 @click.option("--train-from", type=click.Choice(["all", "conv2", "conv3", "conv4", "conv4_block4", "conv5", "head"]),
               help="The lowest stage that fine-tuning changes.")  # fmt: skip
 @click.option("--monitor", type=click.Choice(["balanced_accuracy", "balanced_loss"]),

@@ -22,9 +22,7 @@ class TrainingConfig:
     """One run. Values may come as text: validation turns them into numbers.
 
     There are two phases. In the first, the head learns, and with it every stage that started fresh, while what was
-    loaded stays as it is; in the second, everything from `train_from` upwards learns, gently. The second may come in
-    rounds: each begins with the best weights so far, and its learning rate rises again and falls again (warm restarts:
-    Loshchilov and Hutter 2017, arXiv:1608.03983).
+    loaded stays as it is; in the second, everything from `train_from` upwards learns, gently.
 
     Raises:
         pydantic.ValidationError: a name is unknown or a value out of range; it is a ValueError.
@@ -37,7 +35,6 @@ class TrainingConfig:
 
     head_epochs: Annotated[int, Field(ge=0, le=1000)] = 5
     fine_tune_epochs: Annotated[int, Field(ge=0, le=1000)] = 20
-    fine_tune_rounds: Annotated[int, Field(ge=1, le=100)] = 1  # of so many epochs, each at the full rate once more
     train_from: TrainFrom = "all"  # in the second phase
     monitor: Monitor = "balanced_accuracy"  # what the best epoch is best in, on validation lesions
     patience: Annotated[int, Field(ge=1)] = 6  # epochs without a better one before a phase ends

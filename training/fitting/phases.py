@@ -20,19 +20,18 @@ class Phase:
 def plan_phases(config: TrainingConfig, loaded: LoadedWeights) -> list[Phase]:
     """Decide what learns when: first what started fresh, then from `train_from` upwards; nothing fresh stays frozen."""
     lowest = min(config.train_from, loaded.lowest_fresh, key=BOUNDARIES.index)
-    head = Phase(
-        name="head",
-        train_from=loaded.lowest_fresh,
-        epochs=config.head_epochs,
-        learning_rate=config.head_learning_rate,
-    )
-    rounds = [
+    phases = (
         Phase(
-            name="fine-tuning" if number == 1 else f"fine-tuning, round {number}",
+            name="head",
+            train_from=loaded.lowest_fresh,
+            epochs=config.head_epochs,
+            learning_rate=config.head_learning_rate,
+        ),
+        Phase(
+            name="fine-tuning",
             train_from=lowest,
             epochs=config.fine_tune_epochs,
             learning_rate=config.fine_tune_learning_rate,
-        )
-        for number in range(1, config.fine_tune_rounds + 1)
-    ]
-    return [phase for phase in (head, *rounds) if phase.epochs]
+        ),
+    )
+    return [phase for phase in phases if phase.epochs]

@@ -183,14 +183,6 @@ def test_a_phase_without_epochs_is_left_out() -> None:
     assert [phase.name for phase in phases] == ["fine-tuning"]
 
 
-def test_fine_tuning_comes_in_rounds() -> None:
-    config = TrainingConfig(head_epochs=1, fine_tune_epochs=3, fine_tune_rounds=3, train_from="conv4")
-    phases = plan_phases(config, BACKBONE_LOADED)
-    assert [phase.name for phase in phases] == ["head", "fine-tuning", "fine-tuning, round 2", "fine-tuning, round 3"]
-    assert [phase.train_from for phase in phases] == ["head", "conv4", "conv4", "conv4"]
-    assert {(phase.epochs, phase.learning_rate) for phase in phases[1:]} == {(3, config.fine_tune_learning_rate)}
-
-
 def test_the_balanced_loss_averages_the_classes_that_occur() -> None:
     metric = BalancedLoss()
     random = np.random.default_rng(0)
