@@ -34,7 +34,7 @@ class Canary(pulumi.ComponentResource):
         super().__init__("analyzer:inference:Canary", name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
         role_arn = iam.role(
-            name,
+            f"{name}-shift",
             description="Shifts the function's alias",
             trusted=iam.trust("codedeploy.amazonaws.com", args.account),
             statements=role_statements(args.function_arn),

@@ -20,6 +20,11 @@ def test_every_permission_is_listed() -> None:
     assert page == pages.with_parts(page, roles=pages.permissions(pages.example())), AGAIN
 
 
+def test_each_role_has_a_name_of_its_own() -> None:
+    names = [role.name for role in pages.example().of("iam/role:Role")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_the_diagram_shows_every_component_and_no_other() -> None:
     program = deployed("prod", githubRepository="owner/name")
     components = {r.type.split(":")[-1] for r in program.resources if not r.custom}

@@ -119,15 +119,15 @@ def test_what_an_account_has_once_is_made_by_the_stack_that_owns_it(dev: Program
 
 def test_whoever_is_handed_a_role_waits_until_its_policy_is_in_force(prod: Program) -> None:
     takers = (
-        ("lambda/function:Function", "lesion-prod-classify"),
-        ("sfn/stateMachine:StateMachine", "lesion-prod-batches"),
-        ("codedeploy/deploymentGroup:DeploymentGroup", "lesion-prod-classify"),
-        ("ecs/taskDefinition:TaskDefinition", "lesion-prod-page"),
-        ("ec2/flowLog:FlowLog", "lesion-prod-flows"),
+        ("lambda/function:Function", "lesion-prod-classify", ""),
+        ("sfn/stateMachine:StateMachine", "lesion-prod-batches", ""),
+        ("codedeploy/deploymentGroup:DeploymentGroup", "lesion-prod-classify", "-shift"),
+        ("ecs/taskDefinition:TaskDefinition", "lesion-prod-page", ""),
+        ("ec2/flowLog:FlowLog", "lesion-prod-flows", ""),
     )
-    for kind, name in takers:
+    for kind, name, of_role in takers:
         waited = {urn.split("$")[-1] for urn in prod.one(kind, name).waits_for}
-        assert f"aws:iam/rolePolicy:RolePolicy::{name}" in waited, kind
+        assert f"aws:iam/rolePolicy:RolePolicy::{name}{of_role}" in waited, kind
 
 
 def test_access_logs_are_asked_for_once_they_may_be_written(prod: Program) -> None:
