@@ -119,6 +119,7 @@ class TrainingRecord(Part):
     prior_correction: Annotated[float, Field(ge=0, le=1)] = 0.0
     precision: str | None = None  # Keras's dtype policy in training
     epochs: Annotated[int, Field(ge=0)] | None = None
+    epochs_s: Annotated[float, Field(ge=0)] | None = None  # that these took, in whichever session
     times_resumed: Annotated[int, Field(ge=0)] = 0
     speed: dict[str, PhaseSpeed] = {}  # of each phase
     peak_memory_mb: Annotated[float, Field(gt=0)] | None = None  # of the process, with what it mapped from disk

@@ -191,6 +191,7 @@ def _train(
                 prior_correction=correction.prior_correction,
                 precision=learned.precision,
                 epochs=len(fitted.epochs),
+                epochs_s=sum(epoch.seconds for epoch in fitted.epochs),
                 times_resumed=fitted.times_resumed,
                 speed=describe_speeds(fitted.speeds),
                 peak_memory_mb=peak_memory_mb(),

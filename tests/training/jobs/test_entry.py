@@ -11,6 +11,7 @@ import pytest
 from contract.bundle import read_bundle
 from contract.errors import DatasetError, TrainingError
 from tests.training.jobs.opt_ml import SMALLEST, start_entry, write_opt_ml
+from training.evaluation.report.card import MODEL_CARD
 from training.jobs.entry import Progress, gather_pictures, run
 from training.jobs.environment import JobEnvironment
 from training.jobs.metrics import metric_definitions
@@ -44,7 +45,10 @@ def test_a_job_that_spot_takes_away_goes_on_when_it_starts_again_and_registers_i
     assert "goes on with an earlier run, in epoch 2 of head" in told
     (bundle,) = (base / "model").iterdir()
     manifest = read_bundle(bundle)
-    assert (manifest.training.job, manifest.training.times_resumed) == ("test-job", 1)
+    training = manifest.training
+    assert (training.job, training.times_resumed) == ("test-job", 1)
+    told_on_card = f"the last took {training.seconds:.0f} s and all 2 epochs {training.epochs_s:.0f} s, on "
+    assert f"Trained in 2 sessions, of which {told_on_card}" in (bundle / MODEL_CARD).read_text()
     assert list((base / "checkpoints").iterdir()) == []  # SageMaker's folder itself stays
 
     assert f"published s3://{bucket}/models/{manifest.version}\n" in told

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from contract.api import Metric
-from contract.bundle import Group, Manifest
+from contract.bundle import Group, Manifest, TrainingRecord
 from contract.labels import BY_CODE
 from training.evaluation.report.words import EXPLAINED, SLICE_NAMES, attribution_of, readable
 
@@ -156,7 +156,7 @@ split {data.split_sha256[:16]}) into training, validation and held-out lesions.
 
 {chr(10).join(f"- {name}: {value}" for name, value in training.config.items())}
 
-Trained in {training.seconds:.0f} s on {training.device} with {training.backend}; job {training.job}, commit
+Trained in {_time(training)} on {training.device} with {training.backend}; job {training.job}, commit
 {training.git_commit or "unknown"}. {manifest.shipped.reason}
 
 ## Licence
@@ -165,6 +165,14 @@ Trained in {training.seconds:.0f} s on {training.device} with {training.backend}
 
 {attribution_of(manifest.data.name)}
 """
+
+
+def _time(training: TrainingRecord) -> str:
+    """Say how long it took; of earlier sessions, only the epochs are known."""
+    if not training.times_resumed:
+        return f"{training.seconds:.0f} s"
+    epochs = "" if training.epochs_s is None else f" and all {training.epochs} epochs {training.epochs_s:.0f} s,"
+    return f"{1 + training.times_resumed} sessions, of which the last took {training.seconds:.0f} s{epochs}"
 
 
 def _metric_rows(metrics: dict[str, Metric]) -> Iterable[tuple[str, ...]]:
