@@ -1,7 +1,8 @@
 """Makes a float32 ONNX model ready for int8: the same function, in numbers that 8 bits round less.
 
 Both steps are of Nagel et al. 2019 (Data-Free Quantization, arXiv:1906.04721), with the statistics of some training
-pictures in place of those of batch normalization. They cost nothing when serving.
+pictures in place of those of batch normalization, and with SmoothQuant's factors (Xiao et al. 2022, arXiv:2211.10438),
+since weights have a scale for each output channel here. They cost nothing when serving.
 """
 
 from collections import defaultdict
@@ -27,9 +28,9 @@ def equalize(model: onnx.ModelProto, feeds: Feeds) -> None:
 
     All channels of an activation are rounded in the same steps, so its loudest decide how much is left of the quiet
     ones. A channel may be divided by any positive number where it is made if the kernels that read it are multiplied by
-    it, for all that lies between lets such a factor through. Channels that meet in a sum share theirs, all along a
-    stage's shortcut. The factor makes a channel as loud, beside the others, as the weights that read it: the one that
-    gives both the same share of their steps (equation 11 there).
+    it, for all that lies between lets such a factor through (Nagel et al., section 4.1). Channels that meet in a sum
+    share theirs, all along a stage's shortcut. The factor makes a channel as loud, beside the others, as the weights
+    that read it (Xiao et al., equation 4, with an alpha of 0.5).
 
     Args:
         model: with batch normalization folded into the convolutions. What reaches an output of the model, or anything
@@ -37,18 +38,13 @@ def equalize(model: onnx.ModelProto, feeds: Feeds) -> None:
         feeds: pictures, to find how loud a channel gets.
     """
     graph = _Graph(model)
-    groups = [group for group in _groups(graph) if group.makers and group.readers]
+    groups = _groups(graph)
     loudest = _observe(model, feeds, "ReduceMax", {name for group in groups for name in group.rectified})
     for group in groups:
         activation = _levels([loudest[name] for name in group.rectified])
         weights = _levels([np.abs(graph.value(node, KERNEL)).max(axis=(0, 2, 3)) for node in group.readers])
         factor = np.sqrt(activation / weights)
-        factor /= np.exp(np.log(factor).mean())
-        for node in group.makers:
-            graph.give(node, KERNEL, graph.value(node, KERNEL) / factor[:, None, None, None])
-            graph.give(node, BIAS, graph.value(node, BIAS) / factor)
-        for node in group.readers:
-            graph.give(node, KERNEL, graph.value(node, KERNEL) * factor[None, :, None, None])
+        graph.divide(group, factor / np.exp(np.log(factor).mean()))
     graph.tidy()
 
 
@@ -56,8 +52,9 @@ def correct_biases(model: onnx.ModelProto, feeds: Feeds, skip: Iterable[str] = (
     """Take out of each bias what rounding the kernel will add to the mean of the output, in place.
 
     What is rounded off a kernel does not average out, since after a rectifier no input is negative: it shifts each
-    channel of the output, on all pictures alike, and from layer to layer the shifts add up (section 4.2 there). The
-    kernels themselves stay as they are; whoever rounds them does so to `LEVELS`, with a scale for each output channel.
+    channel of the output, on all pictures alike, and from layer to layer the shifts add up (Nagel et al., section 4.2).
+    The kernels themselves stay as they are; whoever rounds them does so to `LEVELS`, with a scale for each output
+    channel.
 
     Args:
         model: with batch normalization folded into the convolutions.
@@ -115,13 +112,18 @@ class _Graph:
     def give(self, node: onnx.NodeProto, which: int, value: np.ndarray) -> None:
         """Put a constant, as float32, in the place of an input of a node."""
         name = f"{node.name}/{which}"
-        constant = onnx.numpy_helper.from_array(value.astype(np.float32), name)
-        if name in self.constants:
-            self.constants[name].CopyFrom(constant)
-        else:
+        if name not in self.constants:
             self.constants[name] = self.graph.initializer.add()
-            self.constants[name].CopyFrom(constant)
+        self.constants[name].CopyFrom(onnx.numpy_helper.from_array(value.astype(np.float32), name))
         node.input[which] = name
+
+    def divide(self, group: _Group, factor: np.ndarray) -> None:
+        """Divide a group's channels by positive numbers, shape (channels,), and make up for it where they are read."""
+        for node in group.makers:
+            self.give(node, KERNEL, self.value(node, KERNEL) / factor[:, None, None, None])
+            self.give(node, BIAS, self.value(node, BIAS) / factor)
+        for node in group.readers:
+            self.give(node, KERNEL, self.value(node, KERNEL) * factor[None, :, None, None])
 
     def tidy(self) -> None:
         """Drop the constants that no node reads any more."""
@@ -156,7 +158,8 @@ def _groups(graph: _Graph) -> list[_Group]:
             fixed |= {root(name) for name in (*_activations(node, graph), *node.output)}
         if node.op_type == "Relu":
             groups[root(node.output[0])].rectified.append(node.output[0])
-    return [group for at, group in groups.items() if at not in fixed and group.rectified]
+    free = [group for at, group in groups.items() if at not in fixed]
+    return [group for group in free if group.makers and group.readers and group.rectified]
 
 
 def _lets_factors_through(node: onnx.NodeProto, graph: _Graph) -> bool:
