@@ -77,8 +77,8 @@ bench: $(VENV)/ready-bench $(VENV)/emulator ## Measure the function beside what 
 	@$(BIN)/python -m benchmarks.serving.budget $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
 image: $(VENV)/ready-test $(VENV)/emulator ## Build the function's image with buildah, as root, and send it events (BASE_IMAGE=one to pull)
-	@$(BIN)/python -m infra.containers $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")
-	@$(BIN)/python -m pytest -q -rs tests/infra/containers
+	@$(BIN)/python -m tests.containers $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")
+	@$(BIN)/python -m pytest -q -rs tests/containers
 
 clean: ## Remove what was made here: packages, caches, models, state
 	@if [ -x $(BIN)/lesion ]; then $(BIN)/lesion local down || true; fi

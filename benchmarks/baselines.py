@@ -25,7 +25,7 @@ from training.data.ham10000 import Dataset, read_dataset
 from training.data.split import Split, split_by_lesion
 from training.evaluation.bootstrap import RESAMPLES, Measure, resample_lesions, with_interval
 from training.evaluation.measure import balanced_accuracy
-from training.evaluation.weighted import Share, balanced_accuracies, confusion_matrices, macro_f1
+from training.evaluation.weighted_metrics import Share, balanced_accuracies, confusion_matrices, macro_f1
 
 RESULTS = Path("artifacts/benchmarks/baselines.json")
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, chosen on validation lesions

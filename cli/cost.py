@@ -10,7 +10,7 @@ from cli.data import json_option
 
 if TYPE_CHECKING:
     from infra.config import StackConfig
-    from infra.costs.estimate import Line
+    from infra.costs import Line
 
 FUNCTION_MS = 45.0  # docs/inference.md has what was measured, on one processor of 2.6 GHz or so
 VOLUME_GB = 50
@@ -32,8 +32,8 @@ def cost(
 
     Worked out from Pulumi.<stack>.yaml (of dev and prod, unless others are named) and AWS's public prices.
     """
-    from contract.prices import read_prices
-    from infra.costs.estimate import estimate
+    from infra.costs import estimate
+    from operations.prices import read_prices
 
     prices = read_prices()
     if instance_type not in prices.training_usd_per_hour:
@@ -89,9 +89,9 @@ def _as_text(value: Any) -> str:
 
 
 def _training(instance_type: str, hours: float) -> "list[Line]":
-    from contract.prices import read_prices
-    from infra.costs.estimate import Line
-    from training.jobs.prices import estimate
+    from infra.costs import Line
+    from operations.jobs.cost import estimate
+    from operations.prices import read_prices
 
     job = estimate(
         instance_type=instance_type,

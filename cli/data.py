@@ -40,10 +40,10 @@ def fetch(folder: Path, accept_licence: bool, sources: tuple[Path, ...], url: st
 
     An interrupted download goes on where it stopped when the command is run again.
     """
+    from training.atomic_folder import refuse_full
     from training.data.fetch import fetch as fetch_published
     from training.data.published.archive import unpack
     from training.data.published.licence import TERMS
-    from training.data.whole import refuse_full
 
     refuse_full(folder)
     click.echo(TERMS, err=True)

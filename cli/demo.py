@@ -14,7 +14,8 @@ import click
 
 from cli.console import progress_bars
 from cli.local import FOLDER, MODELS, REFERENCE_MODEL, start_parts
-from cli.predict import ask_api, describe
+from cli.predict import describe
+from cli.prediction_client import ask_api
 from contract.errors import AnalyzerError
 from training.quiet import quiet_tensorflow
 
@@ -46,7 +47,7 @@ def demo(train_first: bool, weights: str | None, once: bool, page_port: int, api
     Training takes the pictures in HAM10000_DIR, or synthetic ones where there are none.
     """
     from contract.bundle import read_bundle
-    from infra.local.stack import LocalStack, Ports
+    from local.stack import LocalStack, Ports
 
     numbers = itertools.count(1)
     ports = Ports(page=page_port, api=api_port, aws=aws_port)

@@ -9,7 +9,7 @@ import click
 from cli.console import print_json, progress_bars
 
 if TYPE_CHECKING:
-    from training.jobs.follow import JobState, Watcher
+    from operations.jobs.follow import JobState, Watcher
 
 INTERRUPTED = 130
 
@@ -17,7 +17,7 @@ INTERRUPTED = 130
 @contextmanager
 def watcher(*, quiet: bool) -> "Iterator[Watcher]":
     """Show what is told about a job; with `quiet`, standard output stays free for JSON."""
-    from training.jobs.follow import Watcher
+    from operations.jobs.follow import Watcher
 
     with progress_bars() as on_progress:
         yield Watcher(
@@ -30,7 +30,7 @@ def watcher(*, quiet: bool) -> "Iterator[Watcher]":
 
 def follow_to_the_end(name: str, region: str | None, *, as_json: bool) -> None:
     """Follow a job, and exit as it ended: 0 if it completed, 1 if not, 130 if it is no longer followed."""
-    from training.jobs.follow import follow
+    from operations.jobs.follow import follow
 
     poll_s = 0.5 if _is_local() else 5.0
     try:

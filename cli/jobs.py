@@ -20,7 +20,7 @@ def jobs() -> None:
 @json_option
 def list_(stack: str, region: str | None, limit: int, as_json: bool) -> None:
     """List training jobs, the newest first."""
-    from training.jobs.follow import list_jobs
+    from operations.jobs.follow import list_jobs
 
     found = list_jobs(reach(stack, region).region, limit)
     if as_json:
@@ -39,7 +39,7 @@ def list_(stack: str, region: str | None, limit: int, as_json: bool) -> None:
 @json_option
 def show(name: str, stack: str, region: str | None, as_json: bool) -> None:
     """Show what the job NAME was asked to do and how it stands."""
-    from training.jobs.follow import describe
+    from operations.jobs.follow import describe
 
     state = describe(name, reach(stack, region).region)
     if as_json:
@@ -71,7 +71,7 @@ def show(name: str, stack: str, region: str | None, as_json: bool) -> None:
 @region_option
 def logs(name: str, following: bool, stack: str, region: str | None) -> None:
     """Print what the job NAME has said so far."""
-    from training.jobs.follow import read_log
+    from operations.jobs.follow import read_log
 
     deployment = reach(stack, region)
     if following:
@@ -87,7 +87,7 @@ def logs(name: str, following: bool, stack: str, region: str | None) -> None:
 @region_option
 def stop(name: str, stack: str, region: str | None) -> None:
     """Ask the job NAME to end. Its checkpoint is written first, so that `lesion retrain --resume NAME` goes on."""
-    from training.jobs.follow import stop as ask_to_stop
+    from operations.jobs.follow import stop as ask_to_stop
 
     state = ask_to_stop(name, reach(stack, region).region)
     click.echo(f"The job {name} is {state.status}.")

@@ -10,7 +10,7 @@ import click
 from cli.console import print_json
 
 if TYPE_CHECKING:
-    from infra.local.stack import LocalStack
+    from local.stack import LocalStack
 
 FOLDER = Path(".local")
 MODELS = Path("artifacts/models")  # where `lesion train` writes unless told otherwise
@@ -47,7 +47,7 @@ def up(
 ) -> None:
     """Start everything, print the addresses, and stop everything on Ctrl-C."""
     from contract.bundle import read_bundle
-    from infra.local.stack import LocalStack, Ports
+    from local.stack import LocalStack, Ports
 
     bundle = bundle or default_bundle()
     read_bundle(bundle)  # before anything starts
@@ -67,8 +67,8 @@ def up(
 @folder_option
 def status(as_json: bool, folder: Path) -> None:
     """Tell what runs, and whether it answers; exit 1 if nothing does."""
-    from infra.local.processes import answers
-    from infra.local.stack import read_state
+    from local.processes import answers
+    from local.stack import read_state
 
     state = read_state(folder)
     urls: dict[str, str] = state["urls"] if state else {}
@@ -89,7 +89,7 @@ def status(as_json: bool, folder: Path) -> None:
 @folder_option
 def down(folder: Path) -> None:
     """Stop the stack that another terminal runs."""
-    from infra.local.stack import stop
+    from local.stack import stop
 
     click.echo("stopped" if stop(folder) else "The local stack was not running.")
 
@@ -97,9 +97,9 @@ def down(folder: Path) -> None:
 def start_parts(stack: "LocalStack", bundle: Path, *, say: Callable[[str], None]) -> dict[str, str]:
     """Start every part around a bundle, published to the local S3 as to Amazon's; return each part's URL."""
     from contract.bundle import read_bundle
-    from infra.local.cloud import MODEL_GROUP, MODELS_BUCKET
-    from training.artifact.publish import publish
-    from training.registry.packages import register
+    from local.cloud import MODEL_GROUP, MODELS_BUCKET
+    from operations.registry.packages import register
+    from operations.registry.publish import publish
 
     aws_url = stack.start_aws()
     say(f"AWS APIs  {aws_url}  (by moto)")

@@ -20,7 +20,7 @@ from cli.retrain import retrain
 from cli.train import train
 from cli.upload import upload
 from contract.errors import AnalyzerError
-from infra.local.errors import LocalStackError
+from local.errors import LocalStackError
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 

@@ -10,9 +10,9 @@ from cli.data import json_option
 from cli.stack import reach, region_option, stack_option
 
 if TYPE_CHECKING:
-    from contract.deployment import Deployment
-    from training.registry.compare import Labelled
-    from training.registry.packages import Package
+    from operations.comparison.compare import Labelled
+    from operations.deployment import Deployment
+    from operations.registry.packages import Package
 
 CACHE = Path(".cache")
 SHOWN_FIRST = ("model_uri", "created_at", "job", "git_commit", "data_name", "precision")
@@ -50,8 +50,8 @@ def register(bundle: Path, stack: str, region: str | None) -> None:
     A training job on SageMaker does so by itself. Doing it again does no harm.
     """
     from contract.bundle import read_bundle
-    from training.artifact.publish import publish
-    from training.registry.packages import register as run
+    from operations.registry.packages import register as run
+    from operations.registry.publish import publish
 
     manifest = read_bundle(bundle)
     deployment = reach(stack, region)
@@ -81,7 +81,7 @@ def trim(bundle: Path, out: Path) -> None:
 @json_option
 def list_models(stack: str, region: str | None, as_json: bool) -> None:
     """List every version of the model, the newest first, and what serves."""
-    from training.registry.packages import list_packages
+    from operations.registry.packages import list_packages
 
     deployment = reach(stack, region)
     packages = list_packages(deployment.model_package_group, deployment.region)
@@ -106,7 +106,7 @@ def list_models(stack: str, region: str | None, as_json: bool) -> None:
 @json_option
 def show(version: str, stack: str, region: str | None, as_json: bool) -> None:
     """Show what is known of a VERSION, of which the first or last characters suffice."""
-    from training.registry.packages import find_package
+    from operations.registry.packages import find_package
 
     deployment = reach(stack, region)
     package = find_package(version, deployment.model_package_group, deployment.region)
@@ -149,9 +149,9 @@ def compare(
 
     Both are versions, or folders of bundles on this machine.
     """
-    from training.registry.compare import compare as run
-    from training.registry.wording import as_json as plain
-    from training.registry.wording import as_markdown, as_text
+    from operations.comparison.compare import compare as run
+    from operations.comparison.wording import as_json as plain
+    from operations.comparison.wording import as_markdown, as_text
 
     one = _bundle_of(challenger, stack, region, cache)
     other = _bundle_of(champion, stack, region, cache)
@@ -194,9 +194,9 @@ def promote(
     """
     if force and not why.strip():
         raise click.UsageError("--force needs a reason: --why TEXT.")
-    from training.aws import caller
-    from training.registry.promote import Request
-    from training.registry.promote import promote as run
+    from operations.aws import caller
+    from operations.registry.promote import Request
+    from operations.registry.promote import promote as run
 
     deployment = reach(stack, region)
     request = Request(version=version, by=caller(deployment.region), why=why.strip(), force=force, wait=wait)
@@ -225,8 +225,8 @@ def promote(
 @json_option
 def rollback(why: str, stack: str, region: str | None, as_json: bool) -> None:
     """Return to the version that served before, at once; a canary under way is stopped."""
-    from training.aws import caller
-    from training.registry.rollback import roll_back
+    from operations.aws import caller
+    from operations.registry.rollback import roll_back
 
     deployment = reach(stack, region)
     done = roll_back(deployment, by=caller(deployment.region), why=why)
@@ -239,7 +239,7 @@ def rollback(why: str, stack: str, region: str | None, as_json: bool) -> None:
 
 def _serving(deployment: "Deployment") -> dict[str, float]:
     """Tell which models get what share of the traffic, by their URI."""
-    from training.registry.serving import list_versions, read_alias
+    from operations.registry.serving import list_versions, read_alias
 
     alias, versions = read_alias(deployment), list_versions(deployment)
     shares = {alias.version: 1 - sum(alias.canary.values()), **alias.canary}
@@ -254,9 +254,9 @@ def _bundle_of(named: str | None, stack: str, region: str | None, cache: Path) -
     """Find a bundle: a folder here, a version in the registry, or what serves."""
     from contract.bundle import MANIFEST
     from contract.errors import DeploymentError
-    from training.registry.bundles import fetch_bundle
-    from training.registry.packages import find_package
-    from training.registry.serving import list_versions, read_alias
+    from operations.registry.bundles import fetch_bundle
+    from operations.registry.packages import find_package
+    from operations.registry.serving import list_versions, read_alias
 
     if named is not None and (Path(named) / MANIFEST).is_file():
         return Path(named)
@@ -276,8 +276,8 @@ def _labelled(folder: Path | None, metadata: Path | None, cache: Path, on_progre
         if metadata is not None:
             raise click.UsageError("--metadata belongs to --data.")
         return None
+    from operations.comparison.compare import Labelled
     from training.quiet import quiet_tensorflow
-    from training.registry.compare import Labelled
 
     quiet_tensorflow()
     return Labelled(folder=folder, metadata=metadata, cache=cache, on_progress=on_progress)

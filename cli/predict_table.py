@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from cli.console import print_json, progress_bars
-from cli.predict import Ask, asking
+from cli.prediction_client import Ask, asking
 from cli.results import Results, Stamp
 from contract.api import Prediction, Problem
 from contract.errors import AnalyzerError

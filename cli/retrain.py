@@ -14,7 +14,7 @@ from cli.train import read_config, train
 from training.config import IMAGENET, NO_WEIGHTS, TrainingConfig
 
 if TYPE_CHECKING:
-    from training.jobs.plan import Plan
+    from operations.jobs.plan import Plan
 
 _OF_A_RUN = {field.name for field in fields(TrainingConfig)}
 
@@ -82,10 +82,10 @@ def retrain(
     of_a_file = weights not in (None, IMAGENET, NO_WEIGHTS)
     run["weights"] = None if of_a_file else weights
     read_config(run)
-    from training.jobs.follow import describe
-    from training.jobs.launch import find_data, launch, pinned_image
-    from training.jobs.plan import Wishes, check_limits, make_plan
-    from training.jobs.source import bundle_source
+    from operations.jobs.follow import describe
+    from operations.jobs.launch import find_data, launch, pinned_image
+    from operations.jobs.plan import Wishes, check_limits, make_plan
+    from operations.jobs.source import bundle_source
 
     wishes = Wishes(
         **options,
@@ -139,7 +139,7 @@ def _print_plan(plan: "Plan", stack: str, *, err: bool) -> None:
         ("", f"from ${plan.cost.usd_per_hour:.3f} an hour: {plan.cost.basis}"),
         ("reads", f"{plan.data.images} pictures, {mb:.1f} MB, in {plan.data.images_uri}, and their table"),
         *([("", f"{plan.weights_uri}: the weights to start from")] if plan.weights_uri else []),
-        ("runs", f"contract/ and training/ of commit {(plan.commit or 'unknown')[:12]}{changed}"),
+        ("runs", f"contract/, training/ and operations/ of commit {(plan.commit or 'unknown')[:12]}{changed}"),
         ("with", " ".join(f"{key}={value}" for key, value in plan.hyperparameters.items())),
         ("writes", f"{plan.job_uri}/: its source and output{'' if plan.checkpoints_uri else ', no checkpoints'}"),
         *([("", f"{plan.checkpoints_uri}: the unfinished run")] if plan.checkpoints_uri else []),

@@ -8,7 +8,7 @@ import click
 from cli.local import FOLDER
 
 if TYPE_CHECKING:
-    from contract.deployment import Deployment
+    from operations.deployment import Deployment
 
 LOCAL = "local"
 
@@ -26,7 +26,7 @@ def reach(stack: str, region: str | None = None) -> "Deployment":
         click.ClickException: the stack on this machine is down.
         DeploymentError: there is no such stack, or AWS refuses.
     """
-    from training.aws import read_deployment
+    from operations.aws import read_deployment
 
     if stack == LOCAL:
         _point_to_local()
@@ -34,7 +34,7 @@ def reach(stack: str, region: str | None = None) -> "Deployment":
 
 
 def _point_to_local() -> None:
-    from infra.local.stack import read_state
+    from local.stack import read_state
 
     state = read_state(FOLDER)
     if state and "aws" in state["urls"]:

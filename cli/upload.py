@@ -17,7 +17,7 @@ from cli.stack import reach, region_option, stack_option
 @json_option
 def upload(folder: Path, stack: str, region: str | None, uri: str | None, as_json: bool) -> None:
     """Copy the pictures in FOLDER and their table to S3, for `lesion retrain`. What is there already stays."""
-    from training.data.upload import upload as run
+    from operations.upload import upload as run
 
     deployment = reach(stack, region)
     uri = (uri or f"s3://{deployment.data_bucket}/ham10000").rstrip("/")

@@ -9,6 +9,10 @@ import pulumi_aws as aws
 
 from infra.access.boundary import Boundary, BoundaryArgs
 from infra.access.github import Github, GithubArgs
+from infra.cloudwatch.alarms import Alarms, AlarmsArgs
+from infra.cloudwatch.dashboard import Dashboard, DashboardArgs
+from infra.cloudwatch.sources import Sources
+from infra.cloudwatch.topic import Topic, TopicArgs
 from infra.config import API_TIMEOUT_S, ConfigurationError, StackConfig, read_config
 from infra.deployment import Deployment, DeploymentArgs, next_steps
 from infra.encryption import Encryption, EncryptionArgs
@@ -21,12 +25,8 @@ from infra.page.site import Site, SiteArgs
 from infra.registries import Registries, RegistriesArgs
 from infra.storage import Storage, StorageArgs
 from infra.tags import tag_everything, tags_of
-from infra.training.again import TrainingAgain, TrainingAgainArgs
 from infra.training.jobs import Training, TrainingArgs
-from infra.watching.alarms import Alarms, AlarmsArgs
-from infra.watching.dashboard import Dashboard, DashboardArgs
-from infra.watching.sources import Sources
-from infra.watching.topic import Topic, TopicArgs
+from infra.training.retraining import TrainingAgain, TrainingAgainArgs
 
 
 class Program:

@@ -11,7 +11,7 @@ from infra.config import PROJECT, StackConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentArgs:
-    """The keys of `contract.deployment.Deployment`; a test compares."""
+    """The keys of `operations.deployment.Deployment`; a test compares."""
 
     region: str
     models_bucket: pulumi.Input[str]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny_run import TinyRun, train_tiny
+
 SYNTHETIC_PICTURES = 84
 
 
@@ -33,3 +35,9 @@ def originals(pictures_dir: Path, request: pytest.FixtureRequest) -> list[bytes]
     published = sorted((pictures_dir / "originals").glob("*.jpg"))
     painted = [] if published else sorted((request.getfixturevalue("synthetic_dir") / "images").glob("*.jpg"))
     return [path.read_bytes() for path in (published or painted)[:30]]
+
+
+@pytest.fixture(scope="session")
+def tiny_run(pictures_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+    """One epoch over a few pictures, from fresh weights to a bundle."""
+    return train_tiny(pictures_dir, tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("cache"))

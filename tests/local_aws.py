@@ -12,9 +12,9 @@ import boto3
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
-from infra.local.aws import Wsgi, create_aws
-from infra.local.jobs import Jobs
-from infra.local.processes import HOST, free_port
+from local.aws import Wsgi, create_aws
+from local.jobs import Jobs
+from local.processes import HOST, free_port
 
 
 class LocalAws:
@@ -85,7 +85,7 @@ def put_job(bucket: str, name: str, do: str, **request: Any) -> None:
     """Put the stand-in source and some data into a bucket, and create a job that runs it."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
-        files = {"training/__init__.py": "", "training/jobs/__init__.py": "", "training/jobs/entry.py": ENTRY}
+        files = {"operations/__init__.py": "", "operations/jobs/__init__.py": "", "operations/jobs/entry.py": ENTRY}
         for path, text in files.items():
             entry = tarfile.TarInfo(path)
             entry.size = len(text.encode())

@@ -19,18 +19,18 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
 from contract.bundle import read_bundle
-from contract.deployment import Deployment
 from functions.classify.handler import Handler
-from infra.local import cloud
-from infra.local.codedeploy import CodeDeploy
-from infra.local.endpoints import create_endpoints
-from infra.local.gateway import Wsgi, event_of
-from infra.local.versions import VersionedFunction
+from local import cloud
+from local.codedeploy import CodeDeploy
+from local.endpoints import create_endpoints
+from local.gateway import Wsgi, event_of
+from local.versions import VersionedFunction
+from operations.aws import read_deployment
+from operations.deployment import Deployment
+from operations.registry.packages import register
+from operations.registry.publish import publish
 from tests.functions.conftest import LambdaContext, settings_for
 from tests.loopback_aws import loopback_aws
-from training.artifact.publish import publish
-from training.aws import read_deployment
-from training.registry.packages import register
 
 LAMBDA = {
     ("PUT", r"/2015-03-31/functions/[^/]+/configuration"): "UpdateFunctionConfiguration",

@@ -29,7 +29,7 @@ from training.artifact.held_out import gather, write_held_out
 from training.data.ham10000 import Dataset, read_dataset
 from training.evaluation.bootstrap import resample_lesions, with_interval
 from training.evaluation.calibrate import choose_operating_points
-from training.evaluation.weighted import balanced_accuracies, confusion_matrices
+from training.evaluation.weighted_metrics import balanced_accuracies, confusion_matrices
 
 SIZE = 64
 Skill = Literal["good", "fair", "bad"]

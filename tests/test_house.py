@@ -4,7 +4,8 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,24 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "contract": (),
     "training": ("contract",),
+    "operations": ("training", "contract"),
     "functions": ("contract",),
     "webapp": ("contract",),
-    "infra": (),
-    "cli": ("contract", "training", "infra.local", "infra.config", "infra.costs"),
+    "infra": ("contract",),
+    "local": ("contract",),
+    "cli": ("contract", "training", "operations", "functions", "webapp", "infra", "local"),
 }
 HEAVY = ("tensorflow", "keras", "boto3", "botocore")  # what contract/ must never need
+NEVER_IMPORTS: dict[str, tuple[str, ...]] = {  # of packages that are not ours
+    "contract": HEAVY,
+    "training": ("boto3", "botocore", "sagemaker", "pulumi", "pulumi_aws"),
+    "operations": ("pulumi", "pulumi_aws"),
+    "functions": ("tensorflow", "keras", "boto3"),
+    "webapp": ("tensorflow", "keras", "boto3", "numpy"),
+    "infra": ("tensorflow", "keras", "boto3"),
+    "local": ("tensorflow", "keras", "pulumi", "pulumi_aws"),
+    "cli": ("tensorflow", "keras", "pulumi", "pulumi_aws"),
+}
 
 
 def sources(package: str) -> list[Path]:
@@ -65,9 +78,29 @@ def test_imports_run_down(package: str) -> None:
     assert {str(path.relative_to(ROOT)): found for path in files if (found := forbidden_imports(path))} == {}
 
 
-def test_the_contract_needs_neither_tensorflow_nor_aws() -> None:
-    for path in sources("contract"):
-        assert not [name for name in imported_by(path) if name.split(".")[0] in HEAVY], path
+@pytest.mark.parametrize("package", NEVER_IMPORTS)
+def test_a_package_stays_away_from_what_belongs_to_others(package: str) -> None:
+    never = NEVER_IMPORTS[package]
+    found = {str(path): names for path in sources(package)
+             if (names := {name for name in imported_by(path) if name.split(".")[0] in never})}  # fmt: skip
+    assert found == {}
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Also where an import stands inside a function, or is for the type checker alone."""
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for package in MAY_IMPORT
+               for path in sources(package)}  # fmt: skip
+    graph = {
+        module: {target for name in imported_by(path) if (target := _module_of(name, modules)) not in (None, module)}
+        for module, path in modules.items()
+    }
+    assert len(graph) > 200
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+
+
+def _module_of(name: str, modules: Container[str]) -> str | None:
+    """Find the file of an imported name, which is a module or something in one."""
+    return next((found for found in (name, name.rpartition(".")[0]) if found in modules), None)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +112,7 @@ def test_the_contract_needs_neither_tensorflow_nor_aws() -> None:
         ("from . import labels", {"contract.deep.labels"}),
         ("def later():\n    import cli", {"cli"}),
         ("if TYPE_CHECKING:\n    from webapp.app import create_app", {"webapp.app.create_app"}),
-        ("importlib.import_module('infra.local')", {"infra.local"}),
+        ("importlib.import_module('local')", {"local"}),
         ("text = 'import training'", set()),
     ],
 )

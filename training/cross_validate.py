@@ -10,11 +10,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from training.atomic_folder import refuse_full, whole_folder
 from training.config import TrainingConfig
 from training.data.cache import open_cache
 from training.data.ham10000 import Dataset, read_dataset
 from training.data.split import Split, k_folds, sample_lesions, split_fold
-from training.data.whole import refuse_full, whole_folder
 from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, correct, decide, softmax
 from training.evaluation.measure import Evaluation, Verdicts, evaluate, measure_once
 from training.evaluation.report.write import Subject, write_report

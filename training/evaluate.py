@@ -10,8 +10,8 @@ from contract.bundle import MODEL, REFERENCE, Manifest, read_bundle
 from contract.errors import DatasetError
 from contract.reference import Reference
 from training.artifact.answers import Answers
+from training.atomic_folder import refuse_full, whole_folder
 from training.data.cache import open_cache
-from training.data.whole import refuse_full, whole_folder
 from training.evaluation.calibrate import Calibration
 from training.evaluation.examine import ask_about, examine
 from training.evaluation.labelled import Labelled, decode_folder, read_labelled

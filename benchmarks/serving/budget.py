@@ -17,8 +17,8 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from benchmarks.bundles import newest_bundle
-from infra.local.emulator import Emulator
-from infra.local.gateway import event_of
+from local.emulator import Emulator
+from local.gateway import event_of
 
 # In the order in which a container comes to need them; -X importtime counts a module to the first that imports it.
 IMPORTS = (

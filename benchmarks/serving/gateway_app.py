@@ -6,9 +6,9 @@ from pathlib import Path
 
 import waitress
 
-from infra.local.emulator import Function
-from infra.local.gateway import create_gateway
-from infra.local.processes import HOST
+from local.emulator import Function
+from local.gateway import create_gateway
+from local.processes import HOST
 
 
 def main() -> None:

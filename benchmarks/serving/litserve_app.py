@@ -11,7 +11,7 @@ import onnxruntime
 from PIL import Image, ImageOps
 
 from contract.labels import CODES
-from infra.local.processes import HOST
+from local.processes import HOST
 
 
 class Classify(litserve.LitAPI):  # type: ignore[misc]

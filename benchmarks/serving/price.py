@@ -2,7 +2,7 @@
 
 import math
 
-from contract.prices import read_prices
+from operations.prices import read_prices
 
 MEMORY_MB_PER_VCPU = 1769  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 

@@ -12,7 +12,7 @@ from typing import Any
 import urllib3
 
 from benchmarks.serving.worker import Job, Ready
-from infra.local.processes import HOST, Program, free_port
+from local.processes import HOST, Program, free_port
 
 START_TIMEOUT_S = 60.0
 

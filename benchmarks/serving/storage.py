@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from contract.bundle import MANIFEST, MODEL, REFERENCE
-from infra.local.processes import HOST, Program, answers, free_port
+from local.processes import HOST, Program, answers, free_port
 
 BUCKET, PREFIX = "models", "models/benchmark"
 ENDPOINT = "BENCH_S3_ENDPOINT"  # tells the contenders where it is

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from benchmarks.serving.contenders import Kind
 from benchmarks.serving.price import usd_per_million
 from benchmarks.serving.run import Row
-from contract.prices import read_prices
+from operations.prices import read_prices
 
 HEAD = f"{'':34}{'median ms':>10}{'cold start s':>14}{'peak MB':>9}{'USD per million':>17}"
 

@@ -48,7 +48,16 @@ class Github(pulumi.ComponentResource):
             "trusts": deploying.role_statements(args.stack, args.account, args.boundary_arn),
             "keeps": deploying.state_statements(args.state_bucket, args.key_arn),
         }
-        models = {"promotes": promoting.statements(args)}
+        promotes = promoting.statements(
+            args.stack,
+            args.account,
+            args.region,
+            key_arn=args.key_arn,
+            training_role_arn=args.training_role_arn,
+            models_bucket_arn=args.models_bucket_arn,
+            data_bucket_arn=args.data_bucket_arn,
+        )
+        models = {"promotes": promotes}
         self.roles = {
             "preview": self._role("preview", f"{args.stack}-preview", "Reads, for `pulumi preview`", preview),
             "deploy": self._role("deploy", args.stack, "Makes what the program needs, for `pulumi up`", deploy),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from infra.cloudwatch.sources import PageSource
 from infra.config import BALANCER_IDLE_S, ORIGIN_TIMEOUT_S, PAGE_TIMEOUT_S, StackConfig
 from infra.inference.api import ClassifyApi, callable_routes
 from infra.network import Network
@@ -13,7 +14,6 @@ from infra.page.firewall import HOME, Firewall, FirewallArgs
 from infra.page.service import PageService, PageServiceArgs
 from infra.registries import Registries
 from infra.storage import Storage
-from infra.watching.sources import PageSource
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from benchmarks.serving.price import usd_per_million
 from benchmarks.serving.run import Inputs, Row, measure
 from contract.bundle import MODEL
 from contract.image import decode_image
-from contract.prices import read_prices
+from operations.prices import read_prices
 from tests.tiny_bundle import write_tiny_bundle
 
 SIZE = 64

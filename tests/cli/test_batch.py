@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from contract.batch import Batch, BatchRun
-from contract.deployment import parameter_of
+from operations.deployment import parameter_of
 from tests.contract.test_deployment import TOLD
 from tests.loopback_aws import loopback_aws
 

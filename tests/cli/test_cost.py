@@ -6,7 +6,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from cli.cost import cost
-from contract.prices import read_prices
+from operations.prices import read_prices
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request
 
 from functions.classify.handler import Handler
 from functions.classify.settings import Settings
-from infra.local.gateway import event_of
+from local.gateway import event_of
 from tests.tiny_bundle import write_tiny_bundle
 
 Ask = Callable[..., dict[str, Any]]

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi_aws as aws
 import pytest
 
-from contract.deployment import ALIAS, Deployment, parameter_of, parse_deployment
+from operations.deployment import ALIAS, Deployment, parameter_of, parse_deployment
 from tests.infra.stacks import IMAGES, PROJECT, Program, Registered, deployed, run, stack_file
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ from pathlib import Path
 import boto3
 import pytest
 
-from contract.deployment import Deployment, parameter_of
-from infra.local.stack import LocalStack, Ports
-from training.aws import read_deployment
+from local.stack import LocalStack, Ports
+from operations.aws import read_deployment
+from operations.deployment import Deployment, parameter_of
 
 SMALLEST = ["--size", "32", "--weights", "none", "--head-epochs", "1", "--fine-tune-epochs", "0", "--batch-size", "8",
             "--no-augment"]  # fmt: skip

@@ -11,7 +11,7 @@ from contract.bundle import MANIFEST, MODEL, MODEL_FP32, REFERENCE, read_bundle
 from contract.errors import DatasetError, TrainingError
 from contract.labels import CODES
 from contract.reference import Reference
-from tests.training.conftest import TINY_IMAGES, TINY_SIZE, TinyRun
+from tests.tiny_run import TINY_IMAGES, TINY_SIZE, TinyRun
 from training.artifact.bundle import unfinished_bundle
 from training.config import TrainingConfig
 from training.data.ham10000 import read_dataset

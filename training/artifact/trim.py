@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from contract.bundle import MANIFEST, MODEL_FP32, Manifest, read_bundle
-from training.data.whole import whole_folder
+from training.atomic_folder import whole_folder
 
 
 def trim(bundle: Path, out: Path) -> Manifest:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from contract.errors import DatasetError
+from training.atomic_folder import refuse_full
 from training.data.published.archive import Unpacked, check_space, unpack
 from training.data.published.dataverse import HOST, READ_TIMEOUT_S, connect, list_published
 from training.data.published.download import PAUSE_S, download
-from training.data.whole import refuse_full
 
 OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 

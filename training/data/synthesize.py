@@ -17,10 +17,10 @@ from contract.errors import DatasetError
 from contract.image import decode_image
 from contract.labels import CODES
 from contract.quality import assess
+from training.atomic_folder import whole_folder
 from training.data.ham10000 import COLUMNS, IMAGES, METADATA, Dataset, read_dataset
 from training.data.synthetic.paint import paint_patch
 from training.data.synthetic.photograph import photograph
-from training.data.whole import whole_folder
 
 SHARES: Final = {"akiec": 0.09, "bcc": 0.11, "bkl": 0.14, "df": 0.07, "mel": 0.14, "nv": 0.38, "vasc": 0.07}
 FEWEST_PICTURES: Final = 6  # of a class

@@ -12,7 +12,7 @@ from contract.errors import TrainingError
 from contract.labels import CODES, MALIGNANT_CODES
 from contract.reference import Reference, scale_to_unit
 from training.evaluation.bootstrap import resample_lesions
-from training.evaluation.weighted import balanced_accuracies, confusion_matrices, macro_f1
+from training.evaluation.weighted_metrics import balanced_accuracies, confusion_matrices, macro_f1
 
 if TYPE_CHECKING:
     from training.artifact.answers import Answers  # which needs Keras, and comparing models does not

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from sklearn import metrics
 
-from training.evaluation.weighted import confidence_bins
+from training.evaluation.weighted_metrics import confidence_bins
 
 Curve = dict[str, list[float]]  # two columns of numbers by their names
 

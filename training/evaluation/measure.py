@@ -18,7 +18,7 @@ from training.evaluation.bootstrap import RESAMPLES, Measure, all_or_none, resam
 from training.evaluation.calibrate import OPERATING_POINTS, score, shows
 from training.evaluation.curves import Curve, precision_recall_curve, reliability, roc_curve
 from training.evaluation.unfamiliar import PAINTED, Strangers, Told, tell_strangers
-from training.evaluation.weighted import (
+from training.evaluation.weighted_metrics import (
     Share,
     average_precisions,
     balanced_accuracies,

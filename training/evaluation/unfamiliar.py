@@ -8,7 +8,7 @@ import numpy as np
 
 from contract.api import Metric
 from training.evaluation.bootstrap import RESAMPLES, all_or_none, resample_lesions, with_interval
-from training.evaluation.weighted import Share, roc_areas
+from training.evaluation.weighted_metrics import Share, roc_areas
 
 PAINTED: Final = "painted"  # all painted kinds together
 GIVEN: Final = "given"  # the pictures of a folder that was given: they vary, so they stay apart

@@ -15,7 +15,7 @@ from contract.errors import TrainingError
 from training.config import TrainFrom
 from training.fitting.augment import exact_views
 from training.fitting.batches import PREDICT_BATCH, Examples, OnProgress, Pictures
-from training.fitting.resuming.alone import alone_in
+from training.fitting.resuming.lock import alone_in
 from training.fitting.resuming.stop import StopRequest
 from training.model import Classifier
 

@@ -16,7 +16,7 @@ from training.fitting.features import features_folder, frozen_features, predict
 from training.fitting.imbalance import build_loss, loss_weights
 from training.fitting.phases import Phase, plan_phases
 from training.fitting.precision import scale_loss
-from training.fitting.resuming.keeper import Keeper, Position
+from training.fitting.resuming.checkpointer import Keeper, Position
 from training.fitting.resuming.stop import StopRequest
 from training.fitting.speed import Meter, Speed, StepClock
 from training.fitting.watch import BalancedAccuracy, BalancedLoss, Say, Watch

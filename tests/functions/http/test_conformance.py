@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.checks import (
 from werkzeug.wrappers import Request, Response
 
 from functions.classify.handler import Handler
-from infra.local.gateway import event_of, response_of
+from local.gateway import event_of, response_of
 from tests.functions.conftest import LambdaContext
 
 EXAMPLES = 40  # of each operation; where there is a body, as many broken ones

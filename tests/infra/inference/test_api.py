@@ -5,7 +5,7 @@ import json
 from contract.api import MAX_BODY_BYTES
 from functions.classify.http.routes import METHODS
 from infra.config import API_TIMEOUT_S, BALANCER_IDLE_S, ORIGIN_TIMEOUT_S, PAGE_TIMEOUT_S
-from infra.local.gateway import MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES
+from local.gateway import MAX_EVENT_BYTES, MAX_PAYLOAD_BYTES
 from tests.infra.stacks import Program, deployed
 from webapp import gunicorn_conf
 from webapp.settings import TIMEOUT_S_RANGE, Settings

@@ -9,11 +9,11 @@ import pytest
 from contract.batch import MAX_ITEMS
 from functions.classify.measures import DIMENSION_VALUES, METRICS, SERVICE
 from functions.classify.settings import NAMESPACE, Settings
+from infra.cloudwatch.alarms import LOAD_FAILURES
+from infra.cloudwatch.sources import OUTCOMES
+from infra.cloudwatch.sources import SERVICE as WATCHED_SERVICE
 from infra.config import MAX_BATCH
 from infra.inference.function import METRICS_NAMESPACE
-from infra.watching.alarms import LOAD_FAILURES
-from infra.watching.sources import OUTCOMES
-from infra.watching.sources import SERVICE as WATCHED_SERVICE
 from tests.infra.stacks import Program, Registered, deployed
 
 ROOT = Path(__file__).parents[3]

@@ -15,7 +15,7 @@ import pytest
 
 from contract.bundle import INPUT_NAME, MODEL, MODEL_FP32, OUTPUT_NAMES
 from contract.errors import TrainingError
-from tests.training.conftest import TINY_SIZE, TinyRun
+from tests.tiny_run import TINY_SIZE, TinyRun
 from training.artifact.answers import ask
 from training.artifact.export import OPSET, TOLERANCE, check_parity, export
 from training.data.cache import open_cache

@@ -10,7 +10,7 @@ from contract.image import decode_image
 from contract.labels import CODES
 from functions.classify.answer import answer_picture
 from functions.classify.classifier import Classifier
-from tests.training.conftest import TinyRun
+from tests.tiny_run import TinyRun
 from training.artifact.golden import TOLERANCE, GoldenPicture, difference, read_golden
 
 

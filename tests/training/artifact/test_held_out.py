@@ -8,7 +8,7 @@ import pytest
 
 from contract.bundle import HELD_OUT
 from contract.errors import BundleError
-from tests.training.conftest import TinyRun
+from tests.tiny_run import TinyRun
 from training.artifact.held_out import read_held_out, write_held_out
 from training.evaluation.measure import balanced_accuracy, expected_calibration_error
 

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from contract.bundle import MODEL_FP32, OUTPUT_NAMES
-from tests.training.conftest import TINY_SIZE, TinyRun
+from tests.tiny_run import TINY_SIZE, TinyRun
 from training.artifact.answers import Answers, ask
 from training.artifact.equalize import BIAS, _Graph, _groups
 from training.artifact.quantize import _CalibrationPictures, judge, quantize

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from contract.labels import BY_CODE, CLASSES, CODES
+from training.atomic_folder import whole_folder
 from training.data.clean import UNKNOWN
 from training.data.explore import charts
 from training.data.explore.associations import associate, correlate
@@ -20,7 +21,6 @@ from training.data.explore.pictures import (
     sample_classes,
 )
 from training.data.ham10000 import COLUMNS, Dataset, read_dataset
-from training.data.whole import whole_folder
 from training.reporting.page import PAGE, Drawn, as_data_url, write_page
 from training.reporting.style import CLASS_COLOURS
 

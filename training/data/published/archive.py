@@ -17,11 +17,11 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from contract.errors import DatasetError
+from training.atomic_folder import refuse_full, whole_folder
 from training.data.ham10000 import COLUMNS, IMAGES, METADATA, read_dataset
 from training.data.published.dataverse import TABLE_NAME
 from training.data.published.errors import ArchiveError
 from training.data.published.licence import FILE, TERMS
-from training.data.whole import refuse_full, whole_folder
 
 MAX_ENTRIES: Final = 200_000  # of one archive
 MAX_TABLE_BYTES: Final = 50_000_000  # the published one has 0.6 MB

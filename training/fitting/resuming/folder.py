@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from contract.errors import TrainingError
-from training.fitting.resuming.alone import LOCK, alone_in
 from training.fitting.resuming.checkpoint import CHECKPOINT, remove_checkpoint
+from training.fitting.resuming.lock import LOCK, alone_in
 from training.fitting.watch import Say
 
 

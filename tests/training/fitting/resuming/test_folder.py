@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from contract.errors import TrainingError
-from training.fitting.resuming.alone import alone_in
 from training.fitting.resuming.checkpoint import CHECKPOINT
 from training.fitting.resuming.folder import folder_of, run_folder
+from training.fitting.resuming.lock import alone_in
 
 HOLD = """
 import sys, pathlib
-from training.fitting.resuming.alone import alone_in
+from training.fitting.resuming.lock import alone_in
 with alone_in(pathlib.Path(sys.argv[1]), wait=False):
     print("held", flush=True)
     sys.stdin.read()

@@ -1,0 +1,96 @@
+"""HTTP in, payload format 2.0 to the function, and its response back."""
+
+import base64
+from typing import Any
+
+import pytest
+from werkzeug.test import Client, EnvironBuilder
+from werkzeug.wrappers import Request
+
+from local.emulator import FunctionFailedError, ThrottledError
+from local.gateway import MAX_PAYLOAD_BYTES, create_gateway, event_of
+
+
+def event(path: str, **request: Any) -> dict[str, Any]:
+    return event_of(Request(EnvironBuilder(path, **request).get_environ()))
+
+
+class Recorded:
+    """A function that notes what it was called with, and answers or fails as told."""
+
+    def __init__(self, result: dict[str, Any] | Exception) -> None:
+        self.result = result
+        self.events: list[dict[str, Any]] = []
+
+    def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+        self.events.append(event)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+def call(result: dict[str, Any] | Exception, path: str = "/", **request: Any) -> Any:
+    function = Recorded(result)
+    response = Client(create_gateway(function)).open(path, **request)
+    return response, function.events
+
+
+def test_an_event_has_the_fields_of_payload_format_2() -> None:
+    made = event(
+        "/v1/x%20y?a=1&a=2&b=%26", method="POST", headers=[("X-One", "1"), ("Cookie", "c=d; e=f")], data=b"\xff"
+    )
+    assert made["version"] == "2.0"
+    assert made["rawPath"] == "/v1/x y"
+    assert made["rawQueryString"] == "a=1&a=2&b=%26"
+    assert made["queryStringParameters"] == {"a": "1,2", "b": "&"}
+    assert made["headers"]["x-one"] == "1"
+    assert made["cookies"] == ["c=d", "e=f"]
+    assert made["requestContext"]["http"]["method"] == "POST"
+    assert made["requestContext"]["http"]["path"] == "/v1/x y"
+    assert (made["isBase64Encoded"], made["body"]) == (True, base64.b64encode(b"\xff").decode())
+
+
+def test_text_travels_as_text_and_a_request_without_a_body_has_none() -> None:
+    made = event("/", method="POST", data='{"ä": 1}'.encode(), content_type="application/json")
+    assert (made["isBase64Encoded"], made["body"]) == (False, '{"ä": 1}')
+    assert "body" not in event("/")
+    assert "queryStringParameters" not in event("/")
+
+
+def test_a_response_comes_back_whole() -> None:
+    response, _ = call(
+        {
+            "statusCode": 201,
+            "headers": {"Content-Type": "image/png", "X-Two": "2"},
+            "cookies": ["a=b", "c=d"],
+            "body": base64.b64encode(b"\x89PNG").decode(),
+            "isBase64Encoded": True,
+        }
+    )
+    assert (response.status_code, response.data) == (201, b"\x89PNG")
+    assert response.headers["Content-Type"] == "image/png"
+    assert response.headers["X-Two"] == "2"
+    assert response.headers.getlist("Set-Cookie") == ["a=b", "c=d"]
+
+
+def test_a_result_without_a_status_is_a_json_body() -> None:
+    response, _ = call({"hello": "world"})
+    assert (response.status_code, response.json) == (200, {"hello": "world"})
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "message"),
+    [
+        (ThrottledError(), 429, "Too Many Requests"),
+        (FunctionFailedError("it raised"), 500, "Internal Server Error"),
+    ],
+)
+def test_a_function_that_gives_no_response_is_worded_as_by_aws(failure: Exception, status: int, message: str) -> None:
+    response, _ = call(failure)
+    assert (response.status_code, response.json) == (status, {"message": message})
+
+
+def test_what_aws_would_not_take_never_reaches_the_function() -> None:
+    for size in (MAX_PAYLOAD_BYTES + 1, 5_000_000):  # over API Gateway's quota, and over Lambda's once in base64
+        response, events = call({}, method="POST", data=b"x" * size, content_type="image/jpeg")
+        assert (response.status_code, events) == (413, [])
