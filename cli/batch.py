@@ -2,14 +2,14 @@
 
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from cli.console import print_json
 from cli.data import json_option
 from cli.stack import reach, region_option, stack_option
-from contract.errors import AnalyzerError
+from contract.errors import AnalyzerError, InvalidUriError
+from contract.s3_uri import S3Uri
 
 
 @click.command()
@@ -85,11 +85,8 @@ def _region_of(arn: str) -> str:
 def _place(uri: str) -> dict[str, str]:
     from contract.batch import Place
 
-    split = urlsplit(uri)
     try:
-        place = Place(bucket=split.netloc, prefix=split.path.lstrip("/"))
-    except ValueError as error:
-        raise click.UsageError(f"{uri} is no place in S3: write s3://bucket/prefix/.") from error
-    if split.scheme != "s3":
-        raise click.UsageError(f"{uri} is no place in S3: write s3://bucket/prefix/.")
-    return dict(place.model_dump())
+        bucket, key = S3Uri.parse(uri)
+    except InvalidUriError as error:
+        raise click.UsageError(str(error)) from error
+    return dict(Place(bucket=bucket, prefix=key).model_dump())

@@ -91,14 +91,14 @@ def _say(line: str) -> None:
 
 def _named_pictures() -> Path | None:
     """Find the real pictures, if there are any."""
-    from training.data.ham10000 import METADATA
+    from training.data.layout import METADATA
 
     named = Path(os.environ.get("HAM10000_DIR") or "data/ham10000")
     return named if (named / METADATA).is_file() else None
 
 
 def _labelled_pictures() -> Path:
-    from training.data.ham10000 import METADATA
+    from training.data.layout import METADATA
     from training.data.synthesize import write_sample
 
     if named := _named_pictures():

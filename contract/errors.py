@@ -90,6 +90,12 @@ class MissingObjectError(AnalyzerError):
     code, status, title = "missing_object", 404, "There is no such object in S3"
 
 
+class InvalidUriError(AnalyzerError):
+    """A URI that names no place where objects can be: the caller must write another."""
+
+    code, title = "invalid_uri", "The URI is not valid"
+
+
 class DatasetError(AnalyzerError):
     """Labelled pictures that cannot be trained on as they lie."""
 

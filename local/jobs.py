@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+from contract.s3_uri import S3Uri
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 HOST = "algo-1"
@@ -254,7 +255,7 @@ class Jobs:
 
     def _download(self, uri: str, folder: Path) -> None:
         """Copy every object under an S3 prefix, named from the prefix's last slash on."""
-        bucket, prefix = _parts(uri)
+        bucket, prefix = S3Uri.parse(uri)
         folder.mkdir(parents=True, exist_ok=True)
         start = prefix.rfind("/") + 1
         s3 = self._client("s3")
@@ -268,7 +269,7 @@ class Jobs:
 
     def _upload(self, folder: Path, uri: str) -> None:
         """Make an S3 prefix hold what a folder holds."""
-        bucket, prefix = _parts(uri.rstrip("/") + "/")
+        bucket, prefix = S3Uri.parse(uri.rstrip("/") + "/")
         s3 = self._client("s3")
         there = {entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])}
         here = {f"{prefix}{path.relative_to(folder)}": path for path in folder.rglob("*") if path.is_file()}
@@ -281,11 +282,5 @@ class Jobs:
         archive = model.parent / "model.tar.gz"
         with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
             tar.add(model, arcname=".")
-        bucket, prefix = _parts(uri)
+        bucket, prefix = S3Uri.parse(uri)
         self._client("s3").upload_file(str(archive), bucket, f"{prefix}/output/model.tar.gz")
-
-
-def _parts(uri: str) -> tuple[str, str]:
-    """Split s3://bucket/key."""
-    parts = urlsplit(uri)
-    return parts.netloc, parts.path.removeprefix("/")

@@ -1,16 +1,14 @@
 """A set of labelled pictures in S3, where training jobs take it from: the pictures first, their table last."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
-from contract.errors import DatasetError
+from contract.s3_uri import S3Uri
 from operations.aws import client, told
-from training.data.ham10000 import METADATA, read_dataset
-
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
+from training.data.ham10000 import read_dataset
+from training.data.layout import METADATA
+from training.progress import OnProgress
 
 AT_ONCE: Final = 16
 
@@ -32,13 +30,12 @@ def upload(folder: Path, uri: str, region: str | None = None, on_progress: OnPro
 
     Raises:
         DatasetError: the set cannot be read.
+        InvalidUriError: `uri` is not an S3 URI.
         DeploymentError: S3 refuses.
     """
     rows = read_dataset(folder).rows
-    parts = urlsplit(uri)
-    if parts.scheme != "s3" or not parts.netloc:
-        raise DatasetError(f"{uri} is no place in S3: name it as in s3://bucket/folder.")
-    bucket, prefix = parts.netloc, f"{parts.path.strip('/')}/".removeprefix("/")
+    place = S3Uri.parse(uri)
+    bucket, prefix = place.bucket, place.prefix
     s3 = client("s3", region)
     paths = [Path(path) for path in rows["path"]]
     with told(f"uploading to {uri}"):

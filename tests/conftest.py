@@ -21,7 +21,7 @@ def synthetic_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pictures_dir(request: pytest.FixtureRequest) -> Path:
     """A folder with the published table and its pictures: do not change it."""
-    from training.data.ham10000 import METADATA
+    from training.data.layout import METADATA
 
     real = os.environ.get("HAM10000_DIR")
     if real and (Path(real) / METADATA).is_file():

@@ -18,13 +18,13 @@ from training.data.split import Split, k_folds, sample_lesions, split_fold
 from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, correct, decide, softmax
 from training.evaluation.measure import Evaluation, Verdicts, evaluate, measure_once
 from training.evaluation.report.write import Subject, write_report
-from training.fitting.batches import OnProgress, Pictures
+from training.fitting.batches import Pictures
 from training.fitting.features import remove_features
 from training.fitting.imbalance import log_frequencies
 from training.fitting.loop import fit, predict_logits
 from training.fitting.precision import choose_precision
-from training.fitting.watch import Say
 from training.model import build_classifier
+from training.progress import OnProgress, Say
 from training.reporting.page import PAGE
 from training.weights import load_weights
 

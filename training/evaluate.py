@@ -1,6 +1,5 @@
 """From a model bundle and labelled pictures to a report: what the file that serves is worth on them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +19,8 @@ from training.evaluation.report.mistakes import find_mistakes
 from training.evaluation.report.write import Subject, write_report
 from training.evaluation.unfamiliar import GIVEN
 from training.fitting.batches import Pictures
+from training.progress import OnProgress
 from training.reporting.page import PAGE
-
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from training.config import TrainingConfig
 from training.data.cache import open_cache
 from training.data.ham10000 import Dataset, read_dataset
 from training.data.split import Split, sample_lesions, split_by_lesion
-from training.fitting.batches import OnProgress, Pictures
+from training.fitting.batches import Pictures
 from training.fitting.cluster import Cluster
 from training.fitting.devices import join
 from training.fitting.features import remove_features
@@ -22,8 +22,8 @@ from training.fitting.loop import Fitted, fit, predict_logits
 from training.fitting.precision import choose_precision
 from training.fitting.resuming.folder import folder_of, run_folder
 from training.fitting.resuming.stop import StopRequest, watch_signals
-from training.fitting.watch import Say
 from training.model import Classifier, build_classifier
+from training.progress import OnProgress, Say
 from training.weights import LoadedWeights, load_weights
 
 

@@ -25,13 +25,13 @@ from training.evaluation.calibrate import (
 )
 from training.evaluation.examine import examine
 from training.evaluation.report.write import Subject, write_report
-from training.fitting.batches import OnProgress, Pictures
+from training.fitting.batches import Pictures
 from training.fitting.cluster import ALONE, Cluster
 from training.fitting.features import remove_features
 from training.fitting.imbalance import log_frequencies
 from training.fitting.resuming.stop import watch_signals
-from training.fitting.watch import Say
 from training.learn import Keeping, learn, read_data, timed
+from training.progress import OnProgress, Say
 from training.record import describe_speeds, find_versions, name_device, peak_memory_mb
 
 

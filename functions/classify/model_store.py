@@ -8,8 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from contract.errors import BundleError, MissingObjectError, ModelUnavailableError, StorageUnavailableError
+from contract.errors import (
+    BundleError,
+    InvalidUriError,
+    MissingObjectError,
+    ModelUnavailableError,
+    StorageUnavailableError,
+)
 from contract.layout import MANIFEST, MODEL, REFERENCE
+from contract.s3_uri import S3Uri
 from functions.classify.settings import Settings
 
 if TYPE_CHECKING:
@@ -87,15 +94,19 @@ def _is_whole(folder: Path, manifest: "Manifest") -> bool:
 
 
 def _source(settings: Settings) -> Source:
-    uri = urllib.parse.urlsplit(settings.model_uri or "")
-    if uri.scheme == "file" and not uri.netloc:
-        return FileSource(Path(urllib.parse.unquote(uri.path)))
-    if uri.scheme == "s3" and uri.netloc and uri.path.strip("/"):
-        from functions.classify.s3 import S3  # and with it TLS: not for a bundle in a folder
+    model_uri = settings.model_uri or ""
+    try:
+        if model_uri.startswith("file:///"):
+            return FileSource(Path(urllib.parse.unquote(model_uri.removeprefix("file://"))))
+        bucket, key = S3Uri.parse(model_uri)
+        if not key:
+            raise InvalidUriError(f"{model_uri} names no version.")
+    except InvalidUriError as error:
+        raise ModelUnavailableError("MODEL_URI must be s3://bucket/models/<version> or file:///folder.") from error
+    from functions.classify.s3 import S3  # and with it TLS: not for a bundle in a folder
 
-        s3 = S3(region=settings.region, endpoint_url=settings.s3_endpoint_url)
-        return S3Source(s3, uri.netloc, uri.path.strip("/"))
-    raise ModelUnavailableError("MODEL_URI must be s3://bucket/models/<version> or file:///folder.")
+    s3 = S3(region=settings.region, endpoint_url=settings.s3_endpoint_url)
+    return S3Source(s3, bucket, key.rstrip("/"))
 
 
 class FileSource:

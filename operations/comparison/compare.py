@@ -1,6 +1,5 @@
 """A challenger beside the champion: over the same lesions, on the same machine, with a verdict by the stated gates."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from operations.comparison.paired_bootstrap import Changes, measure_changes
 from operations.comparison.serving_cost import Cost, measure_costs
 from training.artifact.held_out import HeldOut, gather, read_held_out
 from training.data.ham10000 import Dataset
-
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
+from training.progress import OnProgress
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

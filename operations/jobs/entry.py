@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from contract.errors import AnalyzerError, DatasetError, DeploymentError, TrainingError
 from operations.jobs.environment import JobEnvironment, failure_file, write_failure
 from operations.jobs.settings import JobSettings, parse_hyperparameters
+from training.data.layout import METADATA, PUBLISHED_PARTS
 from training.quiet import quiet_tensorflow
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 PROGRESS_EVERY_S: Final = 5.0
 RUN: Final = "run"  # the checkpoint's folder: the run removes it in the end, and SageMaker's own is not the run's
-METADATA: Final = "HAM10000_metadata.csv"
-PUBLISHED_PARTS: Final = ("HAM10000_images_part_1", "HAM10000_images_part_2")
 
 
 def main() -> None:

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ConnectionError, HTTPClientError
 
 from contract.errors import DeploymentError
+from contract.s3_uri import S3Uri
 from operations.aws import client, told
 from operations.deployment import Deployment
 from operations.jobs.metrics import metric_definitions
-from operations.jobs.plan import ENTRYPOINT, Data, Plan, data_uri_of, output_uri_of, split_uri
+from operations.jobs.plan import ENTRYPOINT, Data, Plan, data_uri_of, output_uri_of
 from operations.jobs.source import ARCHIVE, Source
+from training.data.layout import METADATA
 
 if TYPE_CHECKING:
     from operations.jobs.plan import Wishes
 
-METADATA: Final = "HAM10000_metadata.csv"
 IMAGE_PREFIXES: Final = ("images/", "HAM10000_images_part_")  # of which the first that there is counts
 TENSORFLOW: Final = "2.21.0"  # of the image; the same as the locked one, which a test holds
 PYTHON: Final = "py312"  # of the image
@@ -58,9 +59,9 @@ def find_data(wishes: "Wishes", deployment: Deployment) -> Data:
         DeploymentError: they do not, the bucket is not there or in another region, or AWS refuses.
     """
     uri = data_uri_of(wishes, deployment)
-    bucket, prefix = split_uri(uri)
+    bucket, prefix = S3Uri.parse(uri)
     check_bucket(bucket, deployment.region)
-    check_bucket(split_uri(output_uri_of(wishes, deployment))[0], deployment.region)
+    check_bucket(S3Uri.parse(output_uri_of(wishes, deployment)).bucket, deployment.region)
     s3 = client("s3", deployment.region)
     with told(f"looking for the pictures in {uri}"):
         if not _objects(s3, bucket, f"{prefix}{METADATA}"):
@@ -111,11 +112,11 @@ def launch(plan: Plan, source: Source) -> str:
     """
     s3 = client("s3", plan.region)
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": plan.kms_key} if plan.kms_key else {}
-    bucket, prefix = split_uri(plan.source_uri)
+    bucket, prefix = S3Uri.parse(plan.source_uri)
     with told(f"uploading the source to {plan.source_uri}"):
         s3.put_object(Bucket=bucket, Key=f"{prefix}{ARCHIVE}", Body=source.archive, **encryption)
     if plan.weights and plan.weights_uri:
-        bucket, prefix = split_uri(plan.weights_uri)
+        bucket, prefix = S3Uri.parse(plan.weights_uri)
         with told(f"uploading {plan.weights}"):
             s3.upload_file(str(plan.weights), bucket, f"{prefix}{plan.weights.name}", ExtraArgs=encryption)
     _load_sdk()

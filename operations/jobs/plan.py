@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from contract.errors import DeploymentError
+from contract.s3_uri import S3Uri
 from operations.deployment import Deployment
 from operations.jobs.cost import Cost, estimate
 from operations.jobs.environment import BASE
@@ -217,7 +217,7 @@ def check_limits(wishes: Wishes) -> None:
         raise DeploymentError(f"There is no file of weights at {wishes.weights}.")
     for uri in (wishes.data_uri, wishes.output_uri, wishes.checkpoints_uri):
         if uri is not None:
-            split_uri(uri)
+            S3Uri.parse(uri)
     TrainingConfig(**wishes.config)
 
 
@@ -234,18 +234,6 @@ def output_uri_of(wishes: Wishes, deployment: Deployment) -> str:
 def name_job(now: datetime, source: Source) -> str:
     """Name a job by the second it was planned in and what it runs."""
     return f"lesion-{now:%Y%m%d-%H%M%S}-{source.sha256[:6]}"
-
-
-def split_uri(uri: str) -> tuple[str, str]:
-    """Split s3://<bucket>/<prefix>.
-
-    Raises:
-        DeploymentError: it is none.
-    """
-    parts = urlsplit(uri)
-    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
-        raise DeploymentError(f"{uri} is no place in S3: name it as in s3://bucket/folder.")
-    return parts.netloc, parts.path.removeprefix("/")
 
 
 def _as_text(value: Any) -> str:

@@ -4,10 +4,10 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from contract.bundle import MANIFEST, Manifest, parse_manifest, read_bundle
-from contract.errors import BundleError, DeploymentError
+from contract.errors import BundleError, DeploymentError, InvalidUriError
+from contract.s3_uri import S3Uri
 from operations.aws import client, told
 
 if TYPE_CHECKING:
@@ -29,8 +29,11 @@ def fetch_bundle(model_uri: str, cache: Path, *, region: str | None = None, fres
     Raises:
         BundleError: it is not whole, or of another schema than this code's; nothing was kept of it.
         DeploymentError: there is none, or AWS refuses.
+        InvalidUriError: `model_uri` is not the S3 URI of a version.
     """
-    bucket, prefix = _place(model_uri)
+    bucket, key = S3Uri.parse(model_uri)
+    if not (prefix := key.rstrip("/")):
+        raise InvalidUriError(f"{model_uri} names no model: it must be s3://<bucket>/models/<version>.")
     cache.mkdir(parents=True, exist_ok=True)
     with told(f"fetching {model_uri}"):
         s3 = client("s3", region)
@@ -47,13 +50,6 @@ def fetch_bundle(model_uri: str, cache: Path, *, region: str | None = None, fres
             shutil.rmtree(folder, ignore_errors=True)
             copy.rename(folder)
     return folder
-
-
-def _place(model_uri: str) -> tuple[str, str]:
-    parts = urlsplit(model_uri)
-    if parts.scheme != "s3" or not parts.netloc or not parts.path.strip("/"):
-        raise DeploymentError(f"{model_uri} is no place of a model: it must be s3://<bucket>/models/<version>.")
-    return parts.netloc, parts.path.strip("/")
 
 
 def _read_manifest(s3: "S3Client", bucket: str, prefix: str, model_uri: str) -> Manifest:

@@ -4,7 +4,6 @@ Until the canary nobody is served by the new version, and the canary goes back b
 was done already: running a promotion again finishes it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +19,7 @@ from operations.registry.check import check_version
 from operations.registry.lock import promotion_lock
 from operations.registry.packages import Package, approve, find_package, record, reject
 from operations.registry.serving import FunctionVersion, list_versions, publish_version, read_alias
-
-Say = Callable[[str], None]
+from training.progress import Say
 
 PASSED: Final = "passed every gate"
 

@@ -12,7 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contract.bundle import MANIFEST, Manifest, key_of, read_bundle
-from contract.errors import TrainingError
+from contract.errors import InvalidUriError, TrainingError
+from contract.s3_uri import S3Uri
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,15 +41,16 @@ def publish(bundle: Path, models_uri: str) -> str:
 
     Raises:
         BundleError: the bundle is not whole, or not the one that its manifest describes; nothing was copied.
+        InvalidUriError: `models_uri` is neither.
         TrainingError: the place cannot be written to; there is no manifest there then, unless it had one before.
     """
     manifest = read_bundle(bundle)
     parts = urlsplit(models_uri)
-    if parts.scheme == "s3" and parts.netloc and parts.path in ("", "/"):
-        return _publish_to_s3(bundle, manifest, parts.netloc)
+    if parts.scheme == "s3" and not (place := S3Uri.parse(models_uri)).key:
+        return _publish_to_s3(bundle, manifest, place.bucket)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
         return _publish_to_folder(bundle, manifest, Path(unquote(parts.path)))
-    raise TrainingError(f"{models_uri} is no place for models: name s3://<bucket> or file:///<folder>.")
+    raise InvalidUriError(f"Models cannot be published to {models_uri}: name s3://<bucket> or file:///<folder>.")
 
 
 def _publish_to_s3(bundle: Path, manifest: Manifest, bucket: str) -> str:

@@ -13,8 +13,8 @@ import pytest
 
 from contract.batch import Batch, BatchRun
 from operations.deployment import parameter_of
-from tests.contract.test_deployment import TOLD
 from tests.loopback_aws import loopback_aws
+from tests.operations.test_deployment import TOLD
 
 # The shape that infra gives it; what matters here is that the run's input goes into each batch as it is.
 DEFINITION = {
@@ -88,9 +88,9 @@ def test_a_run_is_started_with_the_input_that_each_batch_carries(steps: Any, sta
 @pytest.mark.parametrize(
     ("words", "status", "sentence"),
     [
-        (["pictures", "s3://answers"], 2, "pictures is no place in S3"),
-        (["s3://pictures", "https://answers"], 2, "https://answers is no place in S3"),
-        (["s3://pictures", "s3://A"], 2, "s3://A is no place in S3"),
+        (["pictures", "s3://answers"], 2, "pictures is not an S3 URI"),
+        (["s3://pictures", "https://answers"], 2, "https://answers is not an S3 URI"),
+        (["s3://pictures", "s3://A"], 2, "s3://A is not an S3 URI"),
         (["s3://pictures", "s3://answers"], 1, "The run could not be started"),
     ],
 )

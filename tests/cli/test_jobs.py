@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from cli.main import cli
 from contract.errors import DeploymentError
 from operations.deployment import parameter_of
-from tests.contract.test_deployment import TOLD
 from tests.local_aws import local_aws, put_job
+from tests.operations.test_deployment import TOLD
 
 BUCKET = "data"
 

@@ -8,6 +8,7 @@ from contract.errors import (
     BundleError,
     DatasetError,
     DeploymentError,
+    InvalidUriError,
     ModelUnavailableError,
     StorageUnavailableError,
     TrainingError,
@@ -16,6 +17,7 @@ from contract.errors import (
 
 OURS = [error for error in family() if error.__module__ == errors.__name__]
 NOT_THE_CALLERS_FAULT = {
+    InvalidUriError,
     ModelUnavailableError,
     BundleError,
     StorageUnavailableError,

@@ -2,9 +2,9 @@
 
 import pytest
 
+from infra import costs as counted
 from infra.config import StackConfig, read_config
 from infra.costs import Estimate, estimate
-from infra.costs import estimate as counted
 from operations.prices import read_prices
 from tests.infra.stacks import Program, stack_file
 

@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 from contract.errors import DeploymentError
 from operations.aws import caller, client, read_deployment, refusal, told
 from operations.deployment import Deployment, parameter_of
-from tests.contract.test_deployment import TOLD
 from tests.loopback_aws import loopback_aws
+from tests.operations.test_deployment import TOLD
 
 
 @pytest.fixture(scope="module")

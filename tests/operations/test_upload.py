@@ -7,9 +7,9 @@ from pathlib import Path
 import boto3
 import pytest
 
-from contract.errors import DatasetError, DeploymentError
+from contract.errors import DeploymentError, InvalidUriError
 from operations.upload import upload
-from training.data.ham10000 import METADATA
+from training.data.layout import METADATA
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_what_is_there_already_is_not_sent_again(synthetic_dir: Path, place: str
 def test_a_table_never_comes_before_its_pictures(
     synthetic_dir: Path, place: str, moto_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.training.artifact.test_publish import s3_that_fails_after
+    from tests.operations.registry.test_publish import s3_that_fails_after
 
     with s3_that_fails_after(moto_url, uploads=5) as broken_url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", broken_url)
@@ -55,5 +55,5 @@ def test_a_table_never_comes_before_its_pictures(
 
 
 def test_what_is_no_place_in_s3_is_told(synthetic_dir: Path, aws_endpoint: str) -> None:
-    with pytest.raises(DatasetError, match="no place in S3"):
+    with pytest.raises(InvalidUriError, match="is not an S3 URI"):
         upload(synthetic_dir, os.devnull)

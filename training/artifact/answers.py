@@ -7,7 +7,8 @@ import numpy as np
 import onnxruntime
 
 from contract.bundle import INPUT_NAME, OUTPUT_NAMES
-from training.fitting.batches import PREDICT_BATCH, OnProgress, Pictures
+from training.fitting.batches import PREDICT_BATCH, Pictures
+from training.progress import OnProgress
 
 
 @dataclass(frozen=True, eq=False)

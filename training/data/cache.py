@@ -20,13 +20,13 @@ import contract.metadata
 from contract.errors import AnalyzerError, DatasetError
 from contract.image import DecodedImage, decode_image
 from training.data.ham10000 import Dataset
+from training.progress import OnProgress
 
 IN_FLIGHT: Final = 256  # pictures: bounds the memory when the disk is slower than the decoder
 BLOCK: Final = 32  # pictures that are written down together as done, so that an interrupted build goes on after them
 ABANDONED_S: Final = 86_400  # an unfinished cache that nobody has written to for a day is wanted no more
 
 Made = TypeVar("Made")
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 
 def open_cache(dataset: Dataset, size: int, folder: Path, on_progress: OnProgress | None = None) -> np.memmap:

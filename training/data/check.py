@@ -1,7 +1,6 @@
 """Are the pictures sound? Each is opened as training would open it, and held against the table and all others."""
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,14 +15,13 @@ from training.data.clean import UNKNOWN, CleaningReport, clean
 from training.data.duplicates import HASHED_PX, Duplicates, Fingerprint, find_duplicates, fingerprint
 from training.data.ham10000 import find_faults, find_pictures, read_metadata
 from training.data.split import FEWEST_LESIONS
+from training.progress import OnProgress
 
 DX_TYPES: Final = ("histo", "follow_up", "consensus", "confocal", UNKNOWN)
 SITES: Final = (
     "abdomen", "acral", "back", "chest", "ear", "face", "foot", "genital", "hand", "lower extremity", "neck", "scalp",
     "trunk", "upper extremity", UNKNOWN,
 )  # fmt: skip
-
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 
 class ClassCount(BaseModel):

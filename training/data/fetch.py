@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from training.atomic_folder import refuse_full
 from training.data.published.archive import Unpacked, check_space, unpack
 from training.data.published.dataverse import HOST, READ_TIMEOUT_S, connect, list_published
 from training.data.published.download import PAUSE_S, download
-
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
+from training.progress import OnProgress
 
 
 def fetch(

@@ -15,11 +15,9 @@ import pandas as pd
 from contract.errors import DatasetError
 from contract.labels import CODES
 from training.data.clean import UNKNOWN, CleaningReport, clean
+from training.data.layout import IMAGES, METADATA, PUBLISHED_PARTS
 
-METADATA: Final = "HAM10000_metadata.csv"
 COLUMNS: Final = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
-IMAGES: Final = "images"
-PUBLISHED_PARTS: Final = ("HAM10000_images_part_1", "HAM10000_images_part_2")
 
 NAMES: Final = {"ISIC_": "HAM10000", "SYNTHETIC_": "synthetic"}  # how all image_ids of a set begin -> its name
 NAMED_AT_MOST: Final = 3  # of the offenders in an error's sentence

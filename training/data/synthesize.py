@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,9 +17,11 @@ from contract.image import decode_image
 from contract.labels import CODES
 from contract.quality import assess
 from training.atomic_folder import whole_folder
-from training.data.ham10000 import COLUMNS, IMAGES, METADATA, Dataset, read_dataset
+from training.data.ham10000 import COLUMNS, Dataset, read_dataset
+from training.data.layout import IMAGES, METADATA
 from training.data.synthetic.paint import paint_patch
 from training.data.synthetic.photograph import photograph
+from training.progress import OnProgress
 
 SHARES: Final = {"akiec": 0.09, "bcc": 0.11, "bkl": 0.14, "df": 0.07, "mel": 0.14, "nv": 0.38, "vasc": 0.07}
 FEWEST_PICTURES: Final = 6  # of a class
@@ -51,8 +52,6 @@ CONFIRMED: Final = {  # how each diagnosis was made: the first is the commonest
 MEAN_AGE: Final = {"akiec": 66, "bcc": 67, "bkl": 64, "df": 52, "mel": 61, "nv": 45, "vasc": 51}  # years
 UNKNOWN_AGES: Final = 0.02  # share of the lesions
 UNKNOWN_SEXES: Final = 0.01
-
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 
 @dataclass(frozen=True, kw_only=True)

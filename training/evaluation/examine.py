@@ -12,7 +12,8 @@ from training.evaluation.calibrate import Calibration, decide, without_temperatu
 from training.evaluation.measure import Evaluation, Verdicts, evaluate
 from training.evaluation.not_lesions import paint_not_lesions
 from training.evaluation.unfamiliar import Strangers
-from training.fitting.batches import OnProgress, Pictures
+from training.fitting.batches import Pictures
+from training.progress import OnProgress
 
 
 def examine(

@@ -1,7 +1,7 @@
 """Labelled pictures as the batches that Keras asks for: from pixels, or from what frozen stages make of them."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,8 +11,6 @@ import numpy as np
 
 from contract.labels import CODES
 from training.fitting.imbalance import draw_pictures
-
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 PREDICT_BATCH: Final = 64  # pictures
 AHEAD: Final = 4  # batches that are being read or wait while a step runs

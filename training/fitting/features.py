@@ -14,10 +14,11 @@ import numpy as np
 from contract.errors import TrainingError
 from training.config import TrainFrom
 from training.fitting.augment import exact_views
-from training.fitting.batches import PREDICT_BATCH, Examples, OnProgress, Pictures
+from training.fitting.batches import PREDICT_BATCH, Examples, Pictures
 from training.fitting.resuming.lock import alone_in
 from training.fitting.resuming.stop import StopRequest
 from training.model import Classifier
+from training.progress import OnProgress
 
 _HASHED_AT_ONCE: Final = 256  # pictures
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from training.config import TrainFrom, TrainingConfig
 from training.fitting.augment import Mix, build_augmentation
-from training.fitting.batches import PREDICT_BATCH, Batches, Examples, OnProgress, Pictures, draw_epoch
+from training.fitting.batches import PREDICT_BATCH, Batches, Examples, Pictures, draw_epoch
 from training.fitting.devices import ONE_PROCESSOR, Devices
 from training.fitting.epoch import Epoch
 from training.fitting.features import features_folder, frozen_features, predict
@@ -19,8 +19,9 @@ from training.fitting.precision import scale_loss
 from training.fitting.resuming.checkpointer import Keeper, Position
 from training.fitting.resuming.stop import StopRequest
 from training.fitting.speed import Meter, Speed, StepClock
-from training.fitting.watch import BalancedAccuracy, BalancedLoss, Say, Watch
+from training.fitting.watch import BalancedAccuracy, BalancedLoss, Watch
 from training.model import Classifier
+from training.progress import OnProgress, Say
 from training.weights import LoadedWeights
 
 # With these as the lowest learning stage, what lies below is much of the work and small when done: compute it once.

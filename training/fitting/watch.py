@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -14,12 +14,10 @@ from keras import ops
 from contract.errors import TrainingError
 from contract.labels import CODES
 from training.config import Monitor
-from training.fitting.batches import OnProgress
 from training.fitting.epoch import Epoch
 from training.fitting.phases import Phase
 from training.model import Classifier
-
-Say = Callable[[str], None]  # a line for people
+from training.progress import OnProgress, Say
 
 
 class _Balanced(keras.metrics.Metric):  # type: ignore[misc]

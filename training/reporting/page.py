@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,14 +12,13 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
+from training.progress import OnProgress
 from training.reporting.style import to_svg, write_png
 
 PAGE: Final = "report.html"
 FIGURES: Final = "figures"
 TEMPLATE: Final = "page.html"
 JPEG_QUALITY: Final = 80
-
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,12 +12,13 @@ import pytest
 
 from contract.errors import DeploymentError
 from operations.deployment import Deployment
-from operations.jobs.launch import METADATA, find_data, launch, pinned_image
+from operations.jobs.launch import find_data, launch, pinned_image
 from operations.jobs.plan import ENTRYPOINT, Data, Plan, Wishes, make_plan
 from operations.jobs.source import Source, bundle_source
 from operations.upload import upload
-from tests.contract.test_deployment import TOLD
+from tests.operations.test_deployment import TOLD
 from tests.refusing_aws import refusing_aws
+from training.data.layout import METADATA
 
 REGION = "us-east-1"
 

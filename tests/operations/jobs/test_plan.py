@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from contract.errors import DeploymentError
+from contract.errors import DeploymentError, InvalidUriError
 from operations.deployment import Deployment
 from operations.jobs.cost import estimate
 from operations.jobs.plan import Data, Plan, Wishes, make_plan
 from operations.jobs.settings import parse_hyperparameters
 from operations.jobs.source import Source
 from operations.prices import read_prices
-from tests.contract.test_deployment import TOLD
 from tests.operations.jobs.states import state
+from tests.operations.test_deployment import TOLD
 from training.config import TrainingConfig
 
 DATA = Data(uri="s3://data/ham10000/", images_uri="s3://data/ham10000/images/", images=84, image_bytes=1_000_000)
@@ -60,13 +60,13 @@ def test_on_demand_nothing_waits_for_capacity() -> None:
         ({"max_run_s": 5}, "a minute at least"),
         ({"max_wait_s": 60}, "--max-wait-hours holds the run itself too"),
         ({"name": "my_job"}, "'my_job' is no name for a job"),
-        ({"data_uri": "data/ham10000"}, "no place in S3"),
+        ({"data_uri": "data/ham10000"}, "is not an S3 URI"),
         ({"weights": Path("absent.npz")}, r"no file of weights at absent\.npz"),
         ({"instance_type": "ml.unknown"}, "price of ml.unknown is not in .*--price-per-hour"),
     ],
 )
 def test_what_is_unsafe_is_refused_with_what_to_do(wishes: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(DeploymentError, match=sentence):
+    with pytest.raises((DeploymentError, InvalidUriError), match=sentence):
         plan(**wishes)
 
 

@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from contract.bundle import MODEL, read_bundle
-from contract.errors import BundleError, DeploymentError
+from contract.errors import BundleError, DeploymentError, InvalidUriError
 from operations.registry.bundles import fetch_bundle
 from operations.registry.publish import publish
 from tests.tiny_bundle import write_tiny_bundle
@@ -71,7 +71,7 @@ def test_a_version_in_the_place_of_another_is_refused(made: Path, bucket: str, t
 
 @pytest.mark.parametrize("uri", ["file:///folder", "s3://bucket", "nonsense"])
 def test_what_is_no_place_of_a_model_is_told(uri: str, tmp_path: Path) -> None:
-    with pytest.raises(DeploymentError, match="is no place of a model"):
+    with pytest.raises(InvalidUriError, match=r"is not an S3 URI|names no model"):
         fetch_bundle(uri, tmp_path)
 
 

@@ -14,9 +14,10 @@ from contract.bundle import MANIFEST, read_bundle
 from contract.errors import BundleError, DeploymentError
 from operations.aws import read_deployment
 from operations.registry.packages import Package, find_package
-from operations.registry.promote import Promotion, Request, Say, promote
+from operations.registry.promote import Promotion, Request, promote
 from operations.registry.rollback import roll_back
 from tests.local_cloud import LocalAws, LocalCloud, local_cloud, put_model
+from training.progress import Say
 
 CANARY_S = 0.5
 Put, Go = Callable[[str], str], Callable[..., Promotion]

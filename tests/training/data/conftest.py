@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from training.data.ham10000 import COLUMNS, METADATA, Dataset, read_dataset
+from training.data.ham10000 import COLUMNS, Dataset, read_dataset
+from training.data.layout import METADATA
 from training.data.split import sample_lesions
 
 Rows = list[dict[str, str]]

@@ -10,7 +10,8 @@ import pytest
 
 from contract.errors import DatasetError
 from tests.training.data.dataverse import zipped
-from training.data.ham10000 import METADATA, read_dataset
+from training.data.ham10000 import read_dataset
+from training.data.layout import METADATA
 from training.data.published.archive import MAX_PICTURE_BYTES, check_space, unpack
 from training.data.published.errors import ArchiveError
 

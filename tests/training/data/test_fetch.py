@@ -17,7 +17,8 @@ from cli.data import data
 from contract.errors import DatasetError
 from tests.training.data.dataverse import Archive, md5, serve, zipped
 from training.data.fetch import fetch
-from training.data.ham10000 import METADATA, Dataset, read_dataset
+from training.data.ham10000 import Dataset, read_dataset
+from training.data.layout import METADATA
 from training.data.published.dataverse import RemoteFile, connect
 from training.data.published.download import ATTEMPTS, download
 from training.data.published.errors import FetchError

@@ -16,7 +16,8 @@ from contract.errors import DatasetError
 from contract.image import decode_image
 from contract.labels import CODES
 from contract.quality import assess
-from training.data.ham10000 import METADATA, Dataset, read_dataset
+from training.data.ham10000 import Dataset, read_dataset
+from training.data.layout import METADATA
 from training.data.split import split_by_lesion
 from training.data.synthesize import write_sample
 

@@ -13,6 +13,7 @@ from contract.labels import CODES
 from contract.quality import laplacian_variance
 from training.data.cache import map_decoded
 from training.data.ham10000 import Dataset
+from training.progress import OnProgress
 
 MEASURED_PX: Final = 128  # side of the square that is measured
 EXAMPLE_PX: Final = 160
@@ -27,7 +28,6 @@ STATISTICS: Final = {
 }
 
 Made = TypeVar("Made")
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 
 def sample_classes(dataset: Dataset, pictures: int, seed: int) -> Dataset:

@@ -1,7 +1,6 @@
 """A folder of labelled pictures, described: one page that needs no other file, and its figures as PNG."""
 
 import datetime
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,13 +20,12 @@ from training.data.explore.pictures import (
     sample_classes,
 )
 from training.data.ham10000 import COLUMNS, Dataset, read_dataset
+from training.progress import OnProgress
 from training.reporting.page import PAGE, Drawn, as_data_url, write_page
 from training.reporting.style import CLASS_COLOURS
 
 MEASURED: Final = 2_100  # pictures whose brightness, colour and sharpness are measured, unless told otherwise
 HEAD_ROWS: Final = 8
-
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 
 def explore(

@@ -10,7 +10,7 @@ import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,10 +18,12 @@ from typing import Final
 
 from contract.errors import DatasetError
 from training.atomic_folder import refuse_full, whole_folder
-from training.data.ham10000 import COLUMNS, IMAGES, METADATA, read_dataset
+from training.data.ham10000 import COLUMNS, read_dataset
+from training.data.layout import IMAGES, METADATA
 from training.data.published.dataverse import TABLE_NAME
 from training.data.published.errors import ArchiveError
 from training.data.published.licence import FILE, TERMS
+from training.progress import OnProgress
 
 MAX_ENTRIES: Final = 200_000  # of one archive
 MAX_TABLE_BYTES: Final = 50_000_000  # the published one has 0.6 MB
@@ -31,7 +33,6 @@ SPARE_BYTES: Final = 100_000_000  # to be left free on the disk
 
 IMAGE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 # zipfile unpacks these piece by piece; of the other methods it would unpack all that a piece holds, however much.
 METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

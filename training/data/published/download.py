@@ -3,7 +3,6 @@
 import hashlib
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ import urllib3
 
 from training.data.published.dataverse import REDIRECTS_ALONE, RemoteFile
 from training.data.published.errors import FetchError
+from training.progress import OnProgress
 
 ATTEMPTS: Final = 5  # in a row that bring nothing new
 WHOLE_ATTEMPTS: Final = 2  # downloads whose checksum is wrong
@@ -24,7 +24,6 @@ TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 REFUSED: Final = frozenset({401, 403})
 GONE: Final = frozenset({404, 410})
 
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 

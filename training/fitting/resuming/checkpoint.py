@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from contract.errors import TrainingError
-from training.fitting.watch import Say
+from training.progress import Say
 
 CHECKPOINT: Final = "checkpoint.npz"
 DAMAGED: Final = "checkpoint.damaged.npz"

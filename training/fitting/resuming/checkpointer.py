@@ -13,8 +13,9 @@ from training.fitting.phases import Phase
 from training.fitting.resuming.checkpoint import Saved, number, read_checkpoint, write_checkpoint
 from training.fitting.resuming.stop import StopRequest
 from training.fitting.speed import Meter
-from training.fitting.watch import Say, Watch
+from training.fitting.watch import Watch
 from training.model import Classifier
+from training.progress import Say
 
 EPOCH_WORTH_S: Final = 30  # an epoch that ends this long after the last checkpoint is worth one
 STEP_WORTH_S: Final = 600  # and so is a step

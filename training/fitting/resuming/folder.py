@@ -10,7 +10,7 @@ from typing import Any
 from contract.errors import TrainingError
 from training.fitting.resuming.checkpoint import CHECKPOINT, remove_checkpoint
 from training.fitting.resuming.lock import LOCK, alone_in
-from training.fitting.watch import Say
+from training.progress import Say
 
 
 @contextmanager
