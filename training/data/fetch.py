@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from contract.errors import DatasetError
-from training.atomic_folder import refuse_full
+from training.atomic_folder import refuse_nonempty
 from training.data.published.archive import Unpacked, check_space, unpack
 from training.data.published.dataverse import HOST, READ_TIMEOUT_S, connect, list_published
 from training.data.published.download import PAUSE_S, download
@@ -43,7 +43,7 @@ def fetch(
         OSError: it cannot be written.
     """
     folder = folder.absolute()
-    refuse_full(folder)
+    refuse_nonempty(folder)
     downloads = folder.parent / f".{folder.name}.download"
     with connect(base_url, read_timeout_s) as pool:
         remotes = list_published(pool, base_url)
