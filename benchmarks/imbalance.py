@@ -66,11 +66,12 @@ def main() -> None:
 def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[str, float]:
     """Train once and judge on the validation lesions; the split is always the same."""
     import keras
+    from scipy.special import softmax
     from sklearn.metrics import f1_score, recall_score
 
     from training.config import TrainingConfig
-    from training.evaluation.calibrate import fit_temperature, softmax
-    from training.evaluation.measure import expected_calibration_error
+    from training.evaluation.calibration.logit_adjustment import fit_temperature
+    from training.evaluation.metrics import expected_calibration_error
     from training.fitting.loop import fit, predict_logits
     from training.learn import read_data
     from training.model import build_classifier
@@ -104,7 +105,7 @@ def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[
         "macro_f1": float(f1_score(truth, predicted, average="macro")),
         "melanoma_recall": float(recalls[CODES.index("mel")]),
         "accuracy": float(np.mean(predicted == truth)),
-        "ece": expected_calibration_error(softmax(logits / fit_temperature(logits, truth)), truth),
+        "ece": expected_calibration_error(softmax(logits / fit_temperature(logits, truth), axis=1), truth),
         "seconds": time.perf_counter() - began,
     }
 

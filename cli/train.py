@@ -143,7 +143,7 @@ def _explain(error: "ValidationError") -> str:
 
 
 def _print_result(trained: "TrainedModel", seconds: float) -> None:
-    from training.evaluation.measure import HEADLINE
+    from training.evaluation.metrics import HEADLINE
 
     click.echo(f"The model is in {trained.folder}, made in {seconds:.0f} s.")
     click.echo("On held-out lesions, with 95% intervals:")

@@ -9,16 +9,23 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
 from training.atomic_folder import atomic_folder, refuse_nonempty
 from training.config import TrainingConfig
 from training.data.cache import open_cache
 from training.data.ham10000 import Dataset, read_dataset
+from training.data.pictures import Pictures
 from training.data.split import Split, k_folds, sample_lesions, split_fold
-from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, correct, decide, softmax
-from training.evaluation.measure import Evaluation, Verdicts, evaluate, measure_once
+from training.evaluation.calibration.logit_adjustment import fit_logit_adjustment
+from training.evaluation.calibration.operating_points import (
+    OPERATING_POINTS,
+    apply_thresholds,
+    choose_operating_points,
+)
+from training.evaluation.measure import Evaluation, evaluate_predictions
+from training.evaluation.metrics import Predictions, measure_once
 from training.evaluation.report.write import Subject, write_report
-from training.fitting.batches import Pictures
 from training.fitting.features import remove_features
 from training.fitting.imbalance import log_frequencies
 from training.fitting.loop import fit, predict_logits
@@ -76,13 +83,13 @@ def cross_validate(
     splits = [split_fold(dataset, fold, config.seed) for fold in k_folds(dataset, folds, config.seed)]
     pixels = open_cache(dataset, config.size, cache, on_progress)
     truth = dataset.rows["class_index"].to_numpy()
-    judged: list[Verdicts] = []
+    judged: list[Predictions] = []
     for number, split in enumerate(splits, 1):
         parts = f"{len(split.train)} pictures to learn from, {len(split.validation)} to choose by"
         say(f"fold {number} of {folds}: {parts}, {len(split.test)} held out")
         judged.append(_judge_fold(config, pixels, dataset, split, cache, on_progress, say))
     order = np.argsort(np.concatenate([split.test for split in splits]))
-    evaluation = evaluate(_pool(judged, order), dataset.rows, config.seed)
+    evaluation = evaluate_predictions(_pool(judged, order), dataset.rows, config.seed)
     spread = _spread([measure_once(of, truth[split.test]) for of, split in zip(judged, splits, strict=True)])
     subject = Subject(
         model=f"Cross-validation in {folds} folds",
@@ -107,7 +114,7 @@ def _judge_fold(
     cache: Path,
     on_progress: OnProgress,
     say: Say,
-) -> Verdicts:
+) -> Predictions:
     """Train as any run does, choose by the validation lesions, and judge the fold's own."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
@@ -122,16 +129,17 @@ def _judge_fold(
     classifier = classifier.in_float32()
     chosen_by = predict_logits(classifier, choose)
     lesion_id = dataset.rows["lesion_id"].to_numpy()[choose.rows]
-    correction = correct(chosen_by, choose.class_index, lesion_id, log_frequencies(learn.class_index))
+    correction = fit_logit_adjustment(chosen_by, choose.class_index, lesion_id, log_frequencies(learn.class_index))
     points = choose_operating_points(correction.probabilities(chosen_by), choose.class_index)
     logits = predict_logits(classifier, held_out)
     probabilities = correction.probabilities(logits)
-    return Verdicts(probabilities, softmax(logits + correction.shift), decide(probabilities, points))
+    before_temperature = softmax(logits + correction.shift, axis=1)
+    return Predictions(probabilities, before_temperature, apply_thresholds(probabilities, points))
 
 
-def _pool(judged: list[Verdicts], order: np.ndarray) -> Verdicts:
+def _pool(judged: list[Predictions], order: np.ndarray) -> Predictions:
     """Join the folds' verdicts and put them into the order of the rows; each keeps its own fold's thresholds."""
-    return Verdicts(
+    return Predictions(
         probabilities=np.concatenate([of.probabilities for of in judged])[order],
         before_temperature=np.concatenate([of.before_temperature for of in judged])[order],
         over={name: np.concatenate([of.over[name] for of in judged])[order] for name in OPERATING_POINTS},

@@ -13,8 +13,8 @@ import numpy as np
 from training.config import TrainingConfig
 from training.data.cache import open_cache
 from training.data.ham10000 import Dataset, read_dataset
+from training.data.pictures import Pictures
 from training.data.split import Split, sample_lesions, split_by_lesion
-from training.fitting.batches import Pictures
 from training.fitting.cluster import Cluster
 from training.fitting.devices import join
 from training.fitting.features import remove_features

@@ -9,23 +9,21 @@ import keras
 
 from contract.bundle import MODEL, MODEL_FP32, REFERENCE, DataRecord, Manifest, TrainingRecord
 from contract.reference import Reference
-from training.artifact.answers import ask
-from training.artifact.bundle import finish_bundle, unfinished_bundle
+from training.artifact.bundle import finish_bundle
 from training.artifact.export import check_parity, export
 from training.artifact.golden import write_golden
-from training.artifact.held_out import gather, write_held_out
-from training.artifact.quantize import Gate, judge, quantize
+from training.artifact.held_out import join_predictions, write_held_out
+from training.artifact.inference import run_onnx
+from training.artifact.quantize import GateResult, apply_int8_gate, quantize
+from training.atomic_folder import temporary_folder
 from training.commit import find_commit
 from training.config import TrainingConfig
-from training.evaluation.calibrate import (
-    calibrate,
-    correct,
-    remember,
-    sample_reference,
-)
-from training.evaluation.examine import examine
+from training.data.pictures import Pictures
+from training.evaluation.calibration.calibrate import calibrate
+from training.evaluation.calibration.logit_adjustment import fit_logit_adjustment
+from training.evaluation.calibration.reference_set import build_reference, sample_reference
+from training.evaluation.evaluate_onnx import evaluate_onnx
 from training.evaluation.report.write import Subject, write_report
-from training.fitting.batches import Pictures
 from training.fitting.cluster import ALONE, Cluster
 from training.fitting.features import remove_features
 from training.fitting.imbalance import log_frequencies
@@ -41,7 +39,7 @@ class TrainedModel:
 
     folder: Path  # the bundle
     manifest: Manifest
-    gate: Gate  # which file ships, and why
+    gate: GateResult  # which file ships, and why
 
 
 def train(
@@ -110,21 +108,21 @@ def _train(
     learned = learn(config, data, cache, keeping, cluster, on_progress, say)
     classifier, loaded, fitted, logits = learned.classifier, learned.loaded, learned.fitted, learned.logits
     lesion_id = dataset.rows["lesion_id"].to_numpy()[choose.rows]
-    correction = correct(logits, choose.class_index, lesion_id, log_frequencies(data.learn.class_index))
+    correction = fit_logit_adjustment(logits, choose.class_index, lesion_id, log_frequencies(data.learn.class_index))
     classifier.shift_logits(correction.shift)
     temperature = correction.temperature
 
-    with unfinished_bundle(out) as folder:
+    with temporary_folder(out) as folder:
         with step("exported"):
             export(classifier, temperature, folder / MODEL_FP32)
-            fp32 = ask(folder / MODEL_FP32, choose, "checking fp32", on_progress)
+            fp32 = run_onnx(folder / MODEL_FP32, choose, "checking fp32", on_progress)
             difference = check_parity(correction.probabilities(logits), fp32.probabilities)
         say(f"Keras and ONNX differ by at most {difference:.1g} in probability")
 
         with step("quantized"):
             quantize(folder / MODEL_FP32, folder / MODEL, data.learn, config.seed)
-            int8 = ask(folder / MODEL, choose, "checking int8", on_progress)
-            gate = judge(fp32, int8, choose.class_index)
+            int8 = run_onnx(folder / MODEL, choose, "checking int8", on_progress)
+            gate = apply_int8_gate(fp32, int8, choose.class_index)
             if gate.ships == "fp32":
                 (folder / MODEL).write_bytes((folder / MODEL_FP32).read_bytes())
             chosen = int8 if gate.ships == "int8" else fp32
@@ -133,12 +131,12 @@ def _train(
         with step("measured"):
             sample = sample_reference(data.learn.class_index, config.seed)
             reference_pictures = Pictures(data.learn.pixels, data.learn.rows[sample], data.learn.class_index[sample])
-            embeddings = ask(folder / MODEL, reference_pictures, "remembering", on_progress).embeddings
-            remember(embeddings).write(folder / REFERENCE)
+            embeddings = run_onnx(folder / MODEL, reference_pictures, "remembering", on_progress).embeddings
+            build_reference(embeddings).write(folder / REFERENCE)
             reference = Reference.read(folder / REFERENCE)  # rounded, as serving will have it
             calibration = calibrate(temperature, chosen, choose.class_index, reference)
             rows = dataset.rows.iloc[split.test].reset_index(drop=True)
-            evaluation, verdicts = examine(
+            evaluation, predictions = evaluate_onnx(
                 folder / MODEL,
                 held_out,
                 rows,
@@ -160,7 +158,7 @@ def _train(
                 epochs=fitted.epochs,
             )
             write_report(folder / "report", evaluation, subject)
-            write_held_out(folder, gather(rows, verdicts.probabilities))
+            write_held_out(folder, join_predictions(rows, predictions.probabilities))
             write_golden(folder, folder / MODEL, config.size, config.seed)
 
         bundle, manifest = finish_bundle(

@@ -11,7 +11,7 @@ from contract.errors import DatasetError
 from operations.comparison.gates import Ruling, judge
 from operations.comparison.paired_bootstrap import Changes, measure_changes
 from operations.comparison.serving_cost import Cost, measure_costs
-from training.artifact.held_out import HeldOut, gather, read_held_out
+from training.artifact.held_out import HeldOut, join_predictions, read_held_out
 from training.data.ham10000 import Dataset
 from training.progress import OnProgress
 
@@ -93,9 +93,9 @@ def _asked(
     folders: tuple[Path, Path], manifests: tuple[Manifest, Manifest], on: Labelled
 ) -> tuple[tuple[HeldOut, HeldOut], str]:
     """Ask both about the pictures that neither was trained on, as far as that can be known."""
-    from training.evaluation.labelled import read_labelled
+    from training.evaluation.pictures.evaluation_set import read_evaluation_set
 
-    labelled = [read_labelled(on.folder, on.metadata, manifest) for manifest in manifests]
+    labelled = [read_evaluation_set(on.folder, on.metadata, manifest) for manifest in manifests]
     chosen = [of.dataset.rows.iloc[of.positions] for of in labelled]
     common = pd.Index(chosen[0]["image_id"]).intersection(pd.Index(chosen[1]["image_id"]))
     if common.empty:
@@ -115,11 +115,11 @@ def _positions(rows: pd.DataFrame, image_ids: pd.Index) -> list[int]:
 
 
 def _ask(folder: Path, manifest: Manifest, dataset: Dataset, on: Labelled) -> HeldOut:
-    from training.artifact.answers import ask
+    from training.artifact.inference import run_onnx
     from training.data.cache import open_cache
-    from training.fitting.batches import Pictures
+    from training.data.pictures import Pictures
 
     pixels = open_cache(dataset, manifest.input.size, on.cache, on.on_progress)
     pictures = Pictures(pixels, np.arange(len(dataset.rows)), dataset.rows["class_index"].to_numpy())
-    answers = ask(folder / MODEL, pictures, f"asking {manifest.version}", on.on_progress)
-    return gather(dataset.rows, answers.probabilities)
+    answers = run_onnx(folder / MODEL, pictures, f"asking {manifest.version}", on.on_progress)
+    return join_predictions(dataset.rows, answers.probabilities)

@@ -12,11 +12,11 @@ from contract.errors import DatasetError, TrainingError
 from contract.labels import CODES
 from contract.reference import Reference
 from tests.tiny_run import TINY_IMAGES, TINY_SIZE, TinyRun
-from training.artifact.bundle import unfinished_bundle
+from training.atomic_folder import temporary_folder
 from training.config import TrainingConfig
 from training.data.ham10000 import read_dataset
 from training.data.split import sample_lesions, split_by_lesion
-from training.evaluation.calibrate import REFERENCE_PICTURES
+from training.evaluation.calibration.reference_set import REFERENCE_PICTURES
 from training.train import train
 
 
@@ -134,7 +134,7 @@ def test_a_finished_run_leaves_nothing_but_pixels_in_the_cache(tiny_run: TinyRun
 
 def test_a_bundle_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     def break_off() -> None:
-        with unfinished_bundle(tmp_path / "models") as folder:
+        with temporary_folder(tmp_path / "models") as folder:
             (folder / MODEL).write_bytes(b"half a model")
             raise TrainingError("the disk is full")
 

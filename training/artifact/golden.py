@@ -1,6 +1,6 @@
-"""Golden pictures: painted lesions that travel with a model, and what the file that serves said of them at first.
+"""Golden pictures: painted lesions in a bundle, with the probabilities that the shipped file gave when it was made.
 
-A version that answers them otherwise, wherever it runs, is not the model that was measured.
+A deployed model that gives other probabilities for them is not the model that was evaluated.
 """
 
 import json
@@ -17,12 +17,12 @@ from contract.errors import BundleError
 from contract.image import decode_image
 from contract.labels import CODES
 
-TOLERANCE: Final = 0.05  # of a probability: int8 on a processor without VNNI rounds otherwise, other models differ more
+TOLERANCE: Final = 0.05  # of a probability: int8 rounds differently without VNNI; another model differs by more
 
 
 @dataclass(frozen=True)
 class GoldenPicture:
-    """One painted picture, and what it was answered with."""
+    """One painted picture, and its expected probabilities."""
 
     name: str
     encoded: bytes  # JPEG
@@ -30,13 +30,13 @@ class GoldenPicture:
 
 
 def write_golden(folder: Path, model: Path, size: int, seed: int) -> None:
-    """Paint a lesion of each class, and write it and the model's answer into a bundle.
+    """Paint a lesion of each class, and write the pictures and the model's probabilities into a bundle.
 
     Args:
         folder: of the bundle.
         model: the ONNX file that serves.
-        size: pixels that it takes.
-        seed: of what is painted.
+        size: of its input, in pixels.
+        seed: of the paintings.
     """
     from training.data.synthesize import paint_lesion
 
@@ -54,10 +54,10 @@ def write_golden(folder: Path, model: Path, size: int, seed: int) -> None:
 
 
 def read_golden(folder: Path) -> list[GoldenPicture]:
-    """Read the golden pictures of a bundle: none, if it is one that has none.
+    """Read the golden pictures of a bundle; an empty list for an older bundle without them.
 
     Raises:
-        BundleError: the file of the answers is not as `write_golden` writes it.
+        BundleError: the file of probabilities is not as `write_golden` writes it.
     """
     if not (folder / GOLDEN).exists():
         return []
@@ -75,6 +75,6 @@ def read_golden(folder: Path) -> list[GoldenPicture]:
         raise BundleError(f"The model bundle's {GOLDEN} cannot be read. Publish the model again.") from error
 
 
-def difference(picture: GoldenPicture, answered: Mapping[str, float]) -> float:
-    """Tell by how much the probability that differs most does."""
-    return max(abs(expected - answered.get(code, 0.0)) for code, expected in picture.probabilities.items())
+def difference(picture: GoldenPicture, probabilities: Mapping[str, float]) -> float:
+    """Return the largest difference between the expected and the given probabilities, by class code."""
+    return max(abs(expected - probabilities.get(code, 0.0)) for code, expected in picture.probabilities.items())

@@ -18,22 +18,6 @@ THREADS: Final = 2  # that read them
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
-    """Some rows of the pixel cache, and what they show."""
-
-    pixels: np.ndarray  # RGB in 0..255: uint8, shape (all pictures, size, size, 3); usually mapped from disk
-    rows: np.ndarray  # positions in `pixels`
-    class_index: np.ndarray  # of each row
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def batch(self, start: int, length: int) -> np.ndarray:
-        """Read the pixels of consecutive rows: uint8, shape (up to length, size, size, 3)."""
-        return np.asarray(self.pixels[self.rows[start : start + length]])
-
-
-@dataclass(frozen=True, eq=False)
 class Examples:
     """What a network is shown: `views[any][rows]`, and the class of each row."""
 

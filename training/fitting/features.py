@@ -13,8 +13,9 @@ import numpy as np
 
 from contract.errors import TrainingError
 from training.config import TrainFrom
+from training.data.pictures import Pictures
 from training.fitting.augment import exact_views
-from training.fitting.batches import PREDICT_BATCH, Examples, Pictures
+from training.fitting.batches import PREDICT_BATCH, Examples
 from training.fitting.resuming.lock import alone_in
 from training.fitting.resuming.stop import StopRequest
 from training.model import Classifier

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 
 from training.config import TrainFrom, TrainingConfig
+from training.data.pictures import Pictures
 from training.fitting.augment import Mix, build_augmentation
-from training.fitting.batches import PREDICT_BATCH, Batches, Examples, Pictures, draw_epoch
+from training.fitting.batches import PREDICT_BATCH, Batches, Examples, draw_epoch
 from training.fitting.devices import ONE_PROCESSOR, Devices
 from training.fitting.epoch import Epoch
 from training.fitting.features import features_folder, frozen_features, predict

@@ -23,7 +23,7 @@ def main(told: dict[str, Any]) -> None:
 
     from tests.training.fitting.small_network import SIZE, build_small_network
     from training.config import TrainingConfig
-    from training.fitting.batches import Pictures
+    from training.data.pictures import Pictures
     from training.fitting.cluster import Cluster
     from training.fitting.devices import join
     from training.fitting.loop import fit

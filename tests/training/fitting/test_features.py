@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from training.fitting.batches import PREDICT_BATCH, Pictures
+from training.data.pictures import Pictures
+from training.fitting.batches import PREDICT_BATCH
 from training.fitting.features import compute_once, features_folder, frozen_features, predict, remove_features
 from training.fitting.resuming.stop import RunInterruptedError, StopRequest
 from training.model import Classifier

@@ -6,12 +6,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from contract.errors import TrainingError
 from tests.training.fitting.small_network import SIZE, build_small_network
 from training.config import TrainFrom, TrainingConfig
-from training.evaluation.calibrate import softmax
-from training.fitting.batches import Pictures
+from training.data.pictures import Pictures
 from training.fitting.epoch import Epoch
 from training.fitting.loop import fit, predict_logits
 from training.fitting.phases import plan_phases
@@ -189,7 +189,7 @@ def test_the_balanced_loss_averages_the_classes_that_occur() -> None:
     truth, logits = np.array([5, 5, 5, 5, 4, 4]), random.normal(0, 1, (6, 7))
     for part in (slice(0, 3), slice(3, 6)):
         metric.update_state(np.eye(7)[truth[part]], logits[part])
-    of_each = -np.log(softmax(logits)[np.arange(6), truth])
+    of_each = -np.log(softmax(logits, axis=1)[np.arange(6), truth])
     expected = (of_each[:4].mean() + of_each[4:].mean()) / 2
     assert float(keras.ops.convert_to_numpy(metric.result())) == pytest.approx(expected, rel=1e-5)
 

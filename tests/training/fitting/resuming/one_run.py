@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.training.fitting.small_network import SIZE, build_small_network
 from training.config import TrainingConfig
-from training.fitting.batches import Pictures
+from training.data.pictures import Pictures
 from training.fitting.loop import fit, predict_logits
 from training.fitting.resuming.folder import run_folder
 from training.fitting.resuming.stop import RunInterruptedError, watch_signals

@@ -12,7 +12,7 @@ import pytest
 from contract.errors import TrainingError
 from tests.training.fitting.small_network import SIZE, build_small_network
 from training.config import TrainingConfig
-from training.fitting.batches import Pictures
+from training.data.pictures import Pictures
 from training.fitting.loop import fit
 from training.fitting.resuming.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from training.fitting.resuming.stop import RunInterruptedError, StopRequest

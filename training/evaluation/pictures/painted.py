@@ -1,6 +1,6 @@
-"""Pictures that show no lesion, painted by code: what a model should say it has never seen anything like.
+"""Out-of-distribution (OOD) pictures, painted by code: they show no lesion, so a model should call them unfamiliar.
 
-They are made when they are needed and kept nowhere; the same size and seed give the same pixels.
+They are painted for each evaluation and not saved; the same size and seed give the same pixels.
 """
 
 from collections.abc import Callable
@@ -9,22 +9,22 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-EACH: Final = 24  # pictures of each kind
+PER_KIND: Final = 24  # pictures
 CANVAS_PX: Final = 256  # painted at this size, then scaled
 WORDS: Final = ("invoice,", "menu,", "timetable:", "receipt", "letter,", "page", "of", "a", "book.")
 
 Paint = Callable[[np.random.Generator], Image.Image]
 
 
-def paint_not_lesions(size: int, seed: int, each: int = EACH) -> dict[str, np.ndarray]:
+def paint_ood_pictures(size: int, seed: int, per_kind: int = PER_KIND) -> dict[str, np.ndarray]:
     """Paint pictures of every kind.
 
     Returns:
-        kind -> RGB pixels in 0..255: uint8, shape (each, size, size, 3).
+        kind -> RGB pixels in 0..255: uint8, shape (per_kind, size, size, 3).
     """
     painted = {}
     for number, (kind, paint) in enumerate(KINDS.items()):
-        pictures = (paint(np.random.default_rng([seed, number, picture])) for picture in range(each))
+        pictures = (paint(np.random.default_rng([seed, number, picture])) for picture in range(per_kind))
         painted[kind] = np.stack(
             [np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR)) for picture in pictures]
         )
@@ -32,7 +32,7 @@ def paint_not_lesions(size: int, seed: int, each: int = EACH) -> dict[str, np.nd
 
 
 def _noise(random: np.random.Generator) -> Image.Image:
-    """Noise, from single pixels to large blotches."""
+    """Paint noise, from single pixels to large spots."""
     cells = int(random.choice((8, 16, 64, CANVAS_PX)))
     pixels = random.integers(0, 256, (cells, cells, 3), np.uint8)
     if random.random() < 0.3:
@@ -41,7 +41,7 @@ def _noise(random: np.random.Generator) -> Image.Image:
 
 
 def _gradient(random: np.random.Generator) -> Image.Image:
-    """One colour running into another, in a line or from a point."""
+    """Paint a linear or radial gradient between two colours."""
     down, across = np.mgrid[0 : 1 : CANVAS_PX * 1j, 0 : 1 : CANVAS_PX * 1j]
     if random.random() < 0.5:
         angle = random.uniform(0, 2 * np.pi)
@@ -54,18 +54,18 @@ def _gradient(random: np.random.Generator) -> Image.Image:
 
 
 def _texture(random: np.random.Generator) -> Image.Image:
-    """Stripes or a chequerboard in two colours, turned."""
+    """Paint rotated stripes or a rotated chessboard in two colours."""
     down, across = np.mgrid[0:CANVAS_PX, 0:CANVAS_PX]
     angle, period = random.uniform(0, np.pi), random.uniform(6, 60)
-    one = np.floor((np.cos(angle) * across + np.sin(angle) * down) / period)
-    other = np.floor((np.cos(angle) * down - np.sin(angle) * across) / period)
-    mask = (one + other * (random.random() < 0.5)) % 2 > 0
+    stripes = np.floor((np.cos(angle) * across + np.sin(angle) * down) / period)
+    across_them = np.floor((np.cos(angle) * down - np.sin(angle) * across) / period)
+    mask = (stripes + across_them * (random.random() < 0.5)) % 2 > 0
     colours = random.integers(0, 256, (2, 3)).astype(np.uint8)
     return Image.fromarray(np.where(mask[..., None], colours[0], colours[1]))
 
 
 def _text(random: np.random.Generator) -> Image.Image:
-    """Lines of dark words on light paper."""
+    """Paint lines of dark words on light paper."""
     paper = int(random.integers(215, 256))
     page = Image.new("RGB", (CANVAS_PX, CANVAS_PX), (paper, paper, int(random.integers(200, paper + 1))))
     draw, height = ImageDraw.Draw(page), float(random.uniform(9, 20))
@@ -78,8 +78,8 @@ def _text(random: np.random.Generator) -> Image.Image:
 
 
 def _landscape(random: np.random.Generator) -> Image.Image:
-    """A painted view: sky, sun, hills, and houses with windows."""
-    sky = _vertical(random, top=(90, 150, 215), bottom=(205, 225, 245))
+    """Paint a landscape: sky, sun, hills, and houses with windows."""
+    sky = _vertical_gradient(random, top=(90, 150, 215), bottom=(205, 225, 245))
     draw = ImageDraw.Draw(sky)
     x, y, radius = random.uniform(20, 236), random.uniform(15, 80), random.uniform(10, 26)
     draw.ellipse(_box(x, y, radius), fill=(255, 236, 150))
@@ -88,19 +88,21 @@ def _landscape(random: np.random.Generator) -> Image.Image:
         waves = np.arange(0, CANVAS_PX + 8, 8)
         ridge = ground + 16 * np.sin(waves / random.uniform(20, 60) + random.uniform(0, 6))
         outline = [*zip(waves.tolist(), ridge.tolist(), strict=True), (CANVAS_PX, CANVAS_PX), (0, CANVAS_PX)]
-        draw.polygon(outline, fill=_near(random, (70 + 20 * depth, 130 - 20 * depth, 60)))
+        draw.polygon(outline, fill=_similar_colour(random, (70 + 20 * depth, 130 - 20 * depth, 60)))
     for _ in range(int(random.integers(1, 5))):
         left, top, side = random.uniform(5, 200), random.uniform(150, 205), random.uniform(24, 48)
-        draw.rectangle((left, top, left + side, top + side), fill=_near(random, (200, 190, 170)))
+        draw.rectangle((left, top, left + side, top + side), fill=_similar_colour(random, (200, 190, 170)))
         roof = [(left - 5, top), (left + side / 2, top - side / 2), (left + side + 5, top)]
-        draw.polygon(roof, fill=_near(random, (150, 60, 50)))
+        draw.polygon(roof, fill=_similar_colour(random, (150, 60, 50)))
         draw.rectangle((left + side / 3, top + side / 4, left + side / 2, top + side / 2), fill=(60, 80, 110))
     return sky
 
 
 def _table_top(random: np.random.Generator) -> Image.Image:
-    """A painted table: cups, plates, fruit and boxes with shadows."""
-    table = _vertical(random, top=tuple(random.integers(60, 220, 3)), bottom=tuple(random.integers(60, 220, 3)))
+    """Paint a table: round and square objects with shadows."""
+    table = _vertical_gradient(
+        random, top=tuple(random.integers(60, 220, 3)), bottom=tuple(random.integers(60, 220, 3))
+    )
     draw = ImageDraw.Draw(table)
     for _ in range(int(random.integers(3, 8))):
         x, y, radius = (int(number) for number in random.integers((20, 20, 14), (236, 236, 60)))
@@ -122,13 +124,13 @@ KINDS: Final[dict[str, Paint]] = {
 }
 
 
-def _vertical(random: np.random.Generator, top: tuple[int, ...], bottom: tuple[int, ...]) -> Image.Image:
+def _vertical_gradient(random: np.random.Generator, top: tuple[int, ...], bottom: tuple[int, ...]) -> Image.Image:
     down = np.linspace(0, 1, CANVAS_PX)[:, None, None]
-    colours = np.array(_near(random, top)) * (1 - down) + np.array(_near(random, bottom)) * down
+    colours = np.array(_similar_colour(random, top)) * (1 - down) + np.array(_similar_colour(random, bottom)) * down
     return Image.fromarray(np.broadcast_to(colours, (CANVAS_PX, CANVAS_PX, 3)).astype(np.uint8))
 
 
-def _near(random: np.random.Generator, colour: tuple[int, ...]) -> tuple[int, int, int]:
+def _similar_colour(random: np.random.Generator, colour: tuple[int, ...]) -> tuple[int, int, int]:
     red, green, blue = np.clip(np.array(colour) + random.integers(-25, 26, 3), 0, 255).tolist()
     return red, green, blue
 
