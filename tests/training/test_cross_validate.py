@@ -42,7 +42,7 @@ def test_the_report_holds_the_folds_and_no_model_is_left(validated: CrossValidat
     assert numbers["folds"] == validated.folds
     assert {path.name for path in folder.iterdir()} == {"report.html", "metrics.json", "figures"}
     text = validated.page.read_text()
-    assert "Fold by fold" in text
+    assert "By fold" in text
     assert "Cross-validation in 2 folds" in text
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 

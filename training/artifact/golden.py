@@ -42,15 +42,15 @@ def write_golden(folder: Path, model: Path, size: int, seed: int) -> None:
 
     (folder / GOLDEN).parent.mkdir()
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    answers = {}
+    expected = {}
     for number, code in enumerate(CODES):
         (encoded,) = paint_lesion(code, 1, np.random.default_rng([seed, number]))
         name = f"{code}.jpg"
         (folder / GOLDEN).with_name(name).write_bytes(encoded)
         pixels = decode_image(encoded, size).pixels[np.newaxis]
         (probabilities,) = session.run([OUTPUT_NAMES[0]], {INPUT_NAME: pixels})
-        answers[name] = dict(zip(CODES, map(float, probabilities[0]), strict=True))
-    (folder / GOLDEN).write_text(json.dumps(answers, indent=2) + "\n")
+        expected[name] = dict(zip(CODES, map(float, probabilities[0]), strict=True))
+    (folder / GOLDEN).write_text(json.dumps(expected, indent=2) + "\n")
 
 
 def read_golden(folder: Path) -> list[GoldenPicture]:
@@ -62,14 +62,14 @@ def read_golden(folder: Path) -> list[GoldenPicture]:
     if not (folder / GOLDEN).exists():
         return []
     try:
-        answers = json.loads((folder / GOLDEN).read_text())
+        expected = json.loads((folder / GOLDEN).read_text())
         return [
             GoldenPicture(
                 name=name,
                 encoded=(folder / GOLDEN).with_name(Path(name).name).read_bytes(),
                 probabilities={code: float(probabilities[code]) for code in CODES},
             )
-            for name, probabilities in answers.items()
+            for name, probabilities in expected.items()
         ]
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise BundleError(f"The model bundle's {GOLDEN} cannot be read. Publish the model again.") from error

@@ -41,12 +41,12 @@ def test_the_onnx_file_gives_the_outputs_of_the_keras_model(
     pixels = open_cache(dataset, TINY_SIZE, tmp_path)
 
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
-    answered = session.run(list(OUTPUT_NAMES), {INPUT_NAME: pixels[:24]})
+    outputs = session.run(list(OUTPUT_NAMES), {INPUT_NAME: pixels[:24]})
 
     expected = [output.numpy() for output in classifier.serving(1.7)(pixels[:24])]
     assert np.ptp(expected[0], axis=0).max() > 100 * TOLERANCE  # the pictures get different probabilities
-    assert check_parity(expected[0], answered[0]) < TOLERANCE
-    for ours, theirs in zip(answered[1:], expected[1:], strict=True):
+    assert check_parity(expected[0], outputs[0]) < TOLERANCE
+    for ours, theirs in zip(outputs[1:], expected[1:], strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-3 * np.abs(theirs).max())
 
 
@@ -87,8 +87,8 @@ export(classifier, 1.7, folder / "model.onnx")
 pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
 trained = keras.ops.convert_to_numpy(classifier.serving(1.7)(pixels)[0])
 session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-(answered,) = session.run(["probabilities"], {"pixels": pixels})
-difference = check_parity(trained, answered)
+(exported,) = session.run(["probabilities"], {"pixels": pixels})
+difference = check_parity(trained, exported)
 spread = float(np.ptp(trained, axis=0).max())
 print(json.dumps([keras.backend.backend(), difference, spread, refused, sorted(os.listdir(folder))]))
 """

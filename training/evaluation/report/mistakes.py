@@ -43,8 +43,8 @@ def find_mistakes(
         count: at most this many.
     """
     probabilities, truth = predictions.probabilities, rows["class_index"].to_numpy()
-    answered, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(answered != truth)
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != truth)
     seen: set[str] = set()
     mistakes: list[Mistake] = []
     for at in wrong[np.argsort(-confidence[wrong], kind="stable")].tolist():
@@ -57,7 +57,7 @@ def find_mistakes(
             Mistake(
                 str(rows["image_id"].iloc[at]),
                 CODES[truth[at]],
-                CODES[answered[at]],
+                CODES[predicted[at]],
                 float(confidence[at]),
                 float(probabilities[at, truth[at]]),
                 seen_by_model.resize((SHOWN_PX, SHOWN_PX), Image.Resampling.LANCZOS),
