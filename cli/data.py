@@ -171,7 +171,8 @@ def cache(folder: Path, size: int, cache: Path, as_json: bool) -> None:
 
     An interrupted build goes on where it stopped when the command is run again.
     """
-    from training.data.cache import open_cache, usable_cores
+    from training.data.cache import open_cache
+    from training.data.decode import usable_cores
     from training.data.ham10000 import read_dataset
 
     dataset = read_dataset(folder)
