@@ -13,8 +13,9 @@ import numpy as np
 from training.atomic_folder import atomic_folder, refuse_nonempty
 from training.config import TrainingConfig
 from training.data.cache import open_cache
+from training.data.folds import k_folds, split_fold
 from training.data.ham10000 import Dataset, read_dataset
-from training.data.split import Split, k_folds, sample_lesions, split_fold
+from training.data.split import Split, sample_lesions
 from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, correct, decide, softmax
 from training.evaluation.measure import Evaluation, Verdicts, evaluate, measure_once
 from training.evaluation.report.write import Subject, write_report

@@ -11,7 +11,7 @@ from contract.bundle import Manifest
 from contract.errors import DatasetError
 from training.data.clean import clean
 from training.data.decode import map_decoded
-from training.data.ham10000 import COLUMNS, Dataset, find_faults, read_table, with_pictures
+from training.data.ham10000 import COLUMNS, Dataset, find_problems, read_table, to_dataset_rows
 from training.data.layout import IMAGES, METADATA, PUBLISHED_PARTS
 from training.data.split import sample_lesions, split_by_lesion
 
@@ -58,9 +58,9 @@ def read_labelled(folder: Path, metadata: Path | None, manifest: Manifest) -> La
     table = table.reindex(columns=list(COLUMNS), fill_value="")
     rows, cleaning = clean(table)
     pictures = find_all_pictures(folder)
-    if faults := find_faults(rows, pictures, table=path.name):
+    if faults := find_problems(rows, pictures, table=path.name):
         raise DatasetError(faults[0])
-    dataset = Dataset(folder.absolute().name, folder.absolute(), with_pictures(rows, pictures), cleaning)
+    dataset = Dataset(folder.absolute().name, folder.absolute(), to_dataset_rows(rows, pictures), cleaning)
     held_out = held_out_of(dataset, manifest)
     if held_out is None:
         scope = (

@@ -19,7 +19,7 @@ from training.evaluation.report import charts
 from training.evaluation.report.mistakes import Mistake, contact_sheet
 from training.evaluation.report.words import EXPLAINED, SLICE_NAMES, attribution_of, readable
 from training.fitting.epoch import Epoch
-from training.reporting.page import Drawn, as_data_url, write_page
+from training.reporting.page import Chart, as_data_url, write_page
 from training.reporting.style import CLASS_COLOURS
 
 NUMBERS: Final = "metrics.json"
@@ -133,23 +133,23 @@ def as_numbers(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mist
     return numbers
 
 
-def _draw(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake]) -> list[Drawn]:
+def _draw(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake]) -> list[Chart]:
     n = f"n = {evaluation.pictures:,} pictures of {evaluation.lesions:,} lesions"
     metrics, per_class = evaluation.metrics, evaluation.per_class
     drawn = [
-        Drawn("confusion", "What is taken for what", "Pictures of the row's class that were taken for the column's, "
+        Chart("confusion", "What is taken for what", "Pictures of the row's class that were taken for the column's, "
               f"and their share of the row, which colours the cell ({n}).", charts.confusion(evaluation.confusion)),
-        Drawn("classes", "How well each class is recognised", f"Recall, precision and F1 of each class ({n}).",
+        Chart("classes", "How well each class is recognised", f"Recall, precision and F1 of each class ({n}).",
               charts.classes(per_class)),
-        Drawn("roc", "ROC curves, one class against the rest", f"Beside each class, the area under its curve ({n}).",
+        Chart("roc", "ROC curves, one class against the rest", f"Beside each class, the area under its curve ({n}).",
               charts.curves(evaluation.roc, _areas(per_class, "auroc"), kind="roc")),
-        Drawn("precision-recall", "Precision and recall, one class against the rest", "Beside each class, its average "
+        Chart("precision-recall", "Precision and recall, one class against the rest", "Beside each class, its average "
               f"precision ({n}). What chance would reach is the class's share of the pictures.",
               charts.curves(evaluation.precision_recall, _areas(per_class, "average_precision"), kind="pr")),
-        Drawn("decisions", "Where the decisions land", "Each decision adds up the probabilities of its classes. Dot: "
+        Chart("decisions", "Where the decisions land", "Each decision adds up the probabilities of its classes. Dot: "
               f"its threshold, chosen on validation lesions, with 95% intervals ({n}).",
               charts.decisions(evaluation.roc, metrics)),
-        Drawn("reliability", "How honest its confidence is", "Accuracy against confidence, in bins; dots grow with the "
+        Chart("reliability", "How honest its confidence is", "Accuracy against confidence, in bins; dots grow with the "
               f"number of pictures ({n}). On the dashed line, of 100 answers given with 80% confidence 80 are right.",
               charts.reliability(evaluation.reliability)),
     ]  # fmt: skip
@@ -164,7 +164,7 @@ def _draw(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake])
                 f"{SMALLEST_SLICE} pictures are not shown."
             )
             figure = charts.slices(evaluation.slices, name, metrics[name], label)
-            drawn.append(Drawn(f"slices-{name.replace('_', '-')}", f"By group: {label}", caption, figure))
+            drawn.append(Chart(f"slices-{name.replace('_', '-')}", f"By group: {label}", caption, figure))
     if evaluation.strangeness and subject.unfamiliar_threshold is not None:
         scores = dict(evaluation.strangeness)
         of_lesions = scores.pop("lesions")
@@ -173,12 +173,12 @@ def _draw(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake])
             f"{sum(map(len, scores.values())):,} others). Right of the dashed line, a picture is called unfamiliar."
         )
         figure = charts.unfamiliarity(of_lesions, scores, subject.unfamiliar_threshold)
-        drawn.append(Drawn("unfamiliar", "Pictures that show no lesion", caption, figure))
+        drawn.append(Chart("unfamiliar", "Pictures that show no lesion", caption, figure))
     if subject.epochs:
-        drawn.append(Drawn("learning", "How it learned", f"Loss (in training: weighted by class) and balanced accuracy "
+        drawn.append(Chart("learning", "How it learned", f"Loss (in training: weighted by class) and balanced accuracy "
                      f"over the epochs (n = {len(subject.epochs)}).", charts.learning(subject.epochs)))  # fmt: skip
     if mistakes:
-        drawn.append(Drawn("mistakes", "The most confident mistakes", f"n = {len(mistakes)}, one for each lesion.",
+        drawn.append(Chart("mistakes", "The most confident mistakes", f"n = {len(mistakes)}, one for each lesion.",
                      contact_sheet(mistakes)))  # fmt: skip
     return drawn
 
