@@ -36,9 +36,10 @@ def data() -> None:
 @click.option("--url", default="https://dataverse.harvard.edu", show_default=True, help="The Dataverse server.")
 @json_option
 def fetch(folder: Path, accept_licence: bool, sources: tuple[Path, ...], url: str, as_json: bool) -> None:
-    """Download HAM10000 (doi:10.7910/DVN/DBW86T) into FOLDER: 2.8 GB, and 2.8 GB more while it is unpacked.
+    """Download HAM10000 into FOLDER.
 
-    Run the command again to continue an interrupted download.
+    The source is Harvard Dataverse, doi:10.7910/DVN/DBW86T. The disk needs 6 GB during the download, and 3 GB
+    afterwards. Run the command again to continue an interrupted download.
     """
     from training.atomic_folder import refuse_nonempty
     from training.data.published.archive import unpack
@@ -70,10 +71,13 @@ def _ask_for_agreement() -> None:
 @data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--images", default=350, show_default=True, type=click.IntRange(min=1), help="Number of pictures.")
-@click.option("--seed", default=7, show_default=True, type=click.IntRange(min=0), help="Seed of the lesions.")
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(min=0), help="Random seed.")
 @json_option
 def sample(folder: Path, images: int, seed: int, as_json: bool) -> None:
-    """Paint a synthetic data set of the seven classes into FOLDER, to try everything without the real pictures."""
+    """Paint a synthetic data set into FOLDER.
+
+    It has all seven classes, to try everything without the real pictures.
+    """
     from training.data.synthetic.dataset import write_synthetic_dataset
 
     with progress_bars() as on_progress:
@@ -98,7 +102,10 @@ def sample(folder: Path, images: int, seed: int, as_json: bool) -> None:
 @folder_argument
 @json_option
 def check(folder: Path, as_json: bool) -> None:
-    """Decode every picture, compare the pictures with the table, and list all problems; exit 1 if there is one."""
+    """Check the table and every picture.
+
+    Decodes every picture, compares the pictures with the table, and lists all problems. Exits with 1 if there is one.
+    """
     from training.data.check import check as check_pictures
 
     with progress_bars() as on_progress:
@@ -113,11 +120,14 @@ def check(folder: Path, as_json: bool) -> None:
 
 @data.command()
 @folder_argument
-@click.option("--seed", default=42, show_default=True, type=click.IntRange(min=0), help="Seed of the random split.")
+@click.option("--seed", default=42, show_default=True, type=click.IntRange(min=0), help="Random seed.")
 @click.option("--folds", type=click.IntRange(min=2), metavar="K", help="Make K folds for cross-validation instead.")
 @json_option
 def split(folder: Path, seed: int, folds: int | None, as_json: bool) -> None:
-    """Split the lesions into training, validation and test set, or into folds, and count each part by class."""
+    """Show the split by lesion.
+
+    Splits the lesions into training, validation and test set, or into folds, and counts each part by class.
+    """
     from training.data.folds import count_folds, k_folds
     from training.data.ham10000 import read_dataset
     from training.data.split import count_parts, shared_lesions, split_by_lesion
@@ -145,10 +155,13 @@ def split(folder: Path, seed: int, folds: int | None, as_json: bool) -> None:
 @click.option("--out", default="artifacts/explore", show_default=True, type=click.Path(file_okay=False, path_type=Path),
               help="Folder of the report.")  # fmt: skip
 @click.option("--pictures", default=2100, show_default=True, type=click.IntRange(min=7), help="Pictures to measure.")
-@click.option("--seed", default=42, show_default=True, type=click.IntRange(min=0), help="Seed of the choice.")
+@click.option("--seed", default=42, show_default=True, type=click.IntRange(min=0), help="Random seed.")
 @json_option
 def explore(folder: Path, out: Path, pictures: int, seed: int, as_json: bool) -> None:
-    """Describe the pictures and their table: one self-contained HTML page, and its figures as PNG."""
+    """Write a report about the pictures.
+
+    The report is one HTML page that needs no other file, and its figures as PNG.
+    """
     from training.data.explore.report import explore as write_report
     from training.reporting.page import FIGURES
 
@@ -169,9 +182,10 @@ def explore(folder: Path, out: Path, pictures: int, seed: int, as_json: bool) ->
               help="Folder of the decoded pictures, as for `lesion train`.")  # fmt: skip
 @json_option
 def cache(folder: Path, size: int, cache: Path, as_json: bool) -> None:
-    """Decode every picture into the cache that training uses, and print the speed.
+    """Decode every picture for training.
 
-    Run the command again to continue an interrupted build.
+    Writes the cache that `lesion train` uses, and prints the speed. Run the command again to continue an interrupted
+    build.
     """
     from training.data.cache import open_cache
     from training.data.decode import usable_cores

@@ -1,7 +1,7 @@
 """A change of the decoder's pixels must raise DECODER_VERSION, or caches of decoded pictures would be out of date.
 
 The pictures give the same pixels with every build of the codecs: PNG and lossless WebP by definition; a grey JPEG of
-quality 100 whose 8 x 8 blocks are flat, because its only coefficients are whole numbers.
+quality 100 whose 8 x 8 blocks are flat, because their only coefficient is an integer.
 """
 
 import hashlib

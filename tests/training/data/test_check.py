@@ -140,7 +140,7 @@ def test_near_duplicates_are_a_problem_across_lesions_and_not_within_one(folder:
     for row in rows:
         row["lesion_id"] = first["lesion_id"] if row["lesion_id"] == second["lesion_id"] else row["lesion_id"]
     folder.rows = rows
-    again = check(folder.path)
-    assert again.duplicates.across_lesions == []
-    assert set(pair.image_ids) in [set(found.image_ids) for found in again.duplicates.within_lesions]
-    assert not any("near-duplicate" in problem for problem in again.problems)
+    corrected = check(folder.path)
+    assert corrected.duplicates.across_lesions == []
+    assert set(pair.image_ids) in [set(found.image_ids) for found in corrected.duplicates.within_lesions]
+    assert not any("near-duplicate" in problem for problem in corrected.problems)

@@ -152,13 +152,13 @@ def test_rows_longer_than_the_header_are_refused(folder: DatasetFolder) -> None:
 
 
 def test_missing_pictures_are_counted_and_a_few_are_named(folder: DatasetFolder) -> None:
-    gone = sorted(row["image_id"] for row in folder.rows)[:5]
-    for image_id in gone:
+    missing = sorted(row["image_id"] for row in folder.rows)[:5]
+    for image_id in missing:
         folder.picture(image_id).unlink()
     sentence = refusal(folder)
     assert f"5 of the {len(folder.rows)} pictures" in sentence
-    assert all(image_id in sentence for image_id in gone[:3])
-    assert gone[4] not in sentence
+    assert all(image_id in sentence for image_id in missing[:3])
+    assert missing[4] not in sentence
 
 
 def test_a_table_without_any_folder_of_pictures_is_refused(folder: DatasetFolder) -> None:

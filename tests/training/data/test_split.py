@@ -105,16 +105,16 @@ def test_shares_that_would_leave_a_part_empty_are_refused(shares: tuple[float, f
 
 
 def test_a_sample_has_about_the_requested_size_and_the_class_shares_of_the_data_set() -> None:
-    whole = dataset_of({code: [1, 1, 1, 2, 1, 3] * (100 if code == "nv" else 12) for code in CODES})
-    sample = sample_lesions(whole, 400, seed=1)
+    dataset = dataset_of({code: [1, 1, 1, 2, 1, 3] * (100 if code == "nv" else 12) for code in CODES})
+    sample = sample_lesions(dataset, 400, seed=1)
     assert len(sample.rows) == pytest.approx(400, abs=10)
     assert sample.per_class["nv"] > 3 * max(sample.per_class[code] for code in CODES if code != "nv")
-    assert sample.sha256 == sample_lesions(whole, 400, seed=1).sha256
-    assert sample.sha256 != sample_lesions(whole, 400, seed=2).sha256
+    assert sample.sha256 == sample_lesions(dataset, 400, seed=1).sha256
+    assert sample.sha256 != sample_lesions(dataset, 400, seed=2).sha256
 
 
 def test_a_sample_of_full_size_is_the_data_set_and_an_empty_one_is_refused() -> None:
-    whole = dataset_of({code: [1] * 4 for code in CODES})
-    assert sample_lesions(whole, len(whole.rows), seed=1) is whole
+    dataset = dataset_of({code: [1] * 4 for code in CODES})
+    assert sample_lesions(dataset, len(dataset.rows), seed=1) is dataset
     with pytest.raises(ValueError, match="at least one picture"):
-        sample_lesions(whole, 0, seed=1)
+        sample_lesions(dataset, 0, seed=1)
