@@ -16,7 +16,7 @@ import onnxruntime
 from benchmarks.bundles import MODELS, bare, newest_bundle
 from contract.bundle import INPUT_NAME, MODEL, MODEL_FP32, OUTPUT_NAMES, read_bundle
 from contract.errors import AnalyzerError
-from training.data.cache import decode_files
+from training.data.decode import decode_files
 from training.evaluation.pictures.evaluation_set import read_evaluation_set
 
 RESULTS = Path("artifacts/benchmarks/int8.json")

@@ -99,7 +99,7 @@ def _named_pictures() -> Path | None:
 
 def _labelled_pictures() -> Path:
     from training.data.layout import METADATA
-    from training.data.synthesize import write_sample
+    from training.data.synthetic.dataset import write_synthetic_dataset
 
     if named := _named_pictures():
         _say(f"the real ones in {named}")
@@ -109,7 +109,7 @@ def _labelled_pictures() -> Path:
         return SYNTHETIC
     _say(f"there is no HAM10000 in HAM10000_DIR, so synthetic ones are painted into {SYNTHETIC}")
     with progress_bars() as on_progress:
-        write_sample(SYNTHETIC, on_progress=on_progress)
+        write_synthetic_dataset(SYNTHETIC, on_progress=on_progress)
     return SYNTHETIC
 
 

@@ -14,9 +14,10 @@ from scipy.special import softmax
 from training.atomic_folder import atomic_folder, refuse_nonempty
 from training.config import TrainingConfig
 from training.data.cache import open_cache
+from training.data.folds import k_folds, split_fold
 from training.data.ham10000 import Dataset, read_dataset
 from training.data.pictures import Pictures
-from training.data.split import Split, k_folds, sample_lesions, split_fold
+from training.data.split import Split, sample_lesions
 from training.evaluation.calibration.logit_adjustment import fit_logit_adjustment
 from training.evaluation.calibration.operating_points import (
     OPERATING_POINTS,

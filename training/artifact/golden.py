@@ -38,7 +38,7 @@ def write_golden(folder: Path, model: Path, size: int, seed: int) -> None:
         size: of its input, in pixels.
         seed: of the paintings.
     """
-    from training.data.synthesize import paint_lesion
+    from training.data.synthetic.dataset import paint_lesion
 
     (folder / GOLDEN).parent.mkdir()
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])

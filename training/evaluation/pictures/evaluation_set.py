@@ -9,7 +9,7 @@ import numpy as np
 from contract.bundle import Manifest
 from contract.errors import DatasetError
 from training.data.clean import clean
-from training.data.ham10000 import COLUMNS, Dataset, find_faults, read_table, with_pictures
+from training.data.ham10000 import COLUMNS, Dataset, find_problems, read_table, to_dataset_rows
 from training.data.split import sample_lesions, split_by_lesion
 from training.evaluation.inputs import find_table
 from training.evaluation.pictures.files import find_pictures, is_picture
@@ -53,9 +53,9 @@ def read_evaluation_set(folder: Path, metadata: Path | None, manifest: Manifest)
     table = table.reindex(columns=list(COLUMNS), fill_value="")
     rows, cleaning = clean(table)
     pictures = find_pictures(folder)
-    if faults := find_faults(rows, pictures, table=path.name):
-        raise DatasetError(faults[0])
-    dataset = Dataset(folder.absolute().name, folder.absolute(), with_pictures(rows, pictures), cleaning)
+    if problems := find_problems(rows, pictures, table=path.name):
+        raise DatasetError(problems[0])
+    dataset = Dataset(folder.absolute().name, folder.absolute(), to_dataset_rows(rows, pictures), cleaning)
     held_out = find_held_out(dataset, manifest)
     if held_out is None:
         scope = (

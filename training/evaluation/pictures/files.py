@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from contract.errors import DatasetError
-from training.data.cache import map_decoded
+from training.data.decode import map_decoded
 from training.data.layout import IMAGES, PUBLISHED_PARTS
 from training.evaluation.inputs import existing_folder
 

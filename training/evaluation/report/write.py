@@ -20,7 +20,7 @@ from training.evaluation.report.mistakes import Mistake, contact_sheet
 from training.evaluation.report.words import EXPLANATIONS, SLICE_NAMES, attribution_of, readable
 from training.evaluation.slices import SMALLEST_SLICE
 from training.fitting.epoch import Epoch
-from training.reporting.page import Drawn, as_data_url, write_page
+from training.reporting.page import Chart, as_data_url, write_page
 from training.reporting.style import CLASS_COLOURS
 
 NUMBERS: Final = "metrics.json"
@@ -136,45 +136,45 @@ def as_numbers(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mist
     return numbers
 
 
-def _draw(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake]) -> list[Drawn]:
+def _draw(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake]) -> list[Chart]:
     n = f"n = {evaluation.pictures:,} pictures of {evaluation.lesions:,} lesions"
     metrics, per_class = evaluation.metrics, evaluation.per_class
     areas, precisions = _areas(per_class, "auroc"), _areas(per_class, "average_precision")
     drawn = [
-        Drawn(
+        Chart(
             "confusion",
             "Confusion matrix",
             "Number of pictures of the row's true class that were predicted as the column's class, and their share of "
             f"the row, which is the colour ({n}).",
             charts.confusion(evaluation.confusion),
         ),
-        Drawn(
+        Chart(
             "classes",
             "Recall, precision and F1 of each class",
             f"With 95% intervals ({n}).",
             charts.classes(per_class),
         ),
-        Drawn(
+        Chart(
             "roc",
             "ROC curves, each class against the rest",
             f"The legend has the area under each curve ({n}).",
             charts.curves(evaluation.roc, areas, kind="roc"),
         ),
-        Drawn(
+        Chart(
             "precision-recall",
             "Precision and recall, each class against the rest",
             f"The legend has the average precision of each class ({n}). A random score would reach the class's share "
             "of the pictures.",
             charts.curves(evaluation.precision_recall, precisions, kind="pr"),
         ),
-        Drawn(
+        Chart(
             "decisions",
             "ROC curves of the decisions",
             "Each decision adds up the probabilities of its classes. The dot is its threshold, chosen on validation "
             f"lesions, with 95% intervals ({n}).",
             charts.decisions(evaluation.roc, metrics),
         ),
-        Drawn(
+        Chart(
             "reliability",
             "Reliability diagram",
             f"Accuracy against confidence, in bins; larger dots have more pictures ({n}). On the dashed line, 80 of "
@@ -188,14 +188,14 @@ def _draw(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake])
     if subject.epochs:
         epochs = f"n = {len(subject.epochs)} epochs"
         caption = f"Loss (in training: weighted by class) and balanced accuracy after each epoch ({epochs})."
-        drawn.append(Drawn("learning", "Learning curves", caption, charts.learning(subject.epochs)))
+        drawn.append(Chart("learning", "Learning curves", caption, charts.learning(subject.epochs)))
     if mistakes:
         caption = f"n = {len(mistakes)}, one for each lesion."
-        drawn.append(Drawn("mistakes", "The most confident mistakes", caption, contact_sheet(mistakes)))
+        drawn.append(Chart("mistakes", "The most confident mistakes", caption, contact_sheet(mistakes)))
     return drawn
 
 
-def _draw_slices(evaluation: Evaluation, n: str) -> list[Drawn]:
+def _draw_slices(evaluation: Evaluation, n: str) -> list[Chart]:
     labels = {
         "balanced_accuracy": "balanced accuracy",
         "any_malignant_sensitivity": "sensitivity to any malignant class",
@@ -205,7 +205,7 @@ def _draw_slices(evaluation: Evaluation, n: str) -> list[Drawn]:
         f"{SMALLEST_SLICE} pictures are not shown."
     )
     return [
-        Drawn(
+        Chart(
             f"slices-{name.replace('_', '-')}",
             f"By group: {label}",
             caption,
@@ -216,7 +216,7 @@ def _draw_slices(evaluation: Evaluation, n: str) -> list[Drawn]:
     ]
 
 
-def _draw_unfamiliarity(unfamiliarity: Mapping[str, np.ndarray], threshold: float) -> Drawn:
+def _draw_unfamiliarity(unfamiliarity: Mapping[str, np.ndarray], threshold: float) -> Chart:
     scores = dict(unfamiliarity)
     lesions = scores.pop("lesions")
     caption = (
@@ -224,7 +224,7 @@ def _draw_unfamiliarity(unfamiliarity: Mapping[str, np.ndarray], threshold: floa
         f"{sum(map(len, scores.values())):,} others). To the right of the dashed line a picture is unfamiliar."
     )
     figure = charts.unfamiliarity(lesions, scores, threshold)
-    return Drawn("unfamiliar", "Pictures that show no lesion", caption, figure)
+    return Chart("unfamiliar", "Pictures that show no lesion", caption, figure)
 
 
 def _areas(per_class: Mapping[str, Group], name: str) -> dict[str, Metric]:

@@ -1,4 +1,4 @@
-"""A small synthetic set in HAM10000's published layout, so that everything can be tried without the real pictures."""
+"""Write a small synthetic data set in HAM10000's published layout, to try everything without the real pictures."""
 
 import csv
 import io
@@ -24,12 +24,12 @@ from training.data.synthetic.photograph import photograph
 from training.progress import OnProgress
 
 SHARES: Final = {"akiec": 0.09, "bcc": 0.11, "bkl": 0.14, "df": 0.07, "mel": 0.14, "nv": 0.38, "vasc": 0.07}
-FEWEST_PICTURES: Final = 6  # of a class
-FEWEST_LESIONS: Final = 4  # of a class, so that it can be split
-PICTURES_PER_LESION: Final = 1.3  # about as published
-MOST_PER_LESION: Final = 3
+MIN_PICTURES: Final = 6  # of a class
+MIN_LESIONS: Final = 4  # of a class, so that it can be split
+PICTURES_PER_LESION: Final = 1.3  # similar to HAM10000
+MAX_PER_LESION: Final = 3  # pictures
 JPEG_QUALITY: Final = 90
-USUAL_SIZE_PX: Final = 224  # of the square that a model sees
+MODEL_SIZE_PX: Final = 224  # the usual input of a model
 
 SITES: Final = {
     "akiec": ("face", "scalp", "hand", "neck", "lower extremity"),
@@ -40,7 +40,7 @@ SITES: Final = {
     "nv": ("back", "trunk", "abdomen", "lower extremity", "foot"),
     "vasc": ("trunk", "abdomen", "back", "chest", "acral"),
 }
-CONFIRMED: Final = {  # how each diagnosis was made: the first is the commonest
+DX_TYPES: Final = {  # diagnosis methods, the most frequent first
     "akiec": ("histo",),
     "bcc": ("histo",),
     "bkl": ("histo", "consensus", "confocal"),
@@ -51,76 +51,78 @@ CONFIRMED: Final = {  # how each diagnosis was made: the first is the commonest
 }
 MEAN_AGE: Final = {"akiec": 66, "bcc": 67, "bkl": 64, "df": 52, "mel": 61, "nv": 45, "vasc": 51}  # years
 UNKNOWN_AGES: Final = 0.02  # share of the lesions
-UNKNOWN_SEXES: Final = 0.01
+UNKNOWN_SEXES: Final = 0.01  # likewise
 
 
 @dataclass(frozen=True, kw_only=True)
 class _PlannedLesion:
-    """One lesion to paint, and how often to photograph it."""
+    """A lesion to paint, and the number of its pictures."""
 
     number: int
     code: str
     pictures: int
 
 
-def write_sample(folder: Path, images: int = 350, seed: int = 7, on_progress: OnProgress | None = None) -> Dataset:
-    """Paint `images` pictures of 600x450 and write them with their table, as HAM10000 lies on the disk.
+def write_synthetic_dataset(
+    folder: Path, images: int = 350, seed: int = 7, on_progress: OnProgress | None = None
+) -> Dataset:
+    """Paint `images` pictures of 600x450 and write them with their table, in HAM10000's layout.
 
-    The classes are unequal, some lesions have several pictures, and the same arguments give the same files. The set
-    appears whole or not at all: it is written beside `folder` and renamed.
+    The classes have different sizes, and some lesions have several pictures. The same arguments give the same files.
+    After an error or an interrupt nothing is left.
 
     Args:
-        folder: where the set shall be; made, with the folders above it, unless it is there and empty.
-        images: how many pictures.
-        seed: not negative; another one paints other lesions.
-        on_progress: called as ("painting pictures", done, of how many).
+        folder: the target, absent or empty; its parent folders are made.
+        images: number of pictures.
+        seed: not negative; another seed paints other lesions.
+        on_progress: called as ("painting pictures", number done, total).
 
     Raises:
-        DatasetError: the folder is not empty, or so few pictures cannot hold every class.
-        OSError: the folder cannot be written to; nothing is left of the set.
+        DatasetError: the folder is not empty, or `images` is too small for every class.
+        OSError: the folder cannot be written.
     """
     plan = _plan(images, np.random.default_rng(seed))
-    with atomic_folder(folder) as unfinished:
-        (unfinished / IMAGES).mkdir()
-        _write(unfinished, plan, images, seed, on_progress)
+    with atomic_folder(folder) as partial_folder:
+        (partial_folder / IMAGES).mkdir()
+        _write(partial_folder, plan, images, seed, on_progress)
     return read_dataset(folder)
 
 
 def _plan(images: int, random: np.random.Generator) -> list[_PlannedLesion]:
-    """Decide how many lesions each class has and how many pictures each of them, in an order that mixes the classes."""
-    least = FEWEST_PICTURES * len(CODES)
-    if images < least:
-        raise DatasetError(f"{images} pictures are too few to hold every class: ask for at least {least}.")
-    pictures_of = {code: FEWEST_PICTURES + int(SHARES[code] * (images - least)) for code in CODES}
-    pictures_of["nv"] += images - sum(pictures_of.values())  # what rounding down has left
+    """Decide the number of lesions of each class and of pictures of each lesion, in random order."""
+    minimum = MIN_PICTURES * len(CODES)
+    if images < minimum:
+        raise DatasetError(f"{images} pictures are too few for every class: use at least {minimum}.")
+    pictures_of = {code: MIN_PICTURES + int(SHARES[code] * (images - minimum)) for code in CODES}
+    pictures_of["nv"] += images - sum(pictures_of.values())  # the remainder of rounding down
     lesions: list[tuple[str, int]] = []
     for code, pictures in pictures_of.items():
-        counts = [1] * max(FEWEST_LESIONS, round(pictures / PICTURES_PER_LESION))
+        counts = [1] * max(MIN_LESIONS, round(pictures / PICTURES_PER_LESION))
         while sum(counts) < pictures:
-            again = int(random.integers(len(counts)))
-            counts[again] += counts[again] < MOST_PER_LESION
+            lesion = int(random.integers(len(counts)))
+            counts[lesion] += counts[lesion] < MAX_PER_LESION
         lesions += [(code, count) for count in counts]
     order = random.permutation(len(lesions)).tolist()
     return [
-        _PlannedLesion(number=number, code=lesions[chosen][0], pictures=lesions[chosen][1])
-        for number, chosen in enumerate(order)
+        _PlannedLesion(number=number, code=lesions[position][0], pictures=lesions[position][1])
+        for number, position in enumerate(order)
     ]
 
 
 def _write(folder: Path, plan: list[_PlannedLesion], images: int, seed: int, on_progress: OnProgress | None) -> None:
-    """Paint on every core and write in the plan's order; what is painted does not depend on the number of cores."""
+    """Paint on every core, and write in the order of the plan: the files do not depend on the number of cores."""
     rows: list[dict[str, str]] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            for about, pictures in pool.map(partial(_paint, seed=seed), plan):
+            for metadata, pictures in pool.map(partial(_paint, seed=seed), plan):
                 for encoded in pictures:
                     image_id = f"SYNTHETIC_{len(rows):07d}"
                     (folder / IMAGES / f"{image_id}.jpg").write_bytes(encoded)
-                    rows.append({**about, "image_id": image_id})
+                    rows.append({**metadata, "image_id": image_id})
                     if on_progress:
                         on_progress("painting pictures", len(rows), images)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # or an interrupt would wait for the whole set
+            pool.shutdown(wait=False, cancel_futures=True)  # otherwise an interrupt waits for all pictures
             raise
     with (folder / METADATA).open("w", encoding="utf-8", newline="") as opened:
         table = csv.DictWriter(opened, COLUMNS, lineterminator="\n")
@@ -129,14 +131,14 @@ def _write(folder: Path, plan: list[_PlannedLesion], images: int, seed: int, on_
 
 
 def _paint(lesion: _PlannedLesion, seed: int) -> tuple[dict[str, str], list[bytes]]:
-    """Invent a lesion: its columns of the table but for the image_id, and its pictures as JPEG files."""
-    random = np.random.default_rng([seed, lesion.number])  # so that a lesion depends on no other
+    """Make a lesion: its row of the table without the image_id, and its pictures as JPEG files."""
+    random = np.random.default_rng([seed, lesion.number])  # independent of the other lesions
     return _describe(lesion, random), paint_lesion(lesion.code, lesion.pictures, random)
 
 
 def paint_lesion(code: str, pictures: int, random: np.random.Generator) -> list[bytes]:
-    """Paint a lesion of a class and photograph it several times: JPEG files of 600x450 that serving would judge."""
-    while True:  # one lesion in a hundred is too pale to be told from the skin, and is painted anew
+    """Paint a lesion of a class and photograph it several times: JPEG files of 600x450 that pass the quality check."""
+    while True:  # about 1% of the lesions are too pale to be seen on the skin: paint another
         patch = paint_patch(code, random)
         photographs = [_jpeg(photograph(patch, random)) for _ in range(pictures)]
         if all(_is_good_enough(encoded) for encoded in photographs):
@@ -144,8 +146,8 @@ def paint_lesion(code: str, pictures: int, random: np.random.Generator) -> list[
 
 
 def _is_good_enough(encoded: bytes) -> bool:
-    """Tell whether serving would judge this picture, at the usual size."""
-    decoded = decode_image(encoded, USUAL_SIZE_PX)
+    """Whether the picture passes the quality check of the API."""
+    decoded = decode_image(encoded, MODEL_SIZE_PX)
     return not assess(decoded.pixels, width=decoded.width, height=decoded.height)
 
 
@@ -156,13 +158,13 @@ def _jpeg(picture: Image.Image) -> bytes:
 
 
 def _describe(lesion: _PlannedLesion, random: np.random.Generator) -> dict[str, str]:
-    """Invent what the table says of a lesion; ages are multiples of five years, as published."""
+    """Make up the metadata of a lesion; ages are multiples of five years, as in HAM10000."""
     age = min(85, max(5, 5 * round(random.normal(MEAN_AGE[lesion.code], 14) / 5)))
-    confirmed = CONFIRMED[lesion.code]
+    dx_types = DX_TYPES[lesion.code]
     return {
         "lesion_id": f"SYNTHETIC_LESION_{lesion.number:07d}",
         "dx": lesion.code,
-        "dx_type": confirmed[min(int(random.exponential(0.8)), len(confirmed) - 1)],
+        "dx_type": dx_types[min(int(random.exponential(0.8)), len(dx_types) - 1)],
         "age": "" if random.random() < UNKNOWN_AGES else f"{age:.1f}",
         "sex": "unknown" if random.random() < UNKNOWN_SEXES else str(random.choice(("female", "male"))),
         "localization": str(random.choice(SITES[lesion.code])),
