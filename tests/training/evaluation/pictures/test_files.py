@@ -12,7 +12,7 @@ from training.evaluation.pictures.files import decode_pictures, find_pictures
 def write_pictures(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (40, 30), (200, 120, 90)).save(folder / name)
+        Image.new("RGB", (120, 90), (200, 120, 90)).save(folder / name)
 
 
 def test_pictures_are_found_anywhere_below_a_folder(tmp_path: Path) -> None:
