@@ -16,14 +16,8 @@ _SHARED_OPTIONS = {"folder", "cache", "as_json", *(field.name for field in field
 
 
 @click.command("cross-validate", params=[param for param in train.params if param.name in _SHARED_OPTIONS])
-@click.option(
-    "--folds",
-    default=5,
-    show_default=True,
-    type=click.IntRange(min=2),
-    metavar="K",
-    help="How many folds.",
-)
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), metavar="K",
+              help="Number of folds, each with a model.")  # fmt: skip
 @click.option("--out", default="artifacts/cross-validation", show_default=True,
               type=click.Path(file_okay=False, path_type=Path), help="Folder for the report.")  # fmt: skip
 def cross_validate(folder: Path, cache: Path, folds: int, out: Path, as_json: bool, **options: Any) -> None:

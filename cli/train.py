@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 @click.option("--patience", type=int, metavar="N", help="Epochs without improvement before a phase ends.")
 @click.option("--average-epochs", type=int, metavar="N", help="Validate and keep the mean weights of about N epochs.")
 @click.option("--batch-size", type=int, metavar="N", help="Pictures in a step.")
-@click.option("--head-learning-rate", type=float, metavar="RATE", help="Of Adam, in the head epochs.")
-@click.option("--fine-tune-learning-rate", type=float, metavar="RATE", help="Of Adam, in the fine-tune epochs.")
+@click.option("--head-learning-rate", type=float, metavar="RATE",
+              help="Adam's learning rate in the head epochs.")  # fmt: skip
+@click.option("--fine-tune-learning-rate", type=float, metavar="RATE",
+              help="Adam's learning rate in the fine-tune epochs.")  # fmt: skip
 @click.option("--class-balance", type=click.Choice(["weights", "sampling", "focal", "logit_adjusted", "none"]),
               help="How rare classes are made to count.")  # fmt: skip
-@click.option("--balance-power", type=float, metavar="SHARE", help="Of weights, sampling and focal: 1 is full balance.")
+@click.option("--balance-power", type=float, metavar="SHARE", help="For weights, sampling, focal: 1 is full balance.")
 @click.option("--focal-gamma", type=float, metavar="GAMMA", help="How much the focal loss discounts confident answers.")
 @click.option("--logit-adjustment", type=float, metavar="TAU", help="Factor of the log of each class's frequency.")
-@click.option(
-    "--label-smoothing", type=float, metavar="SHARE", help="Of each label: the share spread over all classes."
-)
+@click.option("--label-smoothing", type=float, metavar="SHARE", help="Share of a label spread over all classes.")
 @click.option("--mixup", type=float, metavar="ALPHA", help="Mix each picture with another; 0.2 is usual, 0: off.")
 @click.option("--augment/--no-augment", default=None, help="Turn, zoom, shift, mirror and relight training pictures.")
 @click.option(
