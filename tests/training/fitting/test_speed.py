@@ -39,9 +39,5 @@ def test_measurements_continue_in_a_later_session() -> None:
 def test_a_phase_without_a_timed_step_has_no_speed() -> None:
     meter = SpeedMeter()
     meter.clock("head")
-    assert (
-        meter.speeds["head"].images_per_s
-        == meter.speeds["head"].feed_images_per_s
-        == meter.speeds["head"].waiting_share
-        == 0
-    )
+    speed = meter.speeds["head"]
+    assert speed.images_per_s == speed.feed_images_per_s == speed.waiting_share == 0
