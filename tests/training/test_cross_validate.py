@@ -29,7 +29,7 @@ def test_every_picture_is_predicted_once(cross_validated: CrossValidated) -> Non
     assert set(evaluation.per_class) == {"akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"}
 
 
-def test_each_metric_has_a_value_for_each_fold_with_mean_and_standard_deviation(
+def test_each_metric_has_a_value_for_each_fold_their_mean_and_spread(
     cross_validated: CrossValidated,
 ) -> None:
     metrics = cross_validated.evaluation.metrics

@@ -76,7 +76,7 @@ def test_without_weights_everything_starts_fresh_and_must_be_trained(fresh: Clas
     assert loaded.lowest_fresh == "all"
 
 
-def test_a_complete_backbone_leaves_only_the_head_fresh(
+def test_with_a_complete_backbone_only_the_head_is_fresh(
     classifier: Classifier, fresh: Classifier, tmp_path: Path
 ) -> None:
     save(tmp_path / "all.npz", arrays_of(classifier, "conv"))
