@@ -71,10 +71,10 @@ def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[
     from training.config import TrainingConfig
     from training.evaluation.calibrate import fit_temperature, softmax
     from training.evaluation.measure import expected_calibration_error
-    from training.fit_model import read_data
     from training.fitting.loop import fit, predict_logits
     from training.fitting.run import Run
     from training.model import build_classifier
+    from training.split_dataset import read_data
     from training.weights import load_weights
 
     began = time.perf_counter()

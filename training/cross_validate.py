@@ -17,12 +17,13 @@ from training.data.split import k_folds, split_fold
 from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, decide, softmax
 from training.evaluation.measure import Evaluation, Verdicts, evaluate, measure_once
 from training.evaluation.report.write import Subject, write_report
-from training.fit_model import SplitDataset, build_network, fit_network, read_pictures, split_pictures
+from training.fit_model import build_network, fit_network
 from training.fitting.features import remove_features
 from training.fitting.loop import predict_logits
 from training.fitting.run import Run
 from training.progress import SILENT, Reporter
 from training.reporting.page import PAGE
+from training.split_dataset import SplitDataset, read_pictures, split_pictures
 
 FoldValues = dict[str, dict[str, float | None]]  # metric -> "fold 1", ..., "mean", "standard deviation" -> value
 

@@ -1,4 +1,4 @@
-"""The part of a run that all its instances do together: read the pictures, build the network, and fit it."""
+"""The part of a run that all its instances do together: build the network and fit it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,11 +10,7 @@ import keras
 import numpy as np
 
 from training.config import TrainingConfig
-from training.data.cache import open_cache
-from training.data.ham10000 import Dataset, read_dataset
-from training.data.split import Split, sample_lesions, split_by_lesion
 from training.evaluation.calibrate import Correction, correct
-from training.fitting.batches import Pictures
 from training.fitting.distributed.cluster import Cluster
 from training.fitting.distributed.devices import join_cluster
 from training.fitting.features import remove_features
@@ -25,7 +21,8 @@ from training.fitting.resuming.folder import checkpoint_folder, run_folder
 from training.fitting.resuming.stop import StopRequest, watch_signals
 from training.fitting.run import Run
 from training.model import Classifier, build_classifier
-from training.progress import SILENT, OnProgress, Reporter
+from training.progress import SILENT, Reporter
+from training.split_dataset import SplitDataset, read_data
 from training.weights import LoadedWeights, load_weights
 
 
@@ -42,17 +39,6 @@ DEFAULT_POLICY: Final = CheckpointPolicy()
 
 
 @dataclass(frozen=True, eq=False)
-class SplitDataset:
-    """The pictures of a run, decoded and split by lesion."""
-
-    dataset: Dataset
-    split: Split
-    train: Pictures
-    validation: Pictures  # the best epoch, the corrections and the thresholds are chosen on these
-    test: Pictures
-
-
-@dataclass(frozen=True, eq=False)
 class FittedModel:
     """A trained classifier, and how it was trained."""
 
@@ -64,36 +50,6 @@ class FittedModel:
     fit: FitResult
     validation_logits: np.ndarray  # before the correction; float32, shape (N, 7)
     correction: Correction  # of the logits, chosen on the validation pictures
-
-
-def read_pictures(config: TrainingConfig, folder: Path) -> Dataset:
-    """Read the table of HAM10000, and sample lesions if the run uses only some of the pictures.
-
-    Raises:
-        DatasetError: the folder does not hold such pictures.
-    """
-    dataset = read_dataset(folder)
-    return dataset if config.images is None else sample_lesions(dataset, config.images, config.seed)
-
-
-def split_pictures(dataset: Dataset, split: Split, pixels: np.ndarray) -> SplitDataset:
-    """Apply a split to decoded pictures."""
-    class_index = dataset.rows["class_index"].to_numpy()
-    train, validation, test = (
-        Pictures(pixels, rows, class_index[rows]) for rows in (split.train, split.validation, split.test)
-    )
-    return SplitDataset(dataset, split, train, validation, test)
-
-
-def read_data(config: TrainingConfig, folder: Path, cache: Path, on_progress: OnProgress) -> SplitDataset:
-    """Read, sample, split and decode the pictures of a run.
-
-    Raises:
-        DatasetError: the pictures cannot be trained on.
-    """
-    dataset = read_pictures(config, folder)
-    split = split_by_lesion(dataset, config.seed)
-    return split_pictures(dataset, split, open_cache(dataset, config.size, cache, on_progress))
 
 
 def build_network(config: TrainingConfig) -> tuple[Classifier, LoadedWeights]:

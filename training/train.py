@@ -1,7 +1,7 @@
 """From labelled pictures to a model bundle. Read this file first: each step is a short function, in the order of a run.
 
-`fit_model` reads the pictures and fits the network, on all instances. The leader then exports the network, decides
-whether int8 is accurate enough to ship, measures the file that ships, and assembles the bundle.
+All instances read the pictures and fit the network. The leader then exports the network, decides whether int8 is
+accurate enough to ship, measures the file that ships, and assembles the bundle.
 """
 
 import time
@@ -24,12 +24,13 @@ from training.evaluation.calibrate import Calibration, calibrate, remember, samp
 from training.evaluation.examine import examine
 from training.evaluation.measure import Evaluation
 from training.evaluation.report.write import Subject, write_report
-from training.fit_model import DEFAULT_POLICY, CheckpointPolicy, FittedModel, SplitDataset, fit_model, read_data
+from training.fit_model import DEFAULT_POLICY, CheckpointPolicy, FittedModel, fit_model
 from training.fitting.batches import Pictures
 from training.fitting.distributed.cluster import SINGLE_INSTANCE, Cluster
 from training.fitting.resuming.stop import watch_signals
 from training.progress import SILENT, Reporter
 from training.record import describe_speeds, find_versions, name_device, peak_memory_mb
+from training.split_dataset import SplitDataset, read_data
 
 
 @dataclass(frozen=True, eq=False)

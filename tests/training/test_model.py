@@ -79,7 +79,7 @@ def test_training_above_a_boundary_changes_the_served_model(
 
 
 @pytest.mark.parametrize(
-    ("boundary", "frozen", "learns"),
+    ("boundary", "frozen", "trainable"),
     [
         ("all", set(), {"conv1", "conv4_block3", "conv5_block3"}),
         ("conv4_block4", {"conv1", "conv3_block4", "conv4_block3"}, {"conv4_block4", "conv4_block6", "conv5_block1"}),
@@ -87,17 +87,17 @@ def test_training_above_a_boundary_changes_the_served_model(
     ],
 )
 def test_only_what_lies_below_the_boundary_is_frozen(
-    classifier: Classifier, boundary: TrainFrom, frozen: set[str], learns: set[str]
+    classifier: Classifier, boundary: TrainFrom, frozen: set[str], trainable: set[str]
 ) -> None:
     classifier.freeze_below(boundary)
     weighted = [layer for layer in classifier.backbone.layers if layer.weights]
     blocks = {
-        trainable: {re.sub(r"(_\d)?_(conv|bn)$", "", layer.name) for layer in weighted if layer.trainable == trainable}
-        for trainable in (True, False)
+        state: {re.sub(r"(_\d)?_(conv|bn)$", "", layer.name) for layer in weighted if layer.trainable == state}
+        for state in (True, False)
     }
     classifier.freeze_below("all")
     assert frozen <= blocks[False]
-    assert learns <= blocks[True]
+    assert trainable <= blocks[True]
     assert not blocks[False] & blocks[True]
 
 

@@ -115,7 +115,7 @@ def build_augmentation(seed: int) -> keras.layers.Layer:
 def exact_views(pixels: np.ndarray, count: int) -> Iterator[np.ndarray]:
     """Yield views of a batch without interpolation: the original and its mirror image, each turned by quarters.
 
-    The frozen stages see these views: their output is computed once, so it cannot be augmented anew in each epoch.
+    The frozen stages see these views: their output is computed once, so it cannot change from epoch to epoch.
 
     Args:
         pixels: shape (N, size, size, 3).

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -38,34 +39,80 @@ def features_folder(
     return scratch / f"features-{boundary}-{digest.hexdigest()[:16]}"
 
 
-def frozen_features(
-    below: keras.Model,
-    views: int,
-    train: Pictures,
-    validation: Pictures,
-    folder: Path,
-    on_progress: OnProgress,
-    stop: StopRequest,
-) -> tuple[Examples, Examples]:
-    """Run the frozen stages over all pictures, unless an earlier run already did so.
+@dataclass(frozen=True, eq=False)
+class FeatureCache:
+    """Frozen features in a folder, for every run with the same frozen stages and pictures."""
 
-    Any run with the same frozen stages and pictures uses the same folder. If two processes need the features at the
-    same time, one computes them and the other waits.
+    below: keras.Model  # the frozen stages
+    folder: Path
+    on_progress: OnProgress
+    stop: StopRequest  # checked after each batch
 
-    Returns:
-        the training pictures in all their views, and the validation pictures in one.
+    def examples(self, train: Pictures, validation: Pictures, views: int) -> tuple[Examples, Examples]:
+        """Run the frozen stages over all pictures, unless an earlier run already did so.
 
-    Raises:
-        TrainingError: the files do not fit on the disk.
-        RunInterruptedError: a stop was requested. The features computed so far are kept.
-    """
-    with locked_folder(folder, wait=True):
-        training_views = compute_once(below, train, views, folder, "training", on_progress, stop)
-        validation_views = compute_once(below, validation, 1, folder, "validation", on_progress, stop)
-    return (
-        Examples(training_views, np.arange(len(train)), train.class_index),
-        Examples(validation_views, np.arange(len(validation)), validation.class_index),
-    )
+        If two processes need the features at the same time, one computes them and the other waits.
+
+        Returns:
+            the training pictures in all their views, and the validation pictures in one.
+
+        Raises:
+            TrainingError: the files do not fit on the disk.
+            RunInterruptedError: a stop was requested. The features computed so far are kept.
+        """
+        with locked_folder(self.folder, wait=True):
+            training_views = self.compute_once(train, views, "training")
+            validation_views = self.compute_once(validation, 1, "validation")
+        return (
+            Examples(training_views, np.arange(len(train)), train.class_index),
+            Examples(validation_views, np.arange(len(validation)), validation.class_index),
+        )
+
+    def compute_once(self, pictures: Pictures, views: int, name: str) -> list[np.ndarray]:
+        """Run the frozen stages over every picture, once for each of its views, into files of float16.
+
+        Continues from the files of an interrupted run. They are written with write(), which raises an OSError on a full
+        disk. A memory map would end the process with SIGBUS there.
+
+        Returns:
+            an array for each view, mapped from the folder. Row i belongs to row i of `pictures`.
+
+        Raises:
+            TrainingError: the files do not fit on the disk.
+            RunInterruptedError: a stop was requested. The features computed so far are kept.
+        """
+        finished = [self.folder / f"{name}-{view}.npy" for view in range(views)]
+        if not all(path.is_file() for path in finished):
+            unfinished = [path.with_suffix(".partial") for path in finished]
+            self._compute(pictures, unfinished, name)
+            for partial, path in zip(unfinished, finished, strict=True):
+                partial.replace(path)
+        return [np.lib.format.open_memmap(path, mode="r") for path in finished]
+
+    def _compute(self, pictures: Pictures, paths: Sequence[Path], name: str) -> None:
+        shape = self.below.output_shape[1:]
+        row_bytes = 2 * int(np.prod(shape))
+        needed = len(paths) * len(pictures) * row_bytes - sum(path.stat().st_size for path in paths if path.exists())
+        if needed > (free := shutil.disk_usage(self.folder).free):
+            raise TrainingError(
+                f"The frozen features need {needed / 1e9:.1f} GB more and {self.folder} has {free / 1e9:.1f} GB free: "
+                "free some space, name another cache folder, or use fewer pictures or views."
+            )
+        with ExitStack() as opened:
+            files = [opened.enter_context(path.open("ab+")) for path in paths]
+            done = _keep_finished(files, (len(pictures), *shape), row_bytes)
+            for start in range(done, len(pictures), PREDICT_BATCH):
+                if self.stop.requested:
+                    raise self.stop.error(
+                        "the frozen features computed so far are kept. The same command continues with them."
+                    )
+                pixels = pictures.batch(start, PREDICT_BATCH)
+                for file, view in zip(files, exact_views(pixels, len(files)), strict=True):
+                    file.write(predict(self.below, view).astype(np.float16).tobytes())
+                for file in files:
+                    file.flush()
+                    os.fsync(file.fileno())  # so that a loss of power can damage the last block only
+                self.on_progress(f"computing frozen features ({name})", start + len(pixels), len(pictures))
 
 
 def remove_features(folders: Iterable[Path]) -> None:
@@ -78,67 +125,6 @@ def remove_features(folders: Iterable[Path]) -> None:
                 shutil.rmtree(folder)
         except (filelock.Timeout, FileNotFoundError):
             continue
-
-
-def compute_once(
-    below: keras.Model,
-    pictures: Pictures,
-    views: int,
-    folder: Path,
-    name: str,
-    on_progress: OnProgress,
-    stop: StopRequest,
-) -> list[np.ndarray]:
-    """Run the frozen stages over every picture, once for each of its views, into files of float16.
-
-    Continues from the files of an interrupted run. They are written with write(), which raises an OSError on a full
-    disk. A memory map would end the process with SIGBUS there.
-
-    Returns:
-        an array for each view, mapped from `folder`. Row i belongs to row i of `pictures`.
-
-    Raises:
-        TrainingError: the files do not fit on the disk.
-        RunInterruptedError: a stop was requested. The features computed so far are kept.
-    """
-    finished = [folder / f"{name}-{view}.npy" for view in range(views)]
-    if not all(path.is_file() for path in finished):
-        unfinished = [path.with_suffix(".partial") for path in finished]
-        _compute(below, pictures, unfinished, name, on_progress, stop)
-        for partial, path in zip(unfinished, finished, strict=True):
-            partial.replace(path)
-    return [np.lib.format.open_memmap(path, mode="r") for path in finished]
-
-
-def _compute(
-    below: keras.Model,
-    pictures: Pictures,
-    paths: Sequence[Path],
-    name: str,
-    on_progress: OnProgress,
-    stop: StopRequest,
-) -> None:
-    shape = below.output_shape[1:]
-    row_bytes = 2 * int(np.prod(shape))
-    needed = len(paths) * len(pictures) * row_bytes - sum(path.stat().st_size for path in paths if path.exists())
-    if needed > (free := shutil.disk_usage(paths[0].parent).free):
-        raise TrainingError(
-            f"The frozen features need {needed / 1e9:.1f} GB more and {paths[0].parent} has {free / 1e9:.1f} GB free: "
-            "free some space, name another cache folder, or use fewer pictures or views."
-        )
-    with ExitStack() as opened:
-        files = [opened.enter_context(path.open("ab+")) for path in paths]
-        done = _keep_finished(files, (len(pictures), *shape), row_bytes)
-        for start in range(done, len(pictures), PREDICT_BATCH):
-            if stop.requested:
-                raise stop.error("the frozen features computed so far are kept. The same command continues from there.")
-            pixels = pictures.batch(start, PREDICT_BATCH)
-            for file, view in zip(files, exact_views(pixels, len(files)), strict=True):
-                file.write(predict(below, view).astype(np.float16).tobytes())
-            for file in files:
-                file.flush()
-                os.fsync(file.fileno())  # so that a loss of power can damage the last block only
-            on_progress(f"computing frozen features ({name})", start + len(pixels), len(pictures))
 
 
 def _keep_finished(files: Sequence[BinaryIO], shape: tuple[int, ...], row_bytes: int) -> int:

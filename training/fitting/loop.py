@@ -9,7 +9,7 @@ import numpy as np
 
 from training.fitting.batches import PREDICT_BATCH, Batches, Examples, Pictures, draw_epoch
 from training.fitting.epoch import Epoch
-from training.fitting.features import features_folder, frozen_features, predict
+from training.fitting.features import FeatureCache, features_folder, predict
 from training.fitting.imbalance import loss_weights
 from training.fitting.models import PhaseModels, build_models
 from training.fitting.phases import Phase, plan_phases
@@ -125,12 +125,11 @@ class _Loop:
         views = run.config.frozen_views if run.config.augment else 1
         folder = features_folder(self._classifier, phase.train_from, views, run.train, run.validation, run.scratch)
         self._checkpointer.features.add(folder.name)
-        below = self._classifier.below(phase.train_from)
-        on_progress = run.reporter.on_progress
-        return frozen_features(below, views, run.train, run.validation, folder, on_progress, run.stop)
+        cache = FeatureCache(self._classifier.below(phase.train_from), folder, run.reporter.on_progress, run.stop)
+        return cache.examples(run.train, run.validation, views)
 
     def _training_batches(self, train: Examples, phase: int, epoch: int) -> Batches:
-        """Draw the batches of an epoch from the seed and the epoch's number alone."""
+        """Draw the batches of an epoch from the seed, the phase and the epoch only."""
         config = self._run.config
         random = np.random.default_rng([config.seed, phase, epoch])
         balance_power = config.balance_power if config.class_balance == "sampling" else 0.0

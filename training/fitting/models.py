@@ -45,7 +45,7 @@ def build_models(classifier: Classifier, phase: Phase, run: Run) -> PhaseModels:
         metrics=[BalancedAccuracy()],
         jit_compile=run.devices.jit_compile,
     )
-    training.optimizer.build(training.trainable_variables)  # else TensorFlow traces the whole step a second time
+    training.optimizer.build(training.trainable_variables)  # otherwise TensorFlow traces the step twice
     validation.compile(loss=loss, metrics=[BalancedAccuracy(), BalancedLoss()], jit_compile=run.devices.jit_compile)
     return PhaseModels(training, validation)
 

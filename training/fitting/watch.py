@@ -18,7 +18,7 @@ from training.model import Classifier
 
 
 class Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """The callback of a whole run, over all its phases."""
+    """The callback of a run, over all its phases."""
 
     def __init__(self, classifier: Classifier, phases: list[Phase], run: Run) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._loss_is_finite = True
 
     def start(self, phase: Phase, epoch: int = 0) -> None:
-        """Start a phase, whose patience is counted anew, or resume it with a later epoch."""
+        """Start a phase with full patience, or resume it with a later epoch."""
         earlier = sum(before.epochs for before in self._phases[: self._phases.index(phase)])
         self._phase, self._step = phase, self._steps_per_epoch * (earlier + epoch)
         if epoch == 0:

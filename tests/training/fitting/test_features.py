@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from training.fitting.batches import PREDICT_BATCH, Pictures
-from training.fitting.features import compute_once, features_folder, frozen_features, predict, remove_features
+from training.fitting.features import FeatureCache, features_folder, predict, remove_features
 from training.fitting.resuming.stop import RunInterruptedError, StopRequest
 from training.model import Classifier
+from training.progress import ignore_progress
 
 Report = tuple[str, int, int]
 
@@ -42,7 +43,7 @@ def compute(small: keras.Model, many: Pictures, folder: Path, stop_at: int | Non
         if report[1] == stop_at:
             stop.by = signal.SIGTERM
 
-    compute_once(small, many, 2, folder, "training", on_progress, stop)
+    FeatureCache(small, folder, on_progress, stop).compute_once(many, 2, "training")
     return reports
 
 
@@ -50,7 +51,7 @@ def test_frozen_features_are_the_output_for_each_view(classifier: Classifier, tm
     pixels = np.random.default_rng(3).integers(0, 256, (9, 64, 64, 3), np.uint8)
     pictures, other = (Pictures(pixels, np.array(rows), np.zeros(len(rows), int)) for rows in ([8, 1, 4], [0, 2]))
     below = classifier.below("conv4")
-    train, validation = frozen_features(below, 2, pictures, other, tmp_path, lambda *_: None, StopRequest())
+    train, validation = FeatureCache(below, tmp_path, ignore_progress, StopRequest()).examples(pictures, other, 2)
     shown = [pixels[[8, 1, 4]], pixels[[8, 1, 4], :, ::-1], pixels[[0, 2]]]
     for features, view in zip([*train.views, *validation.views], shown, strict=True):
         expected = below(view).numpy()

@@ -58,11 +58,11 @@ def test_logit_adjustment_learns_logits_without_the_frequencies() -> None:
     cases: tuple[tuple[ClassBalance, np.ndarray], ...] = (("none", frequencies), ("logit_adjusted", np.zeros(7)))
     for balance, best in cases:
         loss = build_loss(TrainingConfig(class_balance=balance, label_smoothing=0.0), CLASS_INDEX)
-        at_best, beside = (
+        at_best, elsewhere = (
             float(keras.ops.convert_to_numpy(loss(truth, np.broadcast_to(logits, truth.shape))))
             for logits in (best, best + np.array([0.3, 0, 0, 0, 0, -0.3, 0]))
         )
-        assert at_best < beside
+        assert at_best < elsewhere
 
 
 def test_balanced_sampling_draws_each_class_and_each_picture_of_a_class_equally_often() -> None:

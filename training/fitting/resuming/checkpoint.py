@@ -14,7 +14,7 @@ from training.progress import Say
 
 CHECKPOINT: Final = "checkpoint.npz"
 DAMAGED: Final = "checkpoint.damaged.npz"
-FORMAT: Final = 2  # 1 could lie within an epoch
+FORMAT: Final = 2  # format 1 also had a place within an epoch
 _ABOUT: Final = "about"  # the JSON, as bytes
 _UNFINISHED: Final = ".checkpoint.partial"
 
