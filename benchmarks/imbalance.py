@@ -73,8 +73,9 @@ def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[
     from training.evaluation.calibration.logit_adjustment import fit_temperature
     from training.evaluation.metrics import expected_calibration_error
     from training.fitting.loop import fit, predict_logits
-    from training.learn import read_data
+    from training.fitting.run import Run
     from training.model import build_classifier
+    from training.split_dataset import read_data
     from training.weights import load_weights
 
     began = time.perf_counter()
@@ -95,9 +96,10 @@ def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[
     classifier = build_classifier(options.size)
     loaded = load_weights(classifier, config.weights)
     # What the frozen stages make of the pictures is the same for every choice, and stays in the cache for the next.
-    fitted = fit(classifier, config, loaded, data.learn, data.choose, scratch=options.cache)
+    run = Run(config=config, train=data.train, validation=data.validation, scratch=options.cache)
+    fitted = fit(classifier, loaded, run)
     FEATURES.update(fitted.features)
-    logits, truth = predict_logits(classifier, data.choose), data.choose.class_index
+    logits, truth = predict_logits(classifier, data.validation), data.validation.class_index
     predicted = logits.argmax(axis=1)
     recalls = recall_score(truth, predicted, labels=range(len(CODES)), average=None, zero_division=0)
     return {

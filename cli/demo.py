@@ -116,12 +116,17 @@ def _labelled_pictures() -> Path:
 def _train(pictures: Path, weights: str) -> Path:
     quiet_tensorflow()
     from training.config import TrainingConfig
+    from training.progress import Reporter
     from training.train import train
 
     small = FROM_SCRATCH if weights == "none" else FROM_WEIGHTS
     with progress_bars() as on_progress:
         trained = train(
-            TrainingConfig(weights=weights, **small), pictures, MODELS, cache=CACHE, on_progress=on_progress, say=_say
+            TrainingConfig(weights=weights, **small),
+            pictures,
+            MODELS,
+            cache=CACHE,
+            reporter=Reporter(on_progress, _say),
         )
     _describe(trained.folder, trained.manifest)
     return trained.folder

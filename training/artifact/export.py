@@ -111,7 +111,7 @@ def _convert_without_kernels(serving: keras.Model, size: int) -> tuple[onnx.Mode
 def _export_under_tensorflow(classifier: Classifier, temperature: float, path: Path) -> None:
     with TemporaryDirectory() as scratch:
         weights = Path(scratch) / "classifier.weights.h5"
-        classifier.whole().save_weights(weights)
+        classifier.full_model().save_weights(weights)
         arguments = [str(weights), str(classifier.size), repr(temperature), str(path.absolute())]
         done = subprocess.run(
             [sys.executable, "-m", "training.artifact.export", *arguments],
@@ -132,7 +132,7 @@ def _export_under_tensorflow(classifier: Classifier, temperature: float, path: P
 
 def _main(weights: str, size: str, temperature: str, path: str) -> None:
     classifier = build_classifier(int(size))
-    classifier.whole().load_weights(weights)
+    classifier.full_model().load_weights(weights)
     _export_here(classifier, float(temperature), Path(path))
 
 

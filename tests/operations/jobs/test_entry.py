@@ -42,7 +42,7 @@ def test_a_job_that_spot_takes_away_goes_on_when_it_starts_again_and_registers_i
     with start_entry(base) as job:
         told, _ = job.communicate(timeout=600)
     assert job.returncode == 0, told
-    assert "goes on with an earlier run, in epoch 2 of head" in told
+    assert "resumes an earlier run, in epoch 2 of head" in told
     (bundle,) = (base / "model").iterdir()
     manifest = read_bundle(bundle)
     training = manifest.training
