@@ -28,7 +28,7 @@ def test_there_is_a_painted_picture_of_each_class_and_it_is_small(tiny_run: Tiny
 def test_the_function_answers_them_as_is_written_down(tiny_run: TinyRun) -> None:
     classifier = Classifier(tiny_run.trained.folder, tiny_run.trained.manifest, threads=1)
     for picture in read_golden(tiny_run.trained.folder):
-        prediction = answer_picture(picture.encoded, classifier, explained=False).prediction
+        prediction = answer_picture(picture.encoded, classifier, explain=False).prediction
         answered = {item.code: item.probability for item in prediction.classes}
         assert difference(picture, answered) < 1e-4
 
