@@ -15,15 +15,15 @@ from typing import Any, Literal
 import boto3
 import urllib3
 from werkzeug.serving import make_server
-from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
 from contract.bundle import read_bundle
+from contract.events import http_event
 from functions.classify.handler import Handler
 from local import cloud
 from local.codedeploy import CodeDeploy
 from local.endpoints import create_endpoints
-from local.gateway import Wsgi, event_of
+from local.gateway import Wsgi
 from local.versions import VersionedFunction
 from operations.aws import read_deployment
 from operations.deployment import Deployment
@@ -134,7 +134,7 @@ class LocalCloud:
         return {self._health() for _ in range(times)}
 
     def _health(self) -> str:
-        answer = self.function.invoke(event_of(Request(EnvironBuilder("/v1/health").get_environ())))
+        answer = self.function.invoke(http_event("GET", "/v1/health"))
         return str(json.loads(answer["body"]).get("model_version", answer["statusCode"]))
 
 

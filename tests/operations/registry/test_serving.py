@@ -7,9 +7,9 @@ import boto3
 import pytest
 
 from contract.errors import DeploymentError
+from contract.events import http_event
 from operations.registry.canary import last_good_version, running_shift, start_shift
 from operations.registry.serving import invoke, list_versions, publish_version, read_alias
-from tests.functions.conftest import http_event
 from tests.local_cloud import LocalAws, LocalCloud, local_cloud
 
 MODEL = "s3://skin-lesion-models/models/one"

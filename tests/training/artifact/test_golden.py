@@ -28,7 +28,7 @@ def test_a_bundle_has_a_small_painted_picture_of_each_class(tiny_run: TinyRun) -
 def test_the_function_gives_the_expected_probabilities(tiny_run: TinyRun) -> None:
     classifier = Classifier(tiny_run.trained.folder, tiny_run.trained.manifest, threads=1)
     for picture in read_golden(tiny_run.trained.folder):
-        prediction = answer_picture(picture.encoded, classifier, explained=False).prediction
+        prediction = answer_picture(picture.encoded, classifier, explain=False).prediction
         probabilities = {item.code: item.probability for item in prediction.classes}
         assert difference(picture, probabilities) < 1e-4
 

@@ -1,4 +1,4 @@
-"""What CloudWatch and the log are told: what happened, and nothing of the picture or the person."""
+"""Metrics, log and traces: they say what happened, and nothing about the picture or the person."""
 
 import io
 import json
@@ -12,9 +12,9 @@ from typing import Any
 from contract.api import Prediction, Problem
 from contract.errors import BundleError, ModelUnavailableError
 from contract.quality import MESSAGES
-from functions.classify.measures import DIMENSION_VALUES, METRICS
+from functions.classify.metrics import DIMENSION_VALUES, METRICS
 from functions.classify.settings import NAMESPACE
-from tests.functions.conftest import LambdaContext, http_event
+from tests.functions.conftest import LambdaContext, request_event
 from tests.functions.embedded_metrics import Measurement, parse_embedded_metrics
 from tests.odd_pictures import encode, odd_pictures, plain_picture
 
@@ -32,7 +32,7 @@ print(json.dumps({"responses": responses}))
 def printed_for(
     events: list[dict[str, Any]], bundle: Path, cache: Path, **environment: str
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Answer events in a process of its own, as Lambda does; return the responses and all lines printed."""
+    """Answer events in a new process, as Lambda does; return the responses and all printed lines."""
     environment = {
         "MODEL_URI": bundle.as_uri(),
         "MODEL_CACHE": str(cache),
@@ -51,10 +51,10 @@ def named(measured: list[Measurement], name: str) -> list[Measurement]:
     return [measurement for measurement in measured if measurement.name == name]
 
 
-def test_a_prediction_is_measured_and_logged_without_a_word_about_the_picture(
+def test_metrics_and_log_of_a_prediction_say_nothing_about_the_picture(
     bundle: Path, originals: list[bytes], tmp_path: Path
 ) -> None:
-    event = http_event("POST", PREDICTIONS, data={"image": (io.BytesIO(originals[0]), "Jane Doe.jpg", "image/jpeg")})
+    event = request_event("POST", PREDICTIONS, data={"image": (io.BytesIO(originals[0]), "Jane Doe.jpg", "image/jpeg")})
     (response,), printed = printed_for([event], bundle, tmp_path)
     answer = Prediction.model_validate_json(response["body"])
     measured = [m for line in printed for m in parse_embedded_metrics(line)]
@@ -82,8 +82,8 @@ def test_a_prediction_is_measured_and_logged_without_a_word_about_the_picture(
     assert not any(event["body"][start : start + 40] in "".join(printed) for start in range(0, len(event["body"]), 40))
 
 
-def test_no_line_ties_a_probability_to_a_request(bundle: Path, originals: list[bytes], tmp_path: Path) -> None:
-    events = [http_event("POST", PREDICTIONS, data=original) for original in originals[:3]]
+def test_no_line_has_a_probability_and_a_request_id(bundle: Path, originals: list[bytes], tmp_path: Path) -> None:
+    events = [request_event("POST", PREDICTIONS, data=original) for original in originals[:3]]
     responses, printed = printed_for(events, bundle, tmp_path)
     answers = [Prediction.model_validate_json(response["body"]) for response in responses]
     identities = [LambdaContext.aws_request_id, *(answer.prediction_id for answer in answers)]
@@ -94,13 +94,13 @@ def test_no_line_ties_a_probability_to_a_request(bundle: Path, originals: list[b
         assert identified or "_aws" in line or "model loaded" in line
 
 
-def test_refusals_and_findings_are_counted_by_code_and_the_body_stays_out_of_the_log(
-    bundle: Path, tmp_path: Path
-) -> None:
+def test_refusals_and_findings_are_counted_by_code_and_the_body_is_not_logged(bundle: Path, tmp_path: Path) -> None:
     dark = encode(plain_picture().point(lambda value: value // 8), "PNG")
     gps = odd_pictures()["JPEG, GPS and a name in its EXIF"].encoded
     bodies = [b"somebody's secret", odd_pictures()["PNG of 10000 x 5001"].encoded, dark, gps]
-    responses, printed = printed_for([http_event("POST", PREDICTIONS, data=body) for body in bodies], bundle, tmp_path)
+    responses, printed = printed_for(
+        [request_event("POST", PREDICTIONS, data=body) for body in bodies], bundle, tmp_path
+    )
     assert [response["statusCode"] for response in responses] == [415, 422, 200, 200]
     measured = [m for line in printed for m in parse_embedded_metrics(line)]
     assert [dict(m.dimensions)["code"] for m in named(measured, "Refusals")] == [
@@ -112,14 +112,18 @@ def test_refusals_and_findings_are_counted_by_code_and_the_body_stays_out_of_the
     assert "too_dark" in codes
     assert [dict(m.dimensions)["finding"] for m in named(measured, "QualityFindings")][: len(codes)] == codes
     assert len(named(measured, "Predictions")) == 2
-    told = "".join(printed) + "".join(response["body"] for response in responses)
-    assert not any(word in told for word in ("secret", "Jane Doe", "GPS", "exif", "EXIF"))
+    output = "".join(printed) + "".join(response["body"] for response in responses)
+    assert not any(word in output for word in ("secret", "Jane Doe", "GPS", "exif", "EXIF"))
 
 
-def test_every_metric_is_declared_with_its_unit_and_its_bounded_dimensions(bundle: Path, tmp_path: Path) -> None:
+def test_every_metric_has_its_declared_unit_and_dimensions(bundle: Path, tmp_path: Path) -> None:
     bodies = [odd.encoded for odd in odd_pictures().values() if len(odd.encoded) < 100_000]
-    events = [http_event("POST", PREDICTIONS, data=body) for body in bodies]
-    events += [http_event("GET", "/v9/nowhere"), http_event("PATCH", PREDICTIONS), http_event("GET", "/v1/health")]
+    events = [request_event("POST", PREDICTIONS, data=body) for body in bodies]
+    events += [
+        request_event("GET", "/v9/nowhere"),
+        request_event("PATCH", PREDICTIONS),
+        request_event("GET", "/v1/health"),
+    ]
     _, printed = printed_for(events, bundle, tmp_path)
     measured = [m for line in printed for m in parse_embedded_metrics(line)]
     assert {m.name for m in measured} == set(METRICS) - {"ModelLoadFailures"}
@@ -132,8 +136,8 @@ def test_every_metric_is_declared_with_its_unit_and_its_bounded_dimensions(bundl
     assert sum(len(values) for values in DIMENSION_VALUES.values()) < 50  # each is paid for by the month
 
 
-def test_a_model_that_cannot_be_loaded_is_told_clearly_in_the_log_and_counted(tmp_path: Path) -> None:
-    (response,), printed = printed_for([http_event("GET", "/v1/health")], tmp_path / "nowhere", tmp_path)
+def test_a_model_that_cannot_be_loaded_is_logged_and_counted(tmp_path: Path) -> None:
+    (response,), printed = printed_for([request_event("GET", "/v1/health")], tmp_path / "nowhere", tmp_path)
     assert Problem.model_validate_json(response["body"]).code == "model_unavailable"
     failed = [json.loads(line) for line in printed if "model not loaded" in line]
     assert len(failed) == 1  # at the start; the request came a moment later and did not try again
@@ -143,20 +147,23 @@ def test_a_model_that_cannot_be_loaded_is_told_clearly_in_the_log_and_counted(tm
     assert dict(failure.dimensions) == {"service": "classify", "code": "model_unavailable"}
 
 
-def test_a_stack_of_an_account_has_metrics_of_its_own(bundle: Path, tmp_path: Path) -> None:
-    events = [http_event("POST", PREDICTIONS, data=encode(plain_picture(), "JPEG")), http_event("POST", PREDICTIONS)]
+def test_each_stack_has_its_own_metrics_namespace(bundle: Path, tmp_path: Path) -> None:
+    events = [
+        request_event("POST", PREDICTIONS, data=encode(plain_picture(), "JPEG")),
+        request_event("POST", PREDICTIONS),
+    ]
     _, printed = printed_for(events, bundle, tmp_path, POWERTOOLS_METRICS_NAMESPACE="SkinLesionAnalyzer/dev")
     measured = [m for line in printed for m in parse_embedded_metrics(line)]
     assert {"Requests", "Outcomes", "Refusals", "ModelLoadTime"} <= {m.name for m in measured}
     assert {m.namespace for m in measured} == {"SkinLesionAnalyzer/dev"}
 
 
-def test_the_codes_that_a_metric_can_carry_are_those_that_exist() -> None:
+def test_the_dimension_values_are_the_existing_codes() -> None:
     assert set(MESSAGES) == DIMENSION_VALUES["finding"]
     assert {ModelUnavailableError.code, BundleError.code} <= DIMENSION_VALUES["code"]
 
 
-def test_a_trace_shows_where_the_time_goes_and_nothing_of_the_picture(
+def test_a_trace_shows_the_steps_and_nothing_about_the_picture(
     bundle: Path, originals: list[bytes], tmp_path: Path
 ) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:  # what X-Ray's daemon listens on in Lambda
@@ -168,7 +175,7 @@ def test_a_trace_shows_where_the_time_goes_and_nothing_of_the_picture(
             "LAMBDA_TASK_ROOT": "/var/task",
             "AWS_LAMBDA_FUNCTION_NAME": "classify",
         }
-        event = http_event("POST", PREDICTIONS, data=originals[0])
+        event = request_event("POST", PREDICTIONS, data=originals[0])
         (response,), printed = printed_for([event], bundle, tmp_path, **tracing)
         received = daemon.recv(65_536).decode()
         daemon.setblocking(False)

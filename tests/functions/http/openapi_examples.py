@@ -1,4 +1,4 @@
-"""One example of everything that the API answers, made of the very classes that the answers are made of."""
+"""One example of every answer of the API."""
 
 from typing import Final
 
@@ -87,10 +87,10 @@ PROBLEMS: Final = {
     error.code: Problem.of(error, request_id=REQUEST_ID)
     for error in (
         MalformedRequestError("The request has no picture in its body."),
-        PayloadTooLargeError("The picture is over 4.5 MB; send a smaller one."),
+        PayloadTooLargeError("The picture is over 4.5 MB. Send a smaller one."),
         UnsupportedPictureError("The file is not a JPEG, PNG or WebP picture. Please send one of these."),
         UnreadableImageError("The picture is damaged or incomplete and cannot be read. Please send it again."),
-        TooManyPixelsError("The picture has 60000 x 60000 pixels; at most 50 megapixels are taken."),
+        TooManyPixelsError("The picture has 60000 x 60000 pixels; at most 50 megapixels are allowed."),
         TooFewPixelsError("The picture has 1 x 1 pixels; each side must have at least 32."),
         ModelUnavailableError("No model has been deployed yet. Promote one, and try again."),
         BundleError("The model bundle lacks model.onnx. Publish the model again."),

@@ -1,4 +1,8 @@
-"""The OpenAPI document of the API, made from the same classes that the answers are made of."""
+"""The OpenAPI 3.1 document of the API, made from the classes of contract/api.py and contract/errors.py.
+
+`python -m tests.functions.http.openapi_document` writes it to the file that the function serves; the reason is in
+docs/decisions/openapi.md.
+"""
 
 import json
 from collections.abc import Mapping
@@ -22,8 +26,9 @@ from contract.errors import (
 )
 from contract.image import CONTENT_TYPES
 from contract.labels import DISCLAIMER
-from functions.classify.http import examples
 from functions.classify.http.request import PICTURE_FIELD
+from functions.classify.http.routes import OPENAPI_FILE
+from tests.functions.http import openapi_examples as examples
 
 API_VERSION = "1"
 _PICTURE_ERRORS = (
@@ -35,18 +40,18 @@ _PICTURE_ERRORS = (
     TooFewPixelsError,
 )
 _MODEL_ERRORS = (ModelUnavailableError, BundleError)
-_RETRY_AFTER = {"description": "seconds after which trying again may help", "schema": {"type": "integer"}}
+_RETRY_AFTER = {"description": "seconds after which a retry may help", "schema": {"type": "integer"}}
 
 
 def document() -> str:
-    """Write the document as JSON, OpenAPI 3.1."""
+    """Return the document as JSON."""
     models: list[type[BaseModel]] = [Prediction, ModelDescription, Health, Problem]
     _, schemas = models_json_schema(
         [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
     )
     schemas["$defs"]["GatewayMessage"] = {
         "type": "object",
-        "description": "What API Gateway says by itself, before the function is asked.",
+        "description": "An answer of API Gateway itself; the function was not called.",
         "properties": {"message": {"type": "string"}},
         "required": ["message"],
     }
@@ -66,14 +71,14 @@ def document() -> str:
                 "/v1/model": {
                     "get": {
                         "operationId": "describeModel",
-                        "summary": "Describe the model that serves, and what a picture may be",
+                        "summary": "Describe the model that serves, and the limits of a picture",
                         "responses": _responses(ModelDescription, {"model": examples.MODEL}, *_MODEL_ERRORS),
                     }
                 },
                 "/v1/health": {
                     "get": {
                         "operationId": "health",
-                        "summary": "Tell whether a picture would be answered now",
+                        "summary": "Tell whether the model is loaded",
                         "responses": _responses(Health, {"healthy": examples.HEALTH}, *_MODEL_ERRORS),
                     }
                 },
@@ -92,7 +97,8 @@ def document() -> str:
                 },
             },
             "components": {"schemas": schemas["$defs"]},
-        }
+        },
+        indent=1,
     )
 
 
@@ -109,14 +115,14 @@ def _predict() -> dict[str, Any]:
         "operationId": "predict",
         "summary": "Classify one picture",
         "description": (
-            "The body is the picture, or a form with the picture in one field. What it is, is told from its bytes: "
-            "the Content-Type matters only to tell a form. The first frame is taken of a picture that moves."
+            "The body is the picture, or a form with the picture in one field. The format is read from the picture's "
+            "bytes; the Content-Type only tells whether the body is a form. Of an animation, the first frame is used."
         ),
         "parameters": [
             {
                 "name": "explain",
                 "in": "query",
-                "description": "whether to say where in the picture the evidence lies",
+                "description": "whether to add the explanation: where in the picture the evidence is",
                 "schema": {"type": "boolean", "default": True},
                 "example": False,
             }
@@ -166,7 +172,7 @@ def _responses(
 def _throttled() -> dict[str, Any]:
     return {
         "429": {
-            "description": "Too many requests at once: API Gateway says so itself",
+            "description": "Too many requests at once; API Gateway itself answers this",
             "content": {
                 "application/json": {
                     "schema": {"$ref": "#/components/schemas/GatewayMessage"},
@@ -182,3 +188,7 @@ def _content(schema: dict[str, Any], named: Mapping[str, BaseModel]) -> dict[str
         "schema": schema,
         "examples": {name: {"value": example.model_dump(mode="json")} for name, example in named.items()},
     }
+
+
+if __name__ == "__main__":
+    OPENAPI_FILE.write_text(f"{document()}\n")

@@ -1,4 +1,4 @@
-"""What CloudWatch is told, in its embedded metric format: few metrics, with few and bounded dimensions."""
+"""CloudWatch metrics, in the embedded metric format: few metrics, and few dimensions with a fixed set of values."""
 
 import functools
 from typing import NamedTuple, get_args
@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from contract.api import Outcome
-from contract.errors import AnalyzerError, ModelUnavailableError, family
+from contract.errors import AnalyzerError, ModelUnavailableError, error_classes
 from contract.labels import CODES
 from contract.quality import MESSAGES
 from functions.classify.answer import Answer
@@ -16,8 +16,8 @@ from functions.classify.classifier import Classifier
 SERVICE = "classify"
 
 
-class Metric(NamedTuple):
-    """One metric: its unit, and what it is split by beside the service."""
+class MetricDefinition(NamedTuple):
+    """One metric: its unit, its dimensions beside the service, and its meaning."""
 
     unit: str
     dimensions: tuple[str, ...]
@@ -25,44 +25,50 @@ class Metric(NamedTuple):
 
 
 METRICS = {
-    "Requests": Metric("Count", (), "HTTP requests and batches, whatever became of them"),
-    "Predictions": Metric("Count", (), "pictures that were answered"),
-    "Outcomes": Metric("Count", ("outcome",), "what people were told"),
-    "LeadingClasses": Metric("Count", ("class",), "the likeliest class"),
-    "QualityFindings": Metric("Count", ("finding",), "what was found wanting in pictures"),
-    "Refusals": Metric("Count", ("code",), "requests and pictures refused"),
-    "Confidence": Metric("None", (), "probability of the likeliest class"),
-    "MalignantProbability": Metric("None", (), "the malignant classes together"),
-    "UnfamiliarScore": Metric("None", (), "how unlike the training pictures, 0 to 2"),
-    "DecodeTime": Metric("Milliseconds", (), "opening, turning, scaling and judging the picture"),
-    "InferenceTime": Metric("Milliseconds", (), "the model, and the search for its nearest training pictures"),
-    "TotalTime": Metric("Milliseconds", (), "from the event to the answer"),
-    "ModelLoadTime": Metric("Milliseconds", (), "fetching, verifying and opening the model, once a container"),
-    "ModelLoadFailures": Metric("Count", ("code",), "attempts at loading that failed"),
-    "ColdStart": Metric("Count", ("function_name",), "containers that answered for the first time"),
+    "Requests": MetricDefinition("Count", (), "HTTP requests and batches, with any result"),
+    "Predictions": MetricDefinition("Count", (), "pictures that got a prediction"),
+    "Outcomes": MetricDefinition("Count", ("outcome",), "outcomes of the predictions"),
+    "LeadingClasses": MetricDefinition("Count", ("class",), "likeliest classes of the predictions"),
+    "QualityFindings": MetricDefinition("Count", ("finding",), "quality findings in the pictures"),
+    "Refusals": MetricDefinition("Count", ("code",), "refused requests and pictures"),
+    "Confidence": MetricDefinition("None", (), "probability of the likeliest class"),
+    "MalignantProbability": MetricDefinition("None", (), "sum of the probabilities of the malignant classes"),
+    "UnfamiliarScore": MetricDefinition("None", (), "how different from the training pictures, 0 to 2"),
+    "DecodeTime": MetricDefinition(
+        "Milliseconds", (), "opening, turning and scaling the picture, and checking its quality"
+    ),
+    "InferenceTime": MetricDefinition(
+        "Milliseconds", (), "the model, and the search for the nearest training pictures"
+    ),
+    "TotalTime": MetricDefinition("Milliseconds", (), "from the event to the prediction"),
+    "ModelLoadTime": MetricDefinition(
+        "Milliseconds", (), "fetching, verifying and opening the model, once per container"
+    ),
+    "ModelLoadFailures": MetricDefinition("Count", ("code",), "failed attempts to load the model"),
+    "ColdStart": MetricDefinition("Count", ("function_name",), "first events of new containers"),
 }
-DIMENSION_VALUES = {  # all that there can be: CloudWatch charges for each combination
+DIMENSION_VALUES = {  # all possible values: CloudWatch charges for each combination
     "outcome": frozenset(get_args(Outcome)),
     "class": frozenset(CODES),
     "finding": frozenset(MESSAGES),
-    "code": frozenset(error.code for error in family()),
+    "code": frozenset(error.code for error in error_classes()),
     "function_name": frozenset({SERVICE}),
 }
 
 
 def record_event(metrics: Metrics) -> None:
-    """Count an event, whatever becomes of it."""
+    """Count an event, with any result."""
     metrics.add_metric(name="Requests", unit=MetricUnit.Count, value=1)
 
 
 def record_load(metrics: Metrics, logger: Logger, classifier: Classifier, load_ms: float) -> None:
-    """Tell how long it took to fetch, verify and open the model."""
+    """Record how long it took to fetch, verify and open the model."""
     metrics.add_metric(name="ModelLoadTime", unit=MetricUnit.Milliseconds, value=load_ms)
     logger.info("model loaded", extra={"model_version": classifier.manifest.version, "load_ms": round(load_ms, 3)})
 
 
 def record_load_failure(metrics: Metrics, logger: Logger, error: ModelUnavailableError, pause_s: float) -> None:
-    """Tell why there is no model, and when it is tried again at the earliest."""
+    """Record why there is no model, and when the next attempt may start."""
     logger.error(
         "model not loaded", extra={"code": error.code, "reason": str(error), "next_attempt_s": round(pause_s, 1)}
     )
@@ -70,7 +76,7 @@ def record_load_failure(metrics: Metrics, logger: Logger, error: ModelUnavailabl
 
 
 def record_prediction(metrics: Metrics, answer: Answer) -> None:
-    """Tell what was answered, and how long it took; nothing here says whose picture it was."""
+    """Record a prediction and its times; nothing identifies the request or the person."""
     prediction, timing = answer.prediction, answer.prediction.timing_ms
     metrics.add_metric(name="Predictions", unit=MetricUnit.Count, value=1)
     metrics.add_metric(name="DecodeTime", unit=MetricUnit.Milliseconds, value=timing.decode)
@@ -91,7 +97,7 @@ def record_refusal(metrics: Metrics, error: AnalyzerError) -> None:
 
 
 def _count(metrics: Metrics, name: str, dimension: str, value: str) -> None:
-    """Count one under a dimension of its own, without splitting the other metrics by it."""
+    """Count one under its own dimension, which the other metrics do not get."""
     counter = _counter(metrics.namespace)
     counter.add_dimension(dimension, value)
     counter.add_metric(name=name, unit=MetricUnit.Count, value=1)
@@ -100,5 +106,5 @@ def _count(metrics: Metrics, name: str, dimension: str, value: str) -> None:
 
 @functools.cache
 def _counter(namespace: str) -> EphemeralMetrics:
-    """Make what counts one thing at a time; kept, for making it takes longer than counting."""
+    """Make the metrics object of one count; cached, because making it takes longer than counting."""
     return EphemeralMetrics(namespace=namespace, service=SERVICE)

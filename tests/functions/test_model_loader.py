@@ -1,4 +1,4 @@
-"""A model that is on its way while the container imports."""
+"""The model loads in a thread while the container imports."""
 
 import subprocess
 import sys
@@ -8,29 +8,29 @@ import pytest
 
 from contract.errors import ModelUnavailableError
 from functions.classify.handler import Handler
-from functions.classify.loading import Loading
-from tests.functions.conftest import LambdaContext, http_event, settings_for
+from functions.classify.model_loader import ModelLoader
+from tests.functions.conftest import LambdaContext, request_event, settings_for
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_model_that_was_on_its_way_is_the_one_that_answers(bundle: Path, tmp_path: Path) -> None:
+def test_the_preloaded_model_answers(bundle: Path, tmp_path: Path) -> None:
     settings = settings_for(bundle.as_uri(), tmp_path)
-    loading = Loading(settings)
+    loader = ModelLoader(settings)
     handler = Handler(settings)
-    handler.preload(loading)
-    assert handler._models.current() is loading.result()
-    assert handler(http_event("GET", "/v1/health"), LambdaContext())["statusCode"] == 200
+    handler.preload(loader)
+    assert handler._models.current() is loader.result()
+    assert handler(request_event("GET", "/v1/health"), LambdaContext())["statusCode"] == 200
 
 
-def test_a_failure_on_the_way_is_told_as_any_other_and_tried_again(bundle: Path, tmp_path: Path) -> None:
+def test_a_failure_in_the_thread_is_reported_and_retried(bundle: Path, tmp_path: Path) -> None:
     settings = settings_for((tmp_path / "arrives-later").as_uri(), tmp_path / "cache")
-    loading, now = Loading(settings), 0.0
+    loader, now = ModelLoader(settings), 0.0
     handler = Handler(settings, clock=lambda: now)
-    handler.preload(loading)
+    handler.preload(loader)
     with pytest.raises(ModelUnavailableError, match=r"no manifest\.json"):
-        loading.result()
-    health = http_event("GET", "/v1/health")
+        loader.result()
+    health = request_event("GET", "/v1/health")
     assert handler(health, LambdaContext())["statusCode"] == 503
     bundle_copy = tmp_path / "arrives-later"
     bundle_copy.symlink_to(bundle)
@@ -39,9 +39,9 @@ def test_a_failure_on_the_way_is_told_as_any_other_and_tried_again(bundle: Path,
 
 
 @pytest.mark.parametrize("unneeded", ["botocore.auth", "botocore.session", "urllib3", "boto3"])
-def test_a_container_starts_without_what_it_does_not_need(unneeded: str) -> None:
+def test_a_container_starts_without_unneeded_modules(unneeded: str) -> None:
     script = (
-        "import sys\nfrom functions.classify import handler, loading, s3\n"
+        "import sys\nfrom functions.classify import handler, model_loader, s3\n"
         "from awslambdaric import bootstrap\nprint(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -50,7 +50,7 @@ def test_a_container_starts_without_what_it_does_not_need(unneeded: str) -> None
     assert unneeded not in loaded
 
 
-def test_nothing_heavy_is_imported_before_the_model_is_asked_for() -> None:
-    script = "import sys\nfrom functions.classify import loading, s3, settings\nprint(*sys.modules)"
+def test_nothing_slow_is_imported_before_the_model_is_requested() -> None:
+    script = "import sys\nfrom functions.classify import model_loader, s3, settings\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {"numpy", "onnxruntime", "pydantic", "aws_lambda_powertools"}.isdisjoint(done.stdout.split())

@@ -1,4 +1,4 @@
-"""The container's one model: whole or not there, and not asked for more often than helps."""
+"""The one model of the container: complete or absent, and not loaded by every request."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,21 +8,21 @@ import pytest
 
 from contract.errors import BundleError, ModelUnavailableError
 from functions.classify.classifier import Classifier
-from functions.classify.holder import FIRST_PAUSE_S, LONGEST_PAUSE_S, ModelHolder
-from functions.classify.loading import load_classifier
+from functions.classify.model_holder import FIRST_PAUSE_S, LONGEST_PAUSE_S, ModelHolder
+from functions.classify.model_loader import load_classifier
 from tests.functions.conftest import settings_for
 
 
 class Container:
-    """A holder whose time passes when it is told to, and whose model comes when it is told to."""
+    """A model holder with a clock and a model that the test controls."""
 
     def __init__(self, load: Callable[[], Classifier]) -> None:
         self.now, self.attempts, self.works, self.load = 0.0, 0, False, load
-        self.told: list[str] = []
+        self.events: list[str] = []
         self.holder = ModelHolder(
             self._load,
-            on_load=lambda classifier, _: self.told.append(classifier.manifest.version),
-            on_failure=lambda error, pause_s: self.told.append(f"{error.code} {pause_s <= LONGEST_PAUSE_S}"),
+            on_load=lambda classifier, _: self.events.append(classifier.manifest.version),
+            on_failure=lambda error, pause_s: self.events.append(f"{error.code} {pause_s <= LONGEST_PAUSE_S}"),
             clock=lambda: self.now,
         )
 
@@ -38,7 +38,7 @@ def container(bundle: Path, tmp_path: Path) -> Container:
     return Container(lambda: load_classifier(settings_for(bundle.as_uri(), tmp_path)))
 
 
-def test_a_failure_is_told_again_without_another_attempt_until_a_pause_is_over(container: Container) -> None:
+def test_a_failure_is_repeated_without_another_attempt_until_the_pause_is_over(container: Container) -> None:
     for _ in range(5):
         with pytest.raises(ModelUnavailableError, match="broken"):
             container.holder.current()
@@ -47,7 +47,7 @@ def test_a_failure_is_told_again_without_another_attempt_until_a_pause_is_over(c
     with pytest.raises(ModelUnavailableError):
         container.holder.current()
     assert container.attempts == 2
-    assert container.told == ["invalid_bundle True"] * 2
+    assert container.events == ["invalid_bundle True"] * 2
 
 
 def test_the_pauses_grow_up_to_a_limit(container: Container) -> None:
@@ -58,7 +58,7 @@ def test_the_pauses_grow_up_to_a_limit(container: Container) -> None:
     assert 600 / LONGEST_PAUSE_S <= container.attempts <= 2 * 600 / LONGEST_PAUSE_S + 6
 
 
-def test_a_model_that_comes_back_is_loaded_once_and_kept(container: Container, bundle: Path) -> None:
+def test_a_model_that_becomes_available_is_loaded_once_and_kept(container: Container, bundle: Path) -> None:
     with pytest.raises(ModelUnavailableError):
         container.holder.current()
     container.works, container.now = True, FIRST_PAUSE_S
@@ -66,6 +66,6 @@ def test_a_model_that_comes_back_is_loaded_once_and_kept(container: Container, b
         models = list(threads.map(lambda _: container.holder.current(), range(8)))
     assert len({id(model) for model in models}) == 1
     assert container.attempts == 2
-    assert container.told[-1] == bundle.name
+    assert container.events[-1] == bundle.name
     container.works = False
     assert container.holder.current() is models[0]

@@ -1,4 +1,4 @@
-"""The model, from where MODEL_URI says that it lies to ready to answer; also while the container still imports."""
+"""Loads the model from MODEL_URI, also in a thread while the container still imports."""
 
 import threading
 import time
@@ -12,27 +12,29 @@ if TYPE_CHECKING:
 
 
 def load_classifier(settings: Settings) -> "Classifier":
-    """Fetch the model that the settings name, and open it.
+    """Fetch and open the model that the settings name.
 
     Raises:
         ModelUnavailableError: there is none, or it cannot be fetched or opened.
     """
     folder, manifest = fetch_bundle(settings)
-    from functions.classify.classifier import Classifier  # NumPy and ONNX Runtime: the bytes can be on their way before
+    from functions.classify.classifier import (
+        Classifier,  # imports NumPy and ONNX Runtime, while the files are already being fetched
+    )
 
     return Classifier(folder, manifest, threads=settings.threads)
 
 
-class Loading:
-    """A model on its way in a thread: it waits for S3, hashes and opens while the rest of the code is imported."""
+class ModelLoader:
+    """Loads the model in a thread: fetches, hashes and opens it while the rest of the code is imported."""
 
     def __init__(self, settings: Settings) -> None:
-        """Start at once."""
-        self.began = time.perf_counter()
+        """Start the thread."""
+        self.started_s = time.perf_counter()
         self._settings = settings
         self._classifier: Classifier | None = None
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._load, name="loading", daemon=True)
+        self._thread = threading.Thread(target=self._load, name="model-loader", daemon=True)
         self._thread.start()
 
     def result(self) -> "Classifier":
@@ -43,11 +45,11 @@ class Loading:
         """
         self._thread.join()
         if self._classifier is None:
-            raise self._error or RuntimeError("the loading thread ended without a result")
+            raise self._error or RuntimeError("the model loader ended without a result")
         return self._classifier
 
     def _load(self) -> None:
         try:
             self._classifier = load_classifier(self._settings)
         except BaseException as error:
-            self._error = error  # for the one who waits
+            self._error = error  # `result` raises it
