@@ -94,7 +94,7 @@ def evaluate(predicted: np.ndarray, dataset: Dataset, split: Split, seed: int) -
 
 
 def regress(features: np.ndarray, dataset: Dataset, split: Split) -> np.ndarray:
-    """Fit a class-weighted logistic regression with the penalty that is best on validation, and predict the test set."""
+    """Fit a class-weighted logistic regression with the best penalty on validation, and predict the test set."""
     class_index = dataset.rows["class_index"].to_numpy()
     fitted = []
     for inverse_penalty in INVERSE_PENALTIES:
