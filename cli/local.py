@@ -11,6 +11,7 @@ from cli.console import print_json
 
 if TYPE_CHECKING:
     from local.stack import LocalStack
+    from training.progress import Say
 
 FOLDER = Path(".local")
 MODELS = Path("artifacts/models")  # the default output folder of `lesion train`
@@ -107,7 +108,7 @@ def down(folder: Path) -> None:
     click.echo("stopped" if stop_stack(folder) else "The local stack was not running.")
 
 
-def start_parts(stack: "LocalStack", bundle: Path, *, say: Callable[[str], None]) -> dict[str, str]:
+def start_parts(stack: "LocalStack", bundle: Path, *, say: "Say") -> dict[str, str]:
     """Start every part, and publish and register the bundle as on AWS; return each part's URL."""
     from contract.bundle import read_bundle
     from local.resources import MODEL_GROUP, MODELS_BUCKET

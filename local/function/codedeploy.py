@@ -54,7 +54,7 @@ class CodeDeploy:
         self,
         lambda_client: Any,
         count_failures: Callable[[str], int],
-        on_alias_change: Callable[[], None] = lambda: None,
+        on_alias_change: Callable[[], None],
         *,
         canary_s: float,
     ) -> None:

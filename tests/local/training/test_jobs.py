@@ -51,9 +51,9 @@ def wait_for(name: str, *statuses: str, log: str = "") -> dict[str, Any]:
 
 
 def test_a_job_has_the_folders_of_sagemaker_and_its_output_is_uploaded_to_s3(local: LocalAws, tmp_path: Path) -> None:
-    put_job(BUCKET, "whole", "work")
-    ended = wait_for("whole", "Completed")
-    assert read_log("whole")[:2] == ["job whole", "channels code/source.tar.gz images/a.jpg metadata/table.csv"]
+    put_job(BUCKET, "complete", "work")
+    ended = wait_for("complete", "Completed")
+    assert read_log("complete")[:2] == ["job complete", "channels code/source.tar.gz images/a.jpg metadata/table.csv"]
     assert [step["Status"] for step in ended["SecondaryStatusTransitions"]] == [
         "Pending", "Downloading", "Training", "Uploading", "Completed",
     ]  # fmt: skip
