@@ -54,7 +54,7 @@ def main() -> int:
         served = models / ("bundle.int8" if (models / "bundle.int8").exists() else "bundle.fp32")
         with local_s3(served, Path(folder) / "s3.log"):
             rows = measure(candidates, inputs, Path(folder), **times)
-    print(f"Medians of {options.rounds} x {options.runs} answers and {options.starts} starts, all in turn.\n")
+    print(f"Medians of {options.rounds} x {options.runs} predictions and {options.starts} cold starts, in turns.\n")
     print(*table.lines(rows), sep="\n")
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     measured = {"bundle": bundle.name, "picture_bytes": len(encoded), "rows": table.as_json(rows)}

@@ -51,14 +51,14 @@ def main() -> None:
             times_of[package].append(milliseconds)
     medians = {package: statistics.median(times) for package, times in times_of.items()}
     shown = sorted(medians, key=lambda package: -medians[package])
-    print("imports, by package, each without those it imports itself:")
+    print("imports by package, each without the packages that it imports:")
     for package in shown[:SHOWN]:
         print(f"  {package:32}{medians[package]:8.1f} ms")
     print(f"  {f'{len(shown) - SHOWN} others':32}{sum(medians[package] for package in shown[SHOWN:]):8.1f} ms")
     print(f"  {'all':32}{sum(medians.values()):8.1f} ms")
     inits, peaks = zip(*(init_phase(bundle) for _ in range(options.starts)), strict=True)
-    print(f"init phase, as the emulator reports it: {statistics.median(inits):.0f} ms, model and all")
-    print(f"peak memory of the function, after an answer: {max(peaks):.0f} MB")
+    print(f"init phase, as the emulator reports it, with the model: {statistics.median(inits):.0f} ms")
+    print(f"peak memory of the function after one response: {max(peaks):.0f} MB")
 
 
 def imports_by_package() -> dict[str, float]:
