@@ -1,12 +1,12 @@
-# The page: contract/ + webapp/, and no package that they do not import.
+# The image of the page: contract/, webapp/ and the packages of requirements/web.txt.
 #
 #   docker build --tag lesion-page .
 #   docker run --publish 8080:8080 --env CLASSIFY_URL=... --env CLASSIFY_AUTH=none lesion-page
 #
-# Opening the largest picture that is taken needs 1 GB for two seconds: give the container 2 GB.
+# The largest accepted picture needs 1 GB for two seconds while it is decoded: give the container 2 GB.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
-# checkov:skip=CKV_DOCKER_7: the tag is in BASE_IMAGE, which checkov does not look into
+# checkov:skip=CKV_DOCKER_7: the tag is in BASE_IMAGE, which checkov does not evaluate
 FROM ${BASE_IMAGE} AS packages
 COPY requirements/web.txt /requirements.txt
 RUN python -m venv /venv \

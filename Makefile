@@ -25,7 +25,7 @@ BASE_IMAGE ?=
 BUNDLE ?=
 ROUNDS ?= 12
 
-.PHONY: help setup setup-infra demo test lint scan fuzz bench image lock clean
+.PHONY: help setup setup-infra demo test lint scan fuzz bench image image-test lock clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,12 +72,18 @@ fuzz: $(VENV)/ready-fuzz ## Search for bytes that the picture decoder does not a
 	@mkdir -p .cache/fuzz
 	@$(BIN)/python -W ignore -m tests.fuzz.decoder .cache/fuzz/corpus -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.cache/fuzz/found-
 
-bench: $(VENV)/ready-bench $(VENV)/emulator ## Measure the function beside what one would use instead (BUNDLE=DIR, ROUNDS=12)
+bench: $(VENV)/ready-bench $(VENV)/emulator ## Compare the function with alternatives: time, memory, price (BUNDLE=DIR, ROUNDS=12)
 	@$(BIN)/python -W ignore -m benchmarks.serving $(if $(BUNDLE),--bundle "$(BUNDLE)") --rounds $(ROUNDS)
 	@$(BIN)/python -m benchmarks.serving.budget $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
-image: $(VENV)/ready-test $(VENV)/emulator ## Build the function's image with buildah, as root, and send it events (BASE_IMAGE=one to pull)
-	@$(BIN)/python -m tests.containers $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")
+image: ## Build the images of the function and the page with docker or buildah (BASE_IMAGE=another base image)
+	@engine=$$(command -v docker || command -v buildah) || { echo "make image needs docker or buildah: install one of them." >&2; exit 1; }; \
+	set -x; \
+	"$$engine" build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE="$(BASE_IMAGE)") --file Dockerfile.lambda --tag lesion-classify .; \
+	"$$engine" build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE="$(BASE_IMAGE)") --file Dockerfile --tag lesion-page .
+
+image-test: $(VENV)/ready-test $(VENV)/emulator ## Build the function's image with buildah, without a registry, and send it events (root)
+	@$(BIN)/python -m tests.containers
 	@$(BIN)/python -m pytest -q -rs tests/containers
 
 clean: ## Remove what was made here: packages, caches, models, state

@@ -1,7 +1,7 @@
-"""What a model must beat, on the project's own held-out lesions: `python -m benchmarks.baselines [--weights FILE]`.
+"""Baselines that a model must beat, on the project's test lesions: `python -m benchmarks.baselines [--weights FILE]`.
 
-Always naming nevus; colour alone; and, with --weights, what ImageNet's lower stages know without ever having learned
-from a lesion. The pictures, the split and the intervals are those of `lesion train`.
+The baselines: always predict nevus; a logistic regression on colour histograms; and, with --weights, a logistic
+regression on frozen ImageNet features. The pictures, the split and the intervals are those of `lesion train`.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from training.evaluation.metrics import balanced_accuracy
 from training.evaluation.weighted_metrics import Proportion, balanced_accuracies, confusion_matrices, macro_f1
 
 RESULTS = Path("artifacts/benchmarks/baselines.json")
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, chosen on validation lesions
-COLOURS = 8  # bins of each channel: 512 in all
+INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C; the validation lesions choose one
+BINS = 8  # of each colour channel: 512 colours in all
 BATCH = 64  # pictures
 
 
@@ -37,10 +37,10 @@ def main() -> None:
     """Measure, print a Markdown table, and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(os.environ.get("HAM10000_DIR", "data/ham10000")))
-    parser.add_argument("--weights", type=Path, help="an .npz file of ResNet50's ImageNet weights, conv4 and below")
+    parser.add_argument("--weights", type=Path, help="an .npz file of ResNet50's ImageNet weights up to conv4")
     parser.add_argument("--size", type=int, default=224, help="side of the pictures' square, in pixels")
     parser.add_argument("--seed", type=int, default=42, help="of the split")
-    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where decoded pictures are kept")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="folder for decoded pictures")
     options = parser.parse_args()
     try:
         measured = measure(options.folder, options.weights, options.size, options.seed, options.cache)
@@ -53,22 +53,22 @@ def main() -> None:
 
 
 def measure(folder: Path, weights: Path | None, size: int, seed: int, cache: Path) -> dict[str, Any]:
-    """Try each baseline: its name -> metrics with intervals on held-out lesions, and the seconds that it took."""
+    """Measure each baseline on the test lesions: its name -> metrics with intervals, and seconds."""
     dataset = read_dataset(folder)
     split = split_by_lesion(dataset, seed)
     pixels = open_cache(dataset, size, cache, show)
-    contenders: dict[str, Callable[[], np.ndarray]] = {
+    baselines: dict[str, Callable[[], np.ndarray]] = {
         "always nevus": lambda: np.full(len(split.test), CODES.index("nv")),
         "colour histogram + logistic regression": lambda: regress(colour_histograms(pixels), dataset, split),
     }
     if weights is not None:
         name = f"frozen conv4 of ImageNet at {size} px + logistic regression"
-        contenders[name] = lambda: regress(frozen_features(pixels, weights, size), dataset, split)
+        baselines[name] = lambda: regress(frozen_features(pixels, weights, size), dataset, split)
     rows = {}
-    for name, contender in contenders.items():
+    for name, predict_test in baselines.items():
         began = time.perf_counter()
-        predicted = contender()
-        rows[name] = {**judge(predicted, dataset, split, seed), "seconds": round(time.perf_counter() - began, 1)}
+        predicted = predict_test()
+        rows[name] = {**evaluate(predicted, dataset, split, seed), "seconds": round(time.perf_counter() - began, 1)}
     test = dataset.rows.iloc[split.test]
     return {
         "data": dataset.name,
@@ -79,14 +79,14 @@ def measure(folder: Path, weights: Path | None, size: int, seed: int, cache: Pat
     }
 
 
-def judge(predicted: np.ndarray, dataset: Dataset, split: Split, seed: int) -> dict[str, Any]:
-    """Measure answers on the held-out pictures, with 95% intervals over lesions."""
+def evaluate(predicted: np.ndarray, dataset: Dataset, split: Split, seed: int) -> dict[str, Any]:
+    """Measure predictions on the test pictures, with 95% intervals by a bootstrap over lesions."""
     test = dataset.rows.iloc[split.test]
     truth = test["class_index"].to_numpy()
     weights = resample_lesions(test["lesion_id"].to_numpy(), RESAMPLES, seed)
     measures: dict[str, Measure] = {
-        "balanced_accuracy": lambda of: balanced_accuracies(confusion_matrices(predicted, truth, of)),
-        "macro_f1": lambda of: macro_f1(confusion_matrices(predicted, truth, of)),
+        "balanced_accuracy": lambda counts: balanced_accuracies(confusion_matrices(predicted, truth, counts)),
+        "macro_f1": lambda counts: macro_f1(confusion_matrices(predicted, truth, counts)),
         "accuracy": Proportion(predicted == truth, np.ones(len(truth), bool)),
     }
     found = {name: with_interval(measured, weights) for name, measured in measures.items()}
@@ -94,32 +94,32 @@ def judge(predicted: np.ndarray, dataset: Dataset, split: Split, seed: int) -> d
 
 
 def regress(features: np.ndarray, dataset: Dataset, split: Split) -> np.ndarray:
-    """Fit a class-weighted logistic regression, its penalty chosen on validation, and answer the held-out pictures."""
+    """Fit a class-weighted logistic regression with the best penalty on validation, and predict the test set."""
     class_index = dataset.rows["class_index"].to_numpy()
     fitted = []
-    for penalty in PENALTIES:
+    for inverse_penalty in INVERSE_PENALTIES:
         model = make_pipeline(
-            StandardScaler(), LogisticRegression(C=penalty, class_weight="balanced", max_iter=1000, tol=1e-3)
+            StandardScaler(), LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=1000, tol=1e-3)
         )
         model.fit(features[split.train], class_index[split.train])
-        reached = balanced_accuracy(model.predict(features[split.validation]), class_index[split.validation])
-        fitted.append((reached, penalty, model))
-    _, _, best = max(fitted, key=lambda one: one[:2])
+        accuracy = balanced_accuracy(model.predict(features[split.validation]), class_index[split.validation])
+        fitted.append((accuracy, inverse_penalty, model))
+    _, _, best = max(fitted, key=lambda candidate: candidate[:2])
     return np.asarray(best.predict(features[split.test]))
 
 
 def colour_histograms(pixels: np.ndarray) -> np.ndarray:
-    """Count how often each of 512 colours occurs in each picture, as the root of its share: shape (N, 512)."""
-    histograms = np.empty((len(pixels), COLOURS**3), np.float32)
+    """Return the square root of each colour's share in each picture: float32, shape (N, 512)."""
+    histograms = np.empty((len(pixels), BINS**3), np.float32)
     for row, picture in enumerate(pixels):
-        red, green, blue = (picture.reshape(-1, 3).astype(int) // (256 // COLOURS)).T
-        counts = np.bincount((red * COLOURS + green) * COLOURS + blue, minlength=COLOURS**3)
+        red, green, blue = (picture.reshape(-1, 3).astype(int) // (256 // BINS)).T
+        counts = np.bincount((red * BINS + green) * BINS + blue, minlength=BINS**3)
         histograms[row] = np.sqrt(counts / counts.sum())
     return histograms
 
 
 def frozen_features(pixels: np.ndarray, weights: Path, size: int) -> np.ndarray:
-    """Average what enters conv5 over each picture: shape (N, 1024)."""
+    """Average the input of conv5 over each picture: shape (N, 1024)."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
@@ -138,13 +138,13 @@ def frozen_features(pixels: np.ndarray, weights: Path, size: int) -> np.ndarray:
     return np.concatenate(features)
 
 
-def show(what: str, done: int, total: int) -> None:
-    """Keep one line of progress on standard error."""
-    print(f"\r{what}: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+def show(step: str, done: int, total: int) -> None:
+    """Update one line of progress on standard error."""
+    print(f"\r{step}: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
 def table(measured: dict[str, Any]) -> str:
-    """Lay the results out in Markdown."""
+    """Format the results as Markdown."""
     held_out = measured["held_out"]
     lines = [
         f"{held_out['pictures']} held-out pictures of {held_out['lesions']} lesions; 95% intervals by a bootstrap over "

@@ -1,4 +1,4 @@
-"""The model that a benchmark runs on, and the bare call of it."""
+"""The bundle that a benchmark uses, and the bare call of its model."""
 
 import argparse
 from collections.abc import Callable
@@ -15,15 +15,15 @@ THREADS = 1
 
 
 def newest_bundle(parser: argparse.ArgumentParser) -> Path:
-    """Find the newest bundle in `MODELS`, or end with a sentence."""
+    """Return the newest bundle in `MODELS`, or exit with a message."""
     bundles = sorted(path.parent for path in MODELS.glob("*/manifest.json"))
     if not bundles:
-        parser.exit(1, f"There is no model in {MODELS}: run `lesion train`, or name one with --bundle.\n")
+        parser.exit(1, f"There is no model in {MODELS}: run `lesion train`, or give one with --bundle.\n")
     return bundles[-1]
 
 
-def bare(model: Path, pixels: np.ndarray) -> Callable[[], Any]:
-    """Open a model as its own documentation does, with one thread."""
+def bare_call(model: Path, pixels: np.ndarray) -> Callable[[], Any]:
+    """Load a model with one thread, as in ONNX Runtime's documentation; return a function that runs it on `pixels`."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
     session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])

@@ -1,8 +1,8 @@
-"""Ways to make rare classes count, side by side: `python -m benchmarks.imbalance --weights FILE`.
+"""Compares methods against class imbalance: `python -m benchmarks.imbalance --weights FILE`.
 
-Each choice of `TrainingConfig.class_balance` trains the same network from the same start on the same lesions, and is
-judged on validation lesions: the held-out ones are for the model that ships, and choosing by them would spoil them.
-After each, the probabilities are calibrated by one temperature, as training does.
+Each value of `TrainingConfig.class_balance` trains the same network from the same weights on the same lesions, and is
+measured on the validation lesions. The test lesions are only for the released model: a choice made on them would bias
+its evaluation. The probabilities are calibrated by one temperature, as in training.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from contract.errors import AnalyzerError
 from contract.labels import CODES
 
 RESULTS = Path("artifacts/benchmarks/imbalance.json")
-CHOICES: dict[str, dict[str, Any]] = {
+METHODS: dict[str, dict[str, Any]] = {
     "none": {"class_balance": "none"},
     "weights, inverse root": {"class_balance": "weights", "balance_power": 0.5},
     "weights, inverse": {"class_balance": "weights"},
@@ -28,31 +28,31 @@ CHOICES: dict[str, dict[str, Any]] = {
     "focal, weighted": {"class_balance": "focal"},
     "logit adjustment": {"class_balance": "logit_adjusted"},
 }
-SPLIT_SEED = 42  # of every run, whatever seed it trains with
-FEATURES: set[Path] = set()  # folders in the cache, removed in the end
+SPLIT_SEED = 42  # the split is the same for all training seeds
+FEATURES: set[Path] = set()  # cached feature folders, removed at the end
 MEASURES = ("balanced_accuracy", "macro_f1", "melanoma_recall", "accuracy", "ece")
 
 
 def main() -> None:
-    """Train and judge each, print a Markdown table as it grows, and write it as JSON."""
+    """Train and measure each method, print a Markdown table row by row, and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(os.environ.get("HAM10000_DIR", "data/ham10000")))
-    parser.add_argument("--weights", default="none", help="to start from: none, imagenet or an .npz file")
+    parser.add_argument("--weights", default="none", help="initial weights: none, imagenet or an .npz file")
     parser.add_argument("--size", type=int, default=96, help="side of the pictures' square, in pixels")
-    parser.add_argument("--images", type=int, help="about how many pictures to take")
+    parser.add_argument("--images", type=int, help="approximate number of pictures; default: all")
     parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--seeds", type=int, default=1, help="how many runs of each; their mean is shown")
-    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where decoded pictures are kept")
+    parser.add_argument("--seeds", type=int, default=1, help="number of runs of each method; the table shows the mean")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="folder for decoded pictures")
     options = parser.parse_args()
     from training.fitting.features import remove_features
 
-    results: dict[str, list[dict[str, float]]] = {name: [] for name in CHOICES}
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in METHODS}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     print(f"| class balance | {' | '.join(MEASURES)} | s |\n|---{'|---' * (len(MEASURES) + 1)}|", flush=True)
     try:
         for seed in range(options.seeds):
-            for name, choice in CHOICES.items():
-                results[name].append(run(options, choice, seed))
+            for name, method in METHODS.items():
+                results[name].append(run(options, method, seed))
                 RESULTS.write_text(json.dumps({"options": vars(options), "results": results}, indent=2, default=str))
                 if seed == options.seeds - 1:
                     print(row(name, results[name]), flush=True)
@@ -63,8 +63,8 @@ def main() -> None:
     print(f"\nMeans of {options.seeds} runs on validation lesions; written to {RESULTS}")
 
 
-def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[str, float]:
-    """Train once and judge on the validation lesions; the split is always the same."""
+def run(options: argparse.Namespace, method: dict[str, Any], seed: int) -> dict[str, float]:
+    """Train once, and measure on the validation lesions."""
     import keras
     from scipy.special import softmax
     from sklearn.metrics import f1_score, recall_score
@@ -88,14 +88,14 @@ def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[
         fine_tune_epochs=0,
         patience=options.epochs,
         frozen_views=1,
-        **choice,
+        **method,
     )
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     data = read_data(replace(config, seed=SPLIT_SEED), options.folder, options.cache, lambda *_: None)
     classifier = build_classifier(options.size)
     loaded = load_weights(classifier, config.weights)
-    # What the frozen stages make of the pictures is the same for every choice, and stays in the cache for the next.
+    # The features of the frozen stages are the same for every method: they stay in the cache for the next run.
     run = Run(config=config, train=data.train, validation=data.validation, scratch=options.cache)
     fitted = fit(classifier, loaded, run)
     FEATURES.update(fitted.features)
@@ -113,8 +113,8 @@ def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[
 
 
 def row(name: str, runs: list[dict[str, float]]) -> str:
-    """Word the means of some runs as a row of a Markdown table."""
-    means = {measure: statistics.mean(one[measure] for one in runs) for measure in (*MEASURES, "seconds")}
+    """Format the means of some runs as a row of a Markdown table."""
+    means = {measure: statistics.mean(result[measure] for result in runs) for measure in (*MEASURES, "seconds")}
     return f"| {name} | {' | '.join(f'{means[measure]:.3f}' for measure in MEASURES)} | {means['seconds']:.0f} |"
 
 

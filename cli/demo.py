@@ -1,4 +1,4 @@
-"""`lesion demo`: the whole flow on one machine, from a model, or from the pictures to train one, to an answer."""
+"""`lesion demo`: the complete flow on one machine, from a model (or the training of one) to a prediction."""
 
 import itertools
 import os
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.console import progress_bars
-from cli.local import FOLDER, MODELS, REFERENCE_MODEL, start_parts
+from cli.local import FOLDER, MODELS, REFERENCE_MODEL, port_options, start_parts
 from cli.predict import describe
 from cli.prediction_client import ask_api
 from contract.errors import AnalyzerError
@@ -26,60 +26,58 @@ SYNTHETIC = FOLDER / "synthetic"
 CACHE = Path(".cache")
 TIMEOUT_S = 60.0
 
-SMALL = "A demo model is not a good model: it saw few pictures, briefly. Never a diagnosis."
+SMALL = "A demo model is not a good model: it was trained on few pictures, for a short time. Never a diagnosis."
 NON_COMMERCIAL = "This model is for non-commercial use (CC BY-NC 4.0; models/README.md). Never a diagnosis."
 
-# Measured to train within four minutes on two cores.
+# Measured: both train within four minutes on two cores.
 FROM_SCRATCH: dict[str, Any] = {"size": 96, "images": 500, "head_epochs": 0, "fine_tune_epochs": 4}
 FROM_WEIGHTS: dict[str, Any] = {"size": 160, "images": 1200, "head_epochs": 3, "fine_tune_epochs": 0}
 
 
 @click.command()
-@click.option("--train", "train_first", is_flag=True, help="Train a small model first, and serve that.")
-@click.option("--weights", help="To start training from: none, imagenet or an .npz file; implies --train.")
-@click.option("--once", is_flag=True, help="Ask about two pictures through the page and the API, then stop.")
-@click.option("--page-port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
-@click.option("--api-port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="0: any free port.")
-@click.option("--aws-port", type=click.IntRange(0, 65535), default=8002, show_default=True, help="0: any free port.")
+@click.option("--train", "train_first", is_flag=True, help="Train a small model first, and serve it.")
+@click.option("--weights", help="Initial weights of the training: none, imagenet or an .npz file. Implies --train.")
+@click.option("--once", is_flag=True, help="Send two pictures to the page and the API, then stop.")
+@port_options
 def demo(train_first: bool, weights: str | None, once: bool, page_port: int, api_port: int, aws_port: int) -> None:
-    """Serve the reference model, or train a small one and serve that, and stay until Ctrl-C.
+    """Serve the reference model, or a small model that is trained first, until Ctrl-C.
 
-    Training takes the pictures in HAM10000_DIR, or synthetic ones where there are none.
+    Training uses the pictures in HAM10000_DIR, or synthetic pictures if there are none.
     """
     from contract.bundle import read_bundle
     from local.stack import LocalStack, Ports
 
     numbers = itertools.count(1)
     ports = Ports(page=page_port, api=api_port, aws=aws_port)
-    with LocalStack(FOLDER, ports=ports) as stack:  # claims the ports before minutes of training, not after them
+    with LocalStack(FOLDER, ports=ports) as stack:  # before the training: a taken port is an error now
         if train_first or weights is not None:
             with _step(next(numbers), "labelled pictures"):
                 pictures = _labelled_pictures()
-            with _step(next(numbers), "a model: ResNet50, small and short enough for two processor cores"):
+            with _step(next(numbers), "training: ResNet50, few pictures and epochs, for two processor cores"):
                 bundle, terms = _train(pictures, weights or "none"), SMALL
         else:
-            with _step(next(numbers), "the model that comes with this project"):
-                bundle, pictures, terms = REFERENCE_MODEL, _named_pictures() or REFERENCE_MODEL, NON_COMMERCIAL
+            with _step(next(numbers), "the reference model"):
+                bundle, pictures, terms = REFERENCE_MODEL, _real_pictures() or REFERENCE_MODEL, NON_COMMERCIAL
                 _describe(bundle, read_bundle(bundle))
         with _step(next(numbers), "the stack: S3, the Lambda function behind an HTTP API, the page"):
             urls = start_parts(stack, bundle, say=_say)
         click.echo(f"\n{terms}")
         if once:
-            with _step(next(numbers), "two pictures through the page and the API"):
+            with _step(next(numbers), "two pictures, sent to the page and to the API"):
                 for picture in _two_pictures(pictures):
                     _say(f"page  {picture.name}: {_ask_page(urls['page'], picture)}")
                     _say(f"API   {describe(picture.name, ask_api(urls['api'], picture.read_bytes()))}")
             return
-        click.echo(f"Open {urls['page']} and send it a picture. Ctrl-C stops everything.")
+        click.echo(f"Open {urls['page']} and upload a picture. Ctrl-C stops everything.")
         try:
             stack.wait()
         except KeyboardInterrupt:
-            click.echo("\nstopping; `lesion local up` serves a model again without training")
+            click.echo("\nstopping; `lesion local up` serves the newest model without training")
 
 
 @contextmanager
-def _step(number: int, what: str) -> Iterator[None]:
-    click.secho(f"\n[{number}] {what}", bold=True)
+def _step(number: int, title: str) -> Iterator[None]:
+    click.secho(f"\n[{number}] {title}", bold=True)
     began = time.perf_counter()
     yield
     click.echo(f"    ({time.perf_counter() - began:.0f} s)")
@@ -89,25 +87,25 @@ def _say(line: str) -> None:
     click.echo(f"    {line}")
 
 
-def _named_pictures() -> Path | None:
-    """Find the real pictures, if there are any."""
+def _real_pictures() -> Path | None:
+    """Return the folder of the real pictures, if there is one."""
     from training.data.layout import METADATA
 
-    named = Path(os.environ.get("HAM10000_DIR") or "data/ham10000")
-    return named if (named / METADATA).is_file() else None
+    folder = Path(os.environ.get("HAM10000_DIR") or "data/ham10000")
+    return folder if (folder / METADATA).is_file() else None
 
 
 def _labelled_pictures() -> Path:
     from training.data.layout import METADATA
     from training.data.synthetic.dataset import write_synthetic_dataset
 
-    if named := _named_pictures():
-        _say(f"the real ones in {named}")
-        return named
+    if real := _real_pictures():
+        _say(f"HAM10000 in {real}")
+        return real
     if (SYNTHETIC / METADATA).is_file():
-        _say(f"there is no HAM10000 in HAM10000_DIR, so the synthetic ones in {SYNTHETIC}")
+        _say(f"HAM10000_DIR has no HAM10000: using the synthetic pictures in {SYNTHETIC}")
         return SYNTHETIC
-    _say(f"there is no HAM10000 in HAM10000_DIR, so synthetic ones are painted into {SYNTHETIC}")
+    _say(f"HAM10000_DIR has no HAM10000: creating synthetic pictures in {SYNTHETIC}")
     with progress_bars() as on_progress:
         write_synthetic_dataset(SYNTHETIC, on_progress=on_progress)
     return SYNTHETIC
@@ -144,7 +142,7 @@ def _describe(bundle: Path, manifest: "Manifest") -> None:
 
 
 def _two_pictures(folder: Path) -> list[Path]:
-    """Take two of the originals, of the labelled pictures, or of those that a bundle was first asked about."""
+    """Return two pictures: of HAM10000's originals, else of the labelled pictures, else of the bundle's golden ones."""
     for pattern in ("originals/*.jpg", "*images*/*.jpg", "golden/*.jpg"):
         if found := sorted(folder.glob(pattern)):
             return found[:2]
@@ -152,23 +150,23 @@ def _two_pictures(folder: Path) -> list[Path]:
 
 
 def _ask_page(page_url: str, picture: Path) -> str:
-    """Send the page's form as a browser does, and read the heading of what comes back."""
+    """Submit the page's form as a browser does; return the status and the heading of the result."""
     import urllib3
 
     with urllib3.PoolManager(timeout=TIMEOUT_S, retries=False) as browser:
         form = browser.request("GET", page_url).data.decode()
         token = re.search(r'name="token" value="([^"]+)"', form)
         if token is None:
-            raise AnalyzerError(f"{page_url} shows no form.")
+            raise AnalyzerError(f"{page_url} shows no upload form: see the page's log in {FOLDER}/logs.")
         fields = {"token": token[1], "image": (picture.name, picture.read_bytes(), "image/jpeg")}
-        answer = browser.request("POST", page_url, fields=fields)
+        response = browser.request("POST", page_url, fields=fields)
     heading = _Heading()
-    heading.feed(answer.data.decode())
-    return f"{answer.status} {' '.join(heading.text.split())}"
+    heading.feed(response.data.decode())
+    return f"{response.status} {' '.join(heading.text.split())}"
 
 
 class _Heading(HTMLParser):
-    """Reads the text of a page's h1."""
+    """Reads the text of a page's h1 element."""
 
     def __init__(self) -> None:
         super().__init__()

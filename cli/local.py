@@ -1,4 +1,4 @@
-"""`lesion local`: the whole stack on this machine."""
+"""`lesion local`: the complete stack on this machine."""
 
 import os
 from collections.abc import Callable
@@ -11,30 +11,44 @@ from cli.console import print_json
 
 if TYPE_CHECKING:
     from local.stack import LocalStack
+    from training.progress import Say
 
 FOLDER = Path(".local")
-MODELS = Path("artifacts/models")  # where `lesion train` writes unless told otherwise
-REFERENCE_MODEL = Path(__file__).resolve().parents[1] / "models" / "reference"  # the one that comes with the project
-DEFAULT_BUNDLE = f"[default: the newest in {MODELS}, or else the one that comes with the project]"
+MODELS = Path("artifacts/models")  # the default output folder of `lesion train`
+REFERENCE_MODEL = Path(__file__).resolve().parents[1] / "models" / "reference"  # in the repository
+DEFAULT_BUNDLE = f"[default: the newest in {MODELS}, or the reference model if there is none]"
 
 folder_option = click.option(
-    "--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="State and logs."
+    "--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="Folder for state and logs."
 )
+
+
+def port_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options --page-port, --api-port and --aws-port to a command."""
+    for name, default in (("aws", 8002), ("api", 8001), ("page", 8000)):  # the last one is the first in the help
+        port = click.option(
+            f"--{name}-port",
+            type=click.IntRange(0, 65535),
+            default=default,
+            show_default=True,
+            help="0: any free port.",
+        )
+        command = port(command)
+    return command
 
 
 @click.group()
 def local() -> None:
-    """Run the whole stack on this machine, with no account."""
+    """Run the complete stack on this machine, without an AWS account."""
 
 
 @local.command()
-@click.option("--bundle", type=click.Path(path_type=Path), help=f"Model to serve  {DEFAULT_BUNDLE}")
-@click.option("--page-port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
-@click.option("--api-port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="0: any free port.")
-@click.option("--aws-port", type=click.IntRange(0, 65535), default=8002, show_default=True, help="0: any free port.")
-@click.option("--concurrency", type=click.IntRange(1, 64), default=2, show_default=True, help="Function processes.")
+@click.option("--bundle", type=click.Path(path_type=Path), help=f"Model to serve.  {DEFAULT_BUNDLE}")
+@port_options
+@click.option("--concurrency", type=click.IntRange(1, 64), default=2, show_default=True,
+              help="Limit of concurrent calls of the function.")  # fmt: skip
 @click.option("--canary", "canary_s", type=click.FloatRange(1), default=20.0, show_default=True, metavar="SECONDS",
-              help="How long a promoted model gets a tenth of the traffic before it gets all.")  # fmt: skip
+              help="How long a promoted model gets a tenth of the traffic before it gets all of it.")  # fmt: skip
 @folder_option
 def up(
     bundle: Path | None,
@@ -45,12 +59,12 @@ def up(
     canary_s: float,
     folder: Path,
 ) -> None:
-    """Start everything, print the addresses, and stop everything on Ctrl-C."""
+    """Start all parts, print their URLs, and stop them on Ctrl-C."""
     from contract.bundle import read_bundle
     from local.stack import LocalStack, Ports
 
     bundle = bundle or default_bundle()
-    read_bundle(bundle)  # before anything starts
+    read_bundle(bundle)  # raises an error before anything starts
     ports = Ports(page=page_port, api=api_port, aws=aws_port)
     stack = LocalStack(folder, ports=ports, concurrency=concurrency, canary_s=canary_s)
     with stack:
@@ -63,22 +77,22 @@ def up(
 
 
 @local.command()
-@click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @folder_option
 def status(as_json: bool, folder: Path) -> None:
-    """Tell what runs, and whether it answers; exit 1 if nothing does."""
-    from local.processes import answers
-    from local.stack import read_state
+    """Show which parts run and whether they respond. Exit status 1: the stack is down, or a part does not respond."""
+    from local.processes import responds
+    from local.state import read_state
 
     state = read_state(folder)
     urls: dict[str, str] = state["urls"] if state else {}
     health = {"page": "/healthz", "api": "/v1/health", "aws": "/moto-api/"}
-    parts = {name: {"url": url, "answers": answers(url + health[name])} for name, url in urls.items()}
+    parts = {name: {"url": url, "answers": responds(url + health[name])} for name, url in urls.items()}
     if as_json:
         print_json({"running": bool(state), "parts": parts})
     elif state:
         for name, part in parts.items():
-            click.echo(f"{name:<5} {part['url']}  {'answers' if part['answers'] else 'does not answer'}")
+            click.echo(f"{name:<5} {part['url']}  {'responds' if part['answers'] else 'does not respond'}")
     else:
         click.echo("The local stack is down.")
     if not parts or not all(part["answers"] for part in parts.values()):
@@ -88,22 +102,22 @@ def status(as_json: bool, folder: Path) -> None:
 @local.command()
 @folder_option
 def down(folder: Path) -> None:
-    """Stop the stack that another terminal runs."""
-    from local.stack import stop
+    """Stop the stack that runs in another terminal."""
+    from local.state import stop_stack
 
-    click.echo("stopped" if stop(folder) else "The local stack was not running.")
+    click.echo("stopped" if stop_stack(folder) else "The local stack was not running.")
 
 
-def start_parts(stack: "LocalStack", bundle: Path, *, say: Callable[[str], None]) -> dict[str, str]:
-    """Start every part around a bundle, published to the local S3 as to Amazon's; return each part's URL."""
+def start_parts(stack: "LocalStack", bundle: Path, *, say: "Say") -> dict[str, str]:
+    """Start every part, and publish and register the bundle as on AWS; return each part's URL."""
     from contract.bundle import read_bundle
-    from local.cloud import MODEL_GROUP, MODELS_BUCKET
+    from local.resources import MODEL_GROUP, MODELS_BUCKET
     from operations.registry.packages import register
     from operations.registry.publish import publish
 
     aws_url = stack.start_aws()
     say(f"AWS APIs  {aws_url}  (by moto)")
-    os.environ.update(stack.aws_environment)  # from here on every AWS SDK in this process means the local one
+    os.environ.update(stack.aws_environment)  # from here on, AWS's SDKs in this process call the local APIs
     model_uri = publish(bundle, f"s3://{MODELS_BUCKET}")
     register(read_bundle(bundle), model_uri, group=MODEL_GROUP)
     say(f"model     {model_uri}")
@@ -115,8 +129,6 @@ def start_parts(stack: "LocalStack", bundle: Path, *, say: Callable[[str], None]
 
 
 def default_bundle() -> Path:
-    """Find the newest bundle that was trained here, or else the one that comes with the project.
-
-    Versions begin with the time they were made.
-    """
+    """Return the newest bundle in `MODELS`, or the reference model if there is none."""
+    # a version starts with its time of creation
     return max((path.parent for path in MODELS.glob("*/manifest.json")), default=REFERENCE_MODEL)

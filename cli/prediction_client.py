@@ -20,7 +20,7 @@ Ask = Callable[[bytes], Prediction | Problem]
 @contextmanager
 def asking(url: str | None, bundle: Path | None, *, workers: int = 1) -> Iterator[tuple[Ask, str]]:
     """Find whom to ask, as `predict` says; also tell who it is: an address, or a model's version."""
-    from local.stack import read_state
+    from local.state import read_state
 
     if url is None and bundle is None and (state := read_state(FOLDER)):
         url = state["urls"].get("api")
@@ -85,12 +85,13 @@ def _function(bundle: Path, workers: int) -> Iterator[tuple[Ask, str]]:
     import tempfile
 
     from contract.bundle import read_bundle
-    from local.emulator import Function, FunctionFailedError
+    from local.function.concurrency import Function
+    from local.function.emulator import FunctionFailedError
 
     manifest = read_bundle(bundle)
     with tempfile.TemporaryDirectory(prefix="lesion-") as folder:
         environment = {"MODEL_URI": bundle.resolve().as_uri(), "MODEL_CACHE": f"{folder}/models"}
-        function = Function(environment=environment, logs=Path(folder), limit=workers)
+        function = Function(environment=environment, logs=Path(folder), concurrency=workers)
 
         def ask(encoded: bytes) -> Prediction | Problem:
             if len(encoded) > MAX_BODY_BYTES:

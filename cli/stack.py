@@ -34,7 +34,7 @@ def reach(stack: str, region: str | None = None) -> "Deployment":
 
 
 def _point_to_local() -> None:
-    from local.stack import read_state
+    from local.state import read_state
 
     state = read_state(FOLDER)
     if state and "aws" in state["urls"]:

@@ -1,5 +1,5 @@
-"""What goes wrong on purpose in the local stack."""
+"""The error of the local stack."""
 
 
 class LocalStackError(Exception):
-    """The local stack cannot start or go on. `str(error)` is one plain sentence with what to do next."""
+    """The local stack cannot start or continue. `str(error)` is one plain sentence that says what to do next."""

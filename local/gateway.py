@@ -1,45 +1,50 @@
-"""A stand-in for API Gateway's HTTP API: HTTP in, payload format 2.0 to the function, and its response back.
+"""A replacement for API Gateway's HTTP API: a request becomes an event of payload format 2.0, a result a response.
 
-Its own refusals are worded as API Gateway words them, so that whoever calls meets here what will come from AWS.
+Its error responses are those of API Gateway, so that clients see locally what they will see on AWS.
 """
 
 import base64
 import json
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
+from wsgiref.types import WSGIApplication
 
 from werkzeug.wrappers import Request, Response
 
 from contract.events import http_event
-from local.emulator import FunctionFailedError, ThrottledError
 from local.errors import LocalStackError
+from local.function.concurrency import ThrottledError
+from local.function.emulator import FunctionFailedError
 from local.processes import HOST
-from local.versions import Invocable
 
 MAX_PAYLOAD_BYTES = 10_000_000  # API Gateway's quota for an HTTP API
 MAX_EVENT_BYTES = 6_291_556  # Lambda's quota for a synchronous call
 
-Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+class Invocable(Protocol):
+    """A function that can be called."""
+
+    def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Call it."""
 
 
-def create_gateway(function: Invocable) -> Wsgi:
+def create_gateway(function: Invocable) -> WSGIApplication:
     """Build the WSGI application in front of a function."""
 
     @Request.application
     def gateway(request: Request) -> Response:
         if (request.content_length or 0) > MAX_PAYLOAD_BYTES:
-            return _refusal(413, "Request Entity Too Large")
+            return _error(413, "Request Entity Too Large")
         event = event_of(request)
         if len(event.get("body", "")) > MAX_EVENT_BYTES:
-            return _refusal(413, "Request Entity Too Large")
+            return _error(413, "Request Entity Too Large")
         try:
             return response_of(function.invoke(event))
         except ThrottledError:
-            return _refusal(429, "Too Many Requests", {"Retry-After": "1"})
+            return _error(429, "Too Many Requests", {"Retry-After": "1"})
         except (FunctionFailedError, LocalStackError) as error:
             print(f"500 for {request.method} {request.path}: {error}", file=sys.stderr, flush=True)  # noqa: T201
-            return _refusal(500, "Internal Server Error")
+            return _error(500, "Internal Server Error")
 
     return gateway
 
@@ -58,7 +63,7 @@ def event_of(request: Request) -> dict[str, Any]:
 
 
 def response_of(result: dict[str, Any]) -> Response:
-    """Turn what the function returned into a response; without a statusCode it is taken as a JSON body."""
+    """Turn the function's result into a response. A result without statusCode is the JSON body of a 200."""
     if "statusCode" not in result:
         return Response(json.dumps(result), content_type="application/json")
     text = result.get("body") or ""
@@ -71,5 +76,5 @@ def response_of(result: dict[str, Any]) -> Response:
     return response
 
 
-def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     return Response(json.dumps({"message": message}), status, headers, content_type="application/json")

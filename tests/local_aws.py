@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 import boto3
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
-from local.aws import Wsgi, create_aws
-from local.jobs import Jobs
+from local.aws_server import create_aws
 from local.processes import HOST, free_port
+from local.training.jobs import TrainingJobs
 
 
 class LocalAws:
@@ -23,8 +24,8 @@ class LocalAws:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
-        self.jobs = Jobs(folder, self.url)
-        self._app: Wsgi = create_aws(self.jobs)
+        self.jobs = TrainingJobs(folder, self.url)
+        self._app: WSGIApplication = create_aws(self.jobs)
 
     def start(self) -> None:
         """Be reachable."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from wsgiref.types import WSGIApplication
 
 import boto3
 import urllib3
@@ -20,11 +21,10 @@ from werkzeug.wrappers import Request, Response
 from contract.bundle import read_bundle
 from contract.events import http_event
 from functions.classify.handler import Handler
-from local import cloud
-from local.codedeploy import CodeDeploy
-from local.endpoints import create_endpoints
-from local.gateway import Wsgi
-from local.versions import VersionedFunction
+from local import resources
+from local.function.codedeploy import CodeDeploy
+from local.function.endpoints import create_endpoints
+from local.function.versions import VersionedFunction
 from operations.aws import read_deployment
 from operations.deployment import Deployment
 from operations.registry.packages import register
@@ -46,10 +46,10 @@ When = Literal["refused", "answer lost"]
 class Faults:
     """Stands before AWS: from a named call on, nothing gets through any more."""
 
-    def __init__(self, app: Wsgi) -> None:
+    def __init__(self, app: WSGIApplication) -> None:
         self.begin(app)
 
-    def begin(self, app: Wsgi) -> None:
+    def begin(self, app: WSGIApplication) -> None:
         """Stand before this application, with nothing wrong yet."""
         self._app = app
         self._fail_at: tuple[str, When] | None = None
@@ -130,7 +130,7 @@ class LocalCloud:
 
     def serving(self, times: int = 10) -> set[str]:
         """Ask as users do: the models that answer, or the status of what does not."""
-        self.function.forget()
+        self.function.expire_weights()
         return {self._health() for _ in range(times)}
 
     def _health(self) -> str:
@@ -155,7 +155,7 @@ def local_aws() -> Iterator[LocalAws]:
     server = make_server("127.0.0.1", 0, faults, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    session = boto3.Session("test", "test", region_name=cloud.REGION)
+    session = boto3.Session("test", "test", region_name=resources.REGION)
     try:
         with loopback_aws() as moto_url:
             yield LocalAws(moto_url, f"http://127.0.0.1:{server.server_port}", faults, session)
@@ -181,12 +181,12 @@ def local_cloud(
     """
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         environ.setenv(name, "test")
-    environ.setenv("AWS_DEFAULT_REGION", cloud.REGION)
+    environ.setenv("AWS_DEFAULT_REGION", resources.REGION)
     environ.setenv("AWS_ENDPOINT_URL", aws.moto_url)
     urllib3.request("POST", f"{aws.moto_url}/moto-api/reset")  # all of moto's servers in a process share what they keep
-    cloud.create_stores(aws.session, aws.moto_url)
-    cloud.create_function(aws.session, aws.moto_url, put_model(first) if first else None)
-    cloud.tell(aws.session, aws.moto_url, "http://127.0.0.1:1", "http://127.0.0.1:1")
+    resources.create_storage(aws.session, aws.moto_url)
+    resources.create_function(aws.session, aws.moto_url, put_model(first) if first else None)
+    resources.put_deployment_parameter(aws.session, aws.moto_url, "http://127.0.0.1:1", "http://127.0.0.1:1")
     versions: dict[str, InProcess] = {}
 
     def make(number: str, environment: Mapping[str, str]) -> InProcess:
@@ -194,16 +194,16 @@ def local_cloud(
         return versions[number]
 
     functions = aws.session.client("lambda", endpoint_url=aws.moto_url)
-    function = VersionedFunction(functions, cloud.FUNCTION, cloud.ALIAS, make)
-    codedeploy = CodeDeploy(functions, function.failed, function.forget, canary_s=canary_s)
+    function = VersionedFunction(functions, resources.FUNCTION, resources.ALIAS, make)
+    codedeploy = CodeDeploy(functions, function.failures, function.expire_weights, canary_s=canary_s)
     aws.faults.begin(create_endpoints(function, codedeploy, aws.moto_url))
     for name in ("AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_CODEDEPLOY", *(["AWS_ENDPOINT_URL"] * faulty)):
         environ.setenv(name, aws.front_url)
-    yield LocalCloud(read_deployment(cloud.STACK), function, codedeploy, aws.faults, versions)
+    yield LocalCloud(read_deployment(resources.STACK), function, codedeploy, aws.faults, versions)
 
 
 def put_model(bundle: Path) -> str:
     """Publish and register a bundle, and return its URI."""
-    uri = publish(bundle, f"s3://{cloud.MODELS_BUCKET}")
-    register(read_bundle(bundle), uri, group=cloud.MODEL_GROUP)
+    uri = publish(bundle, f"s3://{resources.MODELS_BUCKET}")
+    register(read_bundle(bundle), uri, group=resources.MODEL_GROUP)
     return uri

@@ -1,6 +1,7 @@
-"""What answers a picture how fast, from how cold, in how much memory, at what price: `make bench`.
+"""Compares our function with alternatives: time, cold start, memory and price of a prediction. `make bench` runs it.
 
-All contenders get the same picture and one thread unless their name says otherwise, in processes of their own, in turn.
+All candidates get the same picture, and one thread unless their name says otherwise. Each has its own process, and they
+run in turns.
 """
 
 import argparse
@@ -14,11 +15,11 @@ import numpy as np
 
 from benchmarks.bundles import newest_bundle
 from benchmarks.serving import table
-from benchmarks.serving.contenders import CONTENDERS
-from benchmarks.serving.models import prepare
-from benchmarks.serving.pictures import choose_picture
-from benchmarks.serving.run import Inputs, measure
-from benchmarks.serving.storage import local_s3
+from benchmarks.serving.candidates import CANDIDATES
+from benchmarks.serving.local_s3 import local_s3
+from benchmarks.serving.measure import Inputs, measure
+from benchmarks.serving.model_files import prepare
+from benchmarks.serving.picture import choose_picture
 from contract.bundle import read_bundle
 from contract.errors import AnalyzerError
 from contract.image import decode_image
@@ -30,21 +31,21 @@ def main() -> int:
     """Prepare, measure, print, and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, help="default: the newest in artifacts/models")
-    parser.add_argument("--picture", type=Path, help="a JPEG; default: of HAM10000, else a painted one, 600x450")
-    parser.add_argument("--rounds", type=int, default=12, help="turns of each")
-    parser.add_argument("--runs", type=int, default=8, help="answers in a turn")
-    parser.add_argument("--starts", type=int, default=7, help="cold starts of each")
-    parser.add_argument("--only", default="", help="contenders whose names contain this")
+    parser.add_argument("--picture", type=Path, help="a JPEG; default: from HAM10000, else a generated one (600x450)")
+    parser.add_argument("--rounds", type=int, default=12, help="turns of each candidate")
+    parser.add_argument("--runs", type=int, default=8, help="predictions in a turn")
+    parser.add_argument("--starts", type=int, default=7, help="cold starts of each candidate")
+    parser.add_argument("--only", default="", help="measure only candidates whose name contains this text")
     options = parser.parse_args()
     bundle = options.bundle or newest_bundle(parser)
     try:
         size = read_bundle(bundle).input.size
         name, encoded = choose_picture(options.picture, Path(os.environ.get("HAM10000_DIR", "data/ham10000")))
-        print(f"{bundle.name}, {size} px; {name}, {len(encoded) / 1000:.0f} kB. Preparing the peers' models...")
+        print(f"{bundle.name}, {size} px; {name}, {len(encoded) / 1000:.0f} kB. Creating the model files...")
         models = prepare(bundle, PREPARED)
     except (AnalyzerError, OSError) as error:
         parser.exit(1, f"{error}\n")
-    contenders = [contender for contender in CONTENDERS if options.only in contender.name]
+    candidates = [candidate for candidate in CANDIDATES if options.only in candidate.name]
     with tempfile.TemporaryDirectory() as folder:
         inputs = Inputs(models, Path(folder) / "picture.jpg", Path(folder) / "pixels.npy", size)
         inputs.picture.write_bytes(encoded)
@@ -52,8 +53,8 @@ def main() -> int:
         times = {"rounds": options.rounds, "runs": options.runs, "starts": max(2, options.starts)}
         served = models / ("bundle.int8" if (models / "bundle.int8").exists() else "bundle.fp32")
         with local_s3(served, Path(folder) / "s3.log"):
-            rows = measure(contenders, inputs, Path(folder), **times)
-    print(f"Medians of {options.rounds} x {options.runs} answers and {options.starts} starts, all in turn.\n")
+            rows = measure(candidates, inputs, Path(folder), **times)
+    print(f"Medians of {options.rounds} x {options.runs} predictions and {options.starts} cold starts, in turns.\n")
     print(*table.lines(rows), sep="\n")
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     measured = {"bundle": bundle.name, "picture_bytes": len(encoded), "rows": table.as_json(rows)}

@@ -1,4 +1,4 @@
-"""A LitServe server around the ONNX file: `python -m benchmarks.serving.litserve_app MODEL PORT SIZE`."""
+"""A LitServe server with the ONNX file: `python -m benchmarks.serving.litserve_app MODEL PORT SIZE`."""
 
 import base64
 import io
@@ -17,15 +17,15 @@ from local.processes import HOST
 class Classify(litserve.LitAPI):  # type: ignore[misc]
     """https://lightning.ai/docs/litserve: decode, predict, encode."""
 
-    def setup(self, device: str) -> None:  # noqa: ARG002  the name is LitServe's
-        """Open the model in the worker."""
+    def setup(self, device: str) -> None:  # noqa: ARG002  LitServe passes it
+        """Load the model in the worker process."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self.size = int(sys.argv[3])
         self.session = onnxruntime.InferenceSession(sys.argv[1], options, ["CPUExecutionProvider"])
 
     def decode_request(self, request: dict[str, str]) -> np.ndarray:
-        """Open the picture."""
+        """Decode and resize the picture."""
         picture = Image.open(io.BytesIO(base64.b64decode(request["image"]))).convert("RGB")
         return np.asarray(ImageOps.fit(picture, (self.size, self.size), Image.Resampling.BILINEAR))[np.newaxis]
 
@@ -34,7 +34,7 @@ class Classify(litserve.LitAPI):  # type: ignore[misc]
         return self.session.run(["probabilities"], {"pixels": pixels})[0][0]
 
     def encode_response(self, probabilities: np.ndarray) -> dict[str, float]:
-        """Name the classes."""
+        """Add the codes of the classes."""
         return {code: float(share) for code, share in zip(CODES, probabilities, strict=True)}
 
 

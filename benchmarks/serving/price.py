@@ -1,4 +1,4 @@
-"""What a million predictions cost on Lambda, at a measured time and the memory that buys the threads."""
+"""The price of a million predictions on Lambda, from the measured time and memory."""
 
 import math
 
@@ -8,12 +8,12 @@ MEMORY_MB_PER_VCPU = 1769  # https://docs.aws.amazon.com/lambda/latest/dg/config
 
 
 def usd_per_million(milliseconds: float, threads: int, peak_mb: float) -> float:
-    """Price a million warm calls; Lambda bills whole milliseconds.
+    """Return the price of a million warm calls. Lambda bills whole milliseconds.
 
     Args:
         milliseconds: of one call.
-        threads: vCPUs that it has.
-        peak_mb: the memory that it must have, where that is more than the vCPUs bring.
+        threads: number of vCPUs; Lambda gives one for each MEMORY_MB_PER_VCPU of memory.
+        peak_mb: the memory that the call needs; billed if it is more than the memory for the vCPUs.
     """
     memory_gb = max(threads * MEMORY_MB_PER_VCPU, peak_mb) / 1024
     seconds = math.ceil(milliseconds) / 1000

@@ -1,16 +1,16 @@
-"""The table, and the ratios that are promised."""
+"""The printed table, and the ratios with their goals."""
 
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from benchmarks.serving.contenders import Kind
+from benchmarks.serving.candidates import Kind
+from benchmarks.serving.measure import Row
 from benchmarks.serving.price import usd_per_million
-from benchmarks.serving.run import Row
 from operations.prices import read_prices
 
 HEAD = f"{'':34}{'median ms':>10}{'cold start s':>14}{'peak MB':>9}{'USD per million':>17}"
 
-# what is held against what (both by name), the word for it, and the goal
+# numerator and denominator, label, goal
 RATIOS = (
     ("our function, int8", "ONNX Runtime, int8", "function over the bare call, int8", "at most 1.25"),
     ("our function, int8, 2 threads", "ONNX Runtime, int8, 2 threads", "the same with 2 threads", "at most 1.25"),
@@ -25,51 +25,54 @@ RATIOS = (
 
 
 def lines(rows: Sequence[Row]) -> list[str]:
-    """Word what was measured."""
+    """Return the lines of the table and the ratios."""
     written = [HEAD]
     for kind in get_args(Kind):
         written.append(f"{kind}:")
-        written += [_line(row) for row in rows if row.contender.kind == kind]
+        written += [_line(row) for row in rows if row.candidate.kind == kind]
     written += ["", *(f"{name:44}{value:8.2f}   {goal or ''}".rstrip() for name, value, goal in ratios(rows))]
     return [*written, "", _prices()]
 
 
 def ratios(rows: Sequence[Row]) -> list[tuple[str, float, str | None]]:
-    """Hold medians of one run against each other; what was not measured is left out."""
-    medians = {row.contender.name: row.median_ms for row in rows if row.missing is None}
+    """Return label, value and goal of each ratio whose two candidates were measured."""
+    medians = {row.candidate.name: row.median_ms for row in rows if row.missing is None}
     found = [
-        (word, medians[name] / medians[against], goal)
-        for name, against, word, goal in RATIOS
-        if name in medians and against in medians
+        (label, medians[numerator] / medians[denominator], goal)
+        for numerator, denominator, label, goal in RATIOS
+        if numerator in medians and denominator in medians
     ]
-    by_name = {row.contender.name: row for row in rows if row.missing is None}
-    if {"our function, int8, from S3", "ONNX Runtime, int8"} <= by_name.keys():
-        ratio = by_name["our function, int8, from S3"].cold_s / by_name["ONNX Runtime, int8"].opened_s
+    measured = {row.candidate.name: row for row in rows if row.missing is None}
+    if {"our function, int8, from S3", "ONNX Runtime, int8"} <= measured.keys():
+        ratio = measured["our function, int8, from S3"].cold_s / measured["ONNX Runtime, int8"].opened_s
         found.append(("cold start from S3 over imports and session", ratio, "at most 2.5"))
     return found
 
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """List the rows for a program."""
-    return [
-        {**row.contender._asdict(), **row._asdict(), "contender": row.contender.name, "usd_per_million": price(row)}
-        for row in rows
-    ]
+    """Return the rows for JSON."""
+    return [_row_as_json(row) for row in rows]
+
+
+def _row_as_json(row: Row) -> dict[str, Any]:
+    measured = row._asdict()
+    candidate = measured.pop("candidate")
+    return {**candidate._asdict(), **measured, "contender": candidate.name, "usd_per_million": price(row)}
 
 
 def price(row: Row) -> float | None:
-    """Price what would run on Lambda as it is: a picture in, an answer out."""
-    if row.missing or row.contender.kind != "picture to answer":
+    """Return the price on Lambda of a candidate that could run there: from a picture to a response."""
+    if row.missing or row.candidate.kind != "picture to answer":
         return None
-    return usd_per_million(row.median_ms, row.contender.threads, row.peak_mb)
+    return usd_per_million(row.median_ms, row.candidate.threads, row.peak_mb)
 
 
 def _line(row: Row) -> str:
     if row.missing:
-        return f"  {row.contender.name:32}not measured: {row.missing}"
+        return f"  {row.candidate.name:32}not measured: {row.missing}"
     usd = price(row)
     cost = "" if usd is None else f"{usd:17.2f}"
-    return f"  {row.contender.name:32}{row.median_ms:10.1f}{row.cold_s:14.2f}{row.peak_mb:9.0f}{cost}"
+    return f"  {row.candidate.name:32}{row.median_ms:10.1f}{row.cold_s:14.2f}{row.peak_mb:9.0f}{cost}"
 
 
 def _prices() -> str:

@@ -1,4 +1,4 @@
-"""One contender in a process of its own: answers once as it starts, then as often as a line on its input says."""
+"""The process of one candidate: predicts once at its start, then as often as each line of its input says."""
 
 import importlib
 import json
@@ -8,43 +8,42 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.serving.contenders import BY_NAME
+from benchmarks.serving.candidates import BY_NAME
 
 
-class Job(NamedTuple):
-    """What a contender is made from."""
+class Setup(NamedTuple):
+    """The arguments of the function that prepares a candidate."""
 
     model: Path
     threads: int
     picture: Path  # a JPEG
-    pixels: Path  # the same, decoded: .npy of uint8 (1, size, size, 3)
-    size: int
+    pixels: Path  # the decoded picture: .npy of uint8 (1, size, size, 3)
+    size: int  # px
 
 
 class Ready(NamedTuple):
-    """A contender that can be asked."""
+    """A candidate that is ready for predictions."""
 
-    ask: Callable[[], Any]
-    began_s: float | None = None  # when its server was started, if that is not this process
-    opened_s: float | None = None  # when it could be asked first
+    predict: Callable[[], Any]
+    began_s: float | None = None  # start of its server, in seconds since 1970; None: this process is the candidate
 
 
 def main() -> None:
-    """Make the contender named on the command line; `[name, folder, picture, pixels, size]`."""
+    """Prepare the candidate of the command line `name folder picture pixels size`, and predict."""
     name, folder, picture, pixels, size = sys.argv[1:]
-    contender = BY_NAME[name]
-    job = Job(Path(folder) / contender.model, contender.threads, Path(picture), Path(pixels), int(size))
-    room, make = contender.make.split(":")
-    out, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer of ours
-    ready: Ready = getattr(importlib.import_module(room), make)(job)
-    opened_s = ready.opened_s or time.time()
-    ready.ask()
+    candidate = BY_NAME[name]
+    setup = Setup(Path(folder) / candidate.model, candidate.threads, Path(picture), Path(pixels), int(size))
+    module, function = candidate.make.split(":")
+    out, sys.stdout = sys.stdout, sys.stderr  # libraries must not print between the results
+    ready: Ready = getattr(importlib.import_module(module), function)(setup)
+    opened_s = time.time()
+    ready.predict()
     print(json.dumps({"began_s": ready.began_s, "opened_s": opened_s, "answered_s": time.time()}), file=out, flush=True)
     for line in sys.stdin:
         times = []
         for _ in range(int(line)):
             began = time.perf_counter()
-            ready.ask()
+            ready.predict()
             times.append(1000 * (time.perf_counter() - began))
         print(json.dumps(times), file=out, flush=True)
 

@@ -1,4 +1,4 @@
-"""What `make bench` says: measured side by side, priced, and without a silent gap."""
+"""The measurements, prices and ratios of `make bench`; a candidate that cannot run is reported."""
 
 import math
 from pathlib import Path
@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.serving import run, table
-from benchmarks.serving.contenders import BY_NAME, CONTENDERS, Contender
-from benchmarks.serving.pictures import choose_picture, painted_picture
+from benchmarks.serving import measure as measuring
+from benchmarks.serving import table
+from benchmarks.serving.candidates import BY_NAME, CANDIDATES, Candidate
+from benchmarks.serving.measure import Inputs, Row, measure
+from benchmarks.serving.picture import choose_picture, generate_picture
 from benchmarks.serving.price import usd_per_million
-from benchmarks.serving.run import Inputs, Row, measure
 from contract.bundle import MODEL
 from contract.image import decode_image
 from operations.prices import read_prices
@@ -21,18 +22,18 @@ SIZE = 64
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    """A tiny model laid out as `models.prepare` does."""
+    """A tiny model, in the folder layout of `model_files.prepare`."""
     folder = tmp_path_factory.mktemp("inputs")
-    bundle = write_tiny_bundle(folder / "made", size=SIZE)
+    bundle = write_tiny_bundle(folder / "bundle", size=SIZE)
     (folder / "bundle.fp32").symlink_to(bundle)
     (folder / "model.fp32.onnx").symlink_to(bundle / MODEL)
     picture, pixels = folder / "picture.jpg", folder / "pixels.npy"
-    picture.write_bytes(painted_picture())
+    picture.write_bytes(generate_picture())
     np.save(pixels, decode_image(picture.read_bytes(), SIZE).pixels[np.newaxis])
     return Inputs(folder, picture, pixels, SIZE)
 
 
-def test_contenders_are_measured_in_processes_of_their_own(inputs: Inputs, tmp_path: Path) -> None:
+def test_each_candidate_is_measured_in_its_own_process(inputs: Inputs, tmp_path: Path) -> None:
     chosen = [BY_NAME[name] for name in ("ONNX Runtime, fp32", "our function, fp32", "our function, int8")]
     bare, ours, absent = measure(chosen, inputs, tmp_path, rounds=2, runs=3, starts=2)
     for row in (bare, ours):
@@ -41,19 +42,19 @@ def test_contenders_are_measured_in_processes_of_their_own(inputs: Inputs, tmp_p
         assert row.peak_mb > 20
     assert absent.missing is not None
     assert "no int8 model" in absent.missing
-    said = "\n".join(table.lines([bare, ours, absent]))
-    assert "function over the bare call, fp32" in said
-    assert "our function, int8 not measured: this bundle" in " ".join(said.split())
+    printed = "\n".join(table.lines([bare, ours, absent]))
+    assert "function over the bare call, fp32" in printed
+    assert "our function, int8 not measured: this bundle" in " ".join(printed.split())
 
 
-def test_a_peer_that_is_not_installed_is_a_sentence(inputs: Inputs) -> None:
-    contender = Contender("Peer", "model alone", "nowhere:make", "model.fp32.onnx", package="surely_not_installed")
-    missing = run._missing(contender, inputs)
+def test_a_candidate_without_its_package_is_reported(inputs: Inputs) -> None:
+    candidate = Candidate("Other", "model alone", "nowhere:make", "model.fp32.onnx", package="surely_not_installed")
+    missing = measuring._missing(candidate, inputs)
     assert missing is not None
     assert "surely_not_installed is not installed" in missing
 
 
-def test_a_peer_that_breaks_is_a_sentence_too(inputs: Inputs, tmp_path: Path) -> None:
+def test_a_candidate_that_crashes_is_reported(inputs: Inputs, tmp_path: Path) -> None:
     (inputs.models / "model.keras").write_text("no model")
     (row,) = measure(
         [BY_NAME["LiteRT, fp32"]._replace(package=None, model="model.keras")],
@@ -67,7 +68,7 @@ def test_a_peer_that_breaks_is_a_sentence_too(inputs: Inputs, tmp_path: Path) ->
     assert "it ended:" in row.missing
 
 
-def test_a_million_predictions_are_billed_in_whole_milliseconds_and_in_the_memory_that_is_needed() -> None:
+def test_lambda_bills_whole_milliseconds_and_the_memory_that_is_needed() -> None:
     usd = read_prices().usd
     per_request = 1e6 * usd["lambda_request"]
     small = usd_per_million(24.2, threads=1, peak_mb=150)
@@ -76,7 +77,7 @@ def test_a_million_predictions_are_billed_in_whole_milliseconds_and_in_the_memor
     assert usd_per_million(24.2, threads=1, peak_mb=2 * 1769) > 1.9 * (small - per_request)
 
 
-def test_ratios_are_of_one_run_and_leave_out_what_was_not_measured() -> None:
+def test_ratios_leave_out_candidates_that_were_not_measured() -> None:
     rows = [
         Row(BY_NAME["ONNX Runtime, fp32"], 80.0, 0.5, 0.6, 300),
         Row(BY_NAME["ONNX Runtime, int8"], 20.0, 0.2, 0.3, 100),
@@ -89,13 +90,13 @@ def test_ratios_are_of_one_run_and_leave_out_what_was_not_measured() -> None:
     assert not [name for name in found if "Flask" in name]
 
 
-def test_every_ratio_is_between_contenders_that_exist() -> None:
+def test_every_ratio_is_between_known_candidates() -> None:
     assert {name for pair in table.RATIOS for name in pair[:2]} <= set(BY_NAME)
-    assert len(BY_NAME) == len(CONTENDERS)
+    assert len(BY_NAME) == len(CANDIDATES)
 
 
-def test_without_ham10000_a_picture_is_painted(tmp_path: Path) -> None:
+def test_without_ham10000_a_picture_is_created(tmp_path: Path) -> None:
     name, encoded = choose_picture(None, tmp_path)
-    assert name == "a painted picture"
+    assert name == "a generated picture"
     decoded = decode_image(encoded, 224)
     assert (decoded.width, decoded.height) == (600, 450)

@@ -1,33 +1,29 @@
-"""Build the function's image and say what it is made of: `python -m tests.containers [--base-image IMAGE]`."""
+"""Build the function's image and print the size of its parts: `python -m tests.containers`."""
 
-import argparse
 import sys
 import time
 
-from local.emulator import emulator_binary
 from local.errors import LocalStackError
-from tests.containers.image import build_image, container_of
+from local.function.emulator import emulator_binary
+from tests.containers.function_image import build_image, create_container
 
-SHOWN = 12
+ROWS = 12
 
 
 def main() -> int:
     """Build, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--base-image", help="with Python 3.11, pip and glibc; default: made from Debian packages")
-    options = parser.parse_args()
     began = time.monotonic()
     try:
-        image = build_image(options.base_image)
-        with container_of(image, bundle=emulator_binary().parent) as container:
-            shares = container.shares()
+        image = build_image()
+        with create_container(image, bundle=emulator_binary().parent) as container:
+            parts = container.sizes()
     except LocalStackError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
-    small = shares[SHOWN:]
-    rows = [*shares[:SHOWN], (f"{len(small)} smaller packages", sum(share.size_mb for share in small))]
+    small = parts[ROWS:]
+    rows = [*parts[:ROWS], (f"{len(small)} smaller packages", sum(part.size_mb for part in small))]
     lines = [f"{name:32}{size_mb:8.1f} MB" for name, size_mb in rows]
-    total = sum(share.size_mb for share in shares)
+    total = sum(part.size_mb for part in parts)
     print(*lines, f"{image:32}{total:8.1f} MB, in {time.monotonic() - began:.0f} s", sep="\n")  # noqa: T201
     return 0
 

@@ -1,4 +1,4 @@
-"""A build reaches the package index as this machine does, and nothing else of it."""
+"""The build gets pip's configuration of this machine, and only what it needs of it."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ global.extra-index-url='file:///srv/a/simple https://packages.example/simple'
 """
 
 
-def test_the_environment_goes_before_the_files_and_limits_of_this_machine_stay_here() -> None:
+def test_environment_variables_take_precedence_and_machine_specific_options_are_excluded() -> None:
     assert pip_configuration(LISTED).splitlines() == [
         "[global]",
         "cert = /ca/one.pem",
@@ -22,11 +22,11 @@ def test_the_environment_goes_before_the_files_and_limits_of_this_machine_stay_h
     ]
 
 
-def test_a_machine_without_a_configuration_gives_an_empty_one() -> None:
+def test_without_a_configuration_the_pip_conf_is_empty() -> None:
     assert pip_configuration("") == "[global]\n"
 
 
-def test_everything_is_lent_read_only(tmp_path: Path) -> None:
-    lent = volumes(tmp_path)
-    assert f"--volume={tmp_path / 'pip.conf'}:/etc/pip.conf:ro" in lent
-    assert all(volume.endswith(":ro") for volume in lent)
+def test_all_volumes_are_read_only(tmp_path: Path) -> None:
+    options = volumes(tmp_path)
+    assert f"--volume={tmp_path / 'pip.conf'}:/etc/pip.conf:ro" in options
+    assert all(volume.endswith(":ro") for volume in options)

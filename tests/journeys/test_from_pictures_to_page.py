@@ -1,4 +1,4 @@
-"""The whole journey, by the commands and the page that people use: pictures, a model, the stack, an answer."""
+"""The complete journey through the command line and the page: pictures, a trained model, the stack, a prediction."""
 
 import json
 import re
@@ -22,35 +22,35 @@ from tests.odd_pictures import odd_pictures
 SCREENSHOTS = Path("artifacts/screenshots")
 
 
-def lesion(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a person does."""
+def lesion(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user does."""
     command = Path(sys.executable).with_name("lesion")
-    return subprocess.run([command, *words], cwd=cwd, capture_output=True, text=True, timeout=400)
+    return subprocess.run([command, *arguments], cwd=cwd, capture_output=True, text=True, timeout=400)
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder to work in, as if the project had just been installed."""
-    return tmp_path_factory.mktemp("workplace")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty working folder, as after the installation."""
+    return tmp_path_factory.mktemp("folder")
 
 
 @pytest.fixture(scope="module")
-def trained(workplace: Path, pictures_dir: Path) -> dict[str, Any]:
-    """What `lesion train` prints after the shortest training that is one."""
-    words = ["--size", "64", "--images", "150", "--weights", "none", "--train-from", "all"]
+def trained(folder: Path, pictures_dir: Path) -> dict[str, Any]:
+    """The JSON output of a short `lesion train`."""
+    options = ["--size", "64", "--images", "150", "--weights", "none", "--train-from", "all"]
     done = lesion(
-        "train", str(pictures_dir), *words, "--head-epochs", "0", "--fine-tune-epochs", "1", "--json", cwd=workplace
+        "train", str(pictures_dir), *options, "--head-epochs", "0", "--fine-tune-epochs", "1", "--json", cwd=folder
     )
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
 
 @pytest.fixture(scope="module")
-def urls(workplace: Path, trained: dict[str, Any]) -> Iterator[dict[str, str]]:
-    """The addresses of a stack around that model, which is stopped in the end and leaves nothing running."""
+def urls(folder: Path, trained: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """The URLs of a stack that serves the model. At the end the stack is stopped, and no process is left."""
     ports = ["--page-port", "0", "--api-port", "0", "--aws-port", "0"]
-    command = [Path(sys.executable).with_name("lesion"), "local", "up", *ports]
-    with subprocess.Popen(command, cwd=workplace, stdout=subprocess.PIPE, text=True) as stack:
+    command = [str(Path(sys.executable).with_name("lesion")), "local", "up", *ports]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as stack:
         assert stack.stdout is not None
         printed = ""
         for line in stack.stdout:
@@ -69,19 +69,19 @@ def urls(workplace: Path, trained: dict[str, Any]) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    """A page of a real browser."""
+    """A page in a real browser."""
     with opened_browser() as browser:
         yield browser.new_page(viewport={"width": 1200, "height": 1000})
 
 
-def test_training_leaves_a_sound_bundle(trained: dict[str, Any], workplace: Path) -> None:
-    manifest = read_bundle(workplace / trained["bundle"])
+def test_training_writes_a_valid_bundle(trained: dict[str, Any], folder: Path) -> None:
+    manifest = read_bundle(folder / trained["bundle"])
     assert manifest.input.size == 64
     assert manifest.version == trained["version"]
     assert manifest.metrics["balanced_accuracy"].low <= manifest.metrics["balanced_accuracy"].value
 
 
-def test_a_person_uploads_a_picture_and_sees_what_the_model_makes_of_it(
+def test_a_user_uploads_a_picture_and_sees_the_result(
     urls: dict[str, str], page: Page, originals: list[bytes], tmp_path: Path, trained: dict[str, Any]
 ) -> None:
     (tmp_path / "mole.jpg").write_bytes(originals[0])
@@ -100,48 +100,46 @@ def test_a_person_uploads_a_picture_and_sees_what_the_model_makes_of_it(
     page.screenshot(path=SCREENSHOTS / "result.png", full_page=True)
 
 
-def test_a_file_that_is_no_picture_is_refused_on_the_page_in_words(
-    urls: dict[str, str], page: Page, tmp_path: Path
-) -> None:
+def test_the_page_explains_that_a_file_is_not_a_picture(urls: dict[str, str], page: Page, tmp_path: Path) -> None:
     (tmp_path / "notes.jpg").write_bytes(b"these are my notes")
     page.goto(urls["page"])
     page.get_by_label("Picture of the lesion").set_input_files(tmp_path / "notes.jpg")
     page.get_by_role("button", name="Look at this picture").click()
     expect(page.get_by_text("JPEG, PNG or WebP").first).to_be_visible()
-    expect(page.get_by_label("Picture of the lesion")).to_be_visible()  # another can be sent at once
+    expect(page.get_by_label("Picture of the lesion")).to_be_visible()  # the form is there for another picture
 
 
 def test_every_odd_picture_gets_its_status_over_http(urls: dict[str, str]) -> None:
-    with urllib3.PoolManager(retries=False, timeout=30) as caller:
+    with urllib3.PoolManager(retries=False, timeout=30) as client:
         for name, odd in odd_pictures().items():
-            answer = caller.request("POST", f"{urls['API']}/v1/predictions", body=odd.encoded)
+            answer = client.request("POST", f"{urls['API']}/v1/predictions", body=odd.encoded)
             assert (name, answer.status, answer.json().get("code")) == (name, odd.status, odd.code)
 
 
-def test_the_command_line_asks_the_running_stack_and_the_bundle_alike(
-    urls: dict[str, str], workplace: Path, originals: list[bytes], trained: dict[str, Any]
+def test_predict_gets_the_same_result_from_the_stack_an_api_and_a_bundle(
+    urls: dict[str, str], folder: Path, originals: list[bytes], trained: dict[str, Any]
 ) -> None:
-    (workplace / "mole.jpg").write_bytes(originals[0])
-    (workplace / "notes.txt").write_bytes(b"no picture")
-    answers = []
-    for where in ([], ["--url", urls["API"]], ["--bundle", trained["bundle"]]):
-        asked = lesion("predict", "mole.jpg", "--json", *where, cwd=workplace)
-        assert asked.returncode == 0, asked.stderr
-        answers.append(json.loads(asked.stdout)[0])
-    assert answers[0]["classes"] == answers[1]["classes"] == answers[2]["classes"]
-    assert answers[0]["model_version"] == trained["version"]
+    (folder / "mole.jpg").write_bytes(originals[0])
+    (folder / "notes.txt").write_bytes(b"not a picture")
+    predictions = []
+    for source in ([], ["--url", urls["API"]], ["--bundle", trained["bundle"]]):
+        done = lesion("predict", "mole.jpg", "--json", *source, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        predictions.append(json.loads(done.stdout)[0])
+    assert predictions[0]["classes"] == predictions[1]["classes"] == predictions[2]["classes"]
+    assert predictions[0]["model_version"] == trained["version"]
 
-    refused = lesion("predict", "mole.jpg", "notes.txt", cwd=workplace)
+    refused = lesion("predict", "mole.jpg", "notes.txt", cwd=folder)
     assert refused.returncode == 1
     assert "notes.txt: The file is not a JPEG, PNG or WebP picture" in refused.stdout
     assert "mole.jpg: " in refused.stdout
 
 
-def test_status_tells_what_runs(urls: dict[str, str], workplace: Path) -> None:
-    asked = lesion("local", "status", "--json", cwd=workplace)
-    assert asked.returncode == 0
-    parts = json.loads(asked.stdout)["parts"]
+def test_status_shows_what_runs(urls: dict[str, str], folder: Path) -> None:
+    status = lesion("local", "status", "--json", cwd=folder)
+    assert status.returncode == 0
+    parts = json.loads(status.stdout)["parts"]
     assert {part["url"] for part in parts.values()} == set(urls.values())
     assert all(part["answers"] for part in parts.values())
-    second = lesion("local", "up", "--page-port", "0", "--api-port", "0", "--aws-port", "0", cwd=workplace)
+    second = lesion("local", "up", "--page-port", "0", "--api-port", "0", "--aws-port", "0", cwd=folder)
     assert (second.returncode, "already runs" in second.stderr) == (1, True)

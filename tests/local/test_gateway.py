@@ -1,4 +1,4 @@
-"""HTTP in, payload format 2.0 to the function, and its response back."""
+"""The gateway turns a request into an event of payload format 2.0, and a result into a response."""
 
 import base64
 from typing import Any
@@ -7,7 +7,8 @@ import pytest
 from werkzeug.test import Client, EnvironBuilder
 from werkzeug.wrappers import Request
 
-from local.emulator import FunctionFailedError, ThrottledError
+from local.function.concurrency import ThrottledError
+from local.function.emulator import FunctionFailedError
 from local.gateway import MAX_PAYLOAD_BYTES, create_gateway, event_of
 
 
@@ -15,8 +16,8 @@ def event(path: str, **request: Any) -> dict[str, Any]:
     return event_of(Request(EnvironBuilder(path, **request).get_environ()))
 
 
-class Recorded:
-    """A function that notes what it was called with, and answers or fails as told."""
+class FakeFunction:
+    """A function that records its events, and returns a result or raises an error."""
 
     def __init__(self, result: dict[str, Any] | Exception) -> None:
         self.result = result
@@ -30,7 +31,7 @@ class Recorded:
 
 
 def call(result: dict[str, Any] | Exception, path: str = "/", **request: Any) -> Any:
-    function = Recorded(result)
+    function = FakeFunction(result)
     response = Client(create_gateway(function)).open(path, **request)
     return response, function.events
 
@@ -50,14 +51,14 @@ def test_an_event_has_the_fields_of_payload_format_2() -> None:
     assert (made["isBase64Encoded"], made["body"]) == (True, base64.b64encode(b"\xff").decode())
 
 
-def test_text_travels_as_text_and_a_request_without_a_body_has_none() -> None:
+def test_a_text_body_is_not_base64_and_an_empty_body_is_left_out() -> None:
     made = event("/", method="POST", data='{"ä": 1}'.encode(), content_type="application/json")
     assert (made["isBase64Encoded"], made["body"]) == (False, '{"ä": 1}')
     assert "body" not in event("/")
     assert "queryStringParameters" not in event("/")
 
 
-def test_a_response_comes_back_whole() -> None:
+def test_status_headers_cookies_and_body_of_a_result_are_returned() -> None:
     response, _ = call(
         {
             "statusCode": 201,
@@ -85,12 +86,14 @@ def test_a_result_without_a_status_is_a_json_body() -> None:
         (FunctionFailedError("it raised"), 500, "Internal Server Error"),
     ],
 )
-def test_a_function_that_gives_no_response_is_worded_as_by_aws(failure: Exception, status: int, message: str) -> None:
+def test_a_failed_or_throttled_call_gets_the_response_of_api_gateway(
+    failure: Exception, status: int, message: str
+) -> None:
     response, _ = call(failure)
     assert (response.status_code, response.json) == (status, {"message": message})
 
 
-def test_what_aws_would_not_take_never_reaches_the_function() -> None:
-    for size in (MAX_PAYLOAD_BYTES + 1, 5_000_000):  # over API Gateway's quota, and over Lambda's once in base64
+def test_a_body_above_a_quota_gets_413_and_the_function_is_not_called() -> None:
+    for size in (MAX_PAYLOAD_BYTES + 1, 5_000_000):  # above API Gateway's quota; above Lambda's after base64
         response, events = call({}, method="POST", data=b"x" * size, content_type="image/jpeg")
         assert (response.status_code, events) == (413, [])

@@ -1,4 +1,4 @@
-"""An S3 on this machine that holds the model: where a cold start has it from."""
+"""S3 on this machine, by moto: a cold start downloads the model from it."""
 
 import os
 import sys
@@ -7,23 +7,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from contract.bundle import MANIFEST, MODEL, REFERENCE
-from local.processes import HOST, Program, answers, free_port
+from local.processes import HOST, Program, free_port, responds
 
 BUCKET, PREFIX = "models", "models/benchmark"
-ENDPOINT = "BENCH_S3_ENDPOINT"  # tells the contenders where it is
+ENDPOINT = "BENCH_S3_ENDPOINT"  # the environment variable with its URL
 START_TIMEOUT_S = 30.0
 
 
 @contextmanager
 def local_s3(bundle: Path, log: Path) -> Iterator[None]:
-    """Serve a bundle from moto, in a process of its own."""
+    """Upload a bundle to a moto server in another process, and set the variable `ENDPOINT` inside the block."""
     import boto3
 
     port = free_port()
     url = f"http://{HOST}:{port}"
     server = Program("S3", [sys.executable, "-m", "moto.server", f"-p{port}"], environment={}, log=log)
     try:
-        server.wait_until(lambda: answers(f"{url}/moto-api/data.json"), START_TIMEOUT_S)
+        server.wait_until(lambda: responds(f"{url}/moto-api/data.json"), START_TIMEOUT_S)
         s3 = boto3.client(
             "s3",
             "us-east-1",

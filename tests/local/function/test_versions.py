@@ -1,4 +1,4 @@
-"""Several versions of the function behind one alias, whose weights are Lambda's own."""
+"""Versions of the function behind one alias, routed by the weights that Lambda's API returns."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -7,21 +7,22 @@ from typing import Any
 import boto3
 import pytest
 
-from local import cloud
-from local.emulator import FunctionFailedError, ThrottledError
-from local.versions import IDLE_S, UnknownVersionError, VersionedFunction
+from local import resources
+from local.function.concurrency import ThrottledError
+from local.function.emulator import FunctionFailedError
+from local.function.versions import IDLE_S, UnknownVersionError, VersionedFunction
 from tests.loopback_aws import loopback_aws
 
 
-class Answering:
-    """A version that says who it is, fails or is throttled as its model tells."""
+class FakeVersion:
+    """A version that returns its number, fails or is throttled; its MODEL_URI says which."""
 
     def __init__(self, number: str, environment: Mapping[str, str]) -> None:
         self.number, self.model, self.stopped = number, environment["MODEL_URI"], False
 
     def invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:
         if self.model == "fails":
-            raise FunctionFailedError("as told")
+            raise FunctionFailedError("a failure of the test")
         if self.model == "throttled":
             raise ThrottledError
         return {"statusCode": 503 if self.model == "unavailable" else 200, "body": self.number}
@@ -45,12 +46,12 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def functions(endpoint: str) -> Any:
-    """Lambda's records of a function with four versions; the alias serves the first."""
+    """A client of Lambda, where a function has five versions and the alias points to the first."""
     import urllib3
 
     urllib3.request("POST", f"{endpoint}/moto-api/reset")
-    aws = boto3.Session("test", "test", region_name=cloud.REGION)
-    cloud.create_function(aws, endpoint, "first")
+    aws = boto3.Session("test", "test", region_name=resources.REGION)
+    resources.create_function(aws, endpoint, "first")
     client = aws.client("lambda", endpoint_url=endpoint)
     for model in ("second", "fails", "unavailable", "throttled"):
         client.update_function_configuration(FunctionName="classify", Environment={"Variables": {"MODEL_URI": model}})
@@ -64,17 +65,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def made() -> dict[str, Answering]:
+def started() -> dict[str, FakeVersion]:
     return {}
 
 
 @pytest.fixture
-def function(functions: Any, clock: Clock, made: dict[str, Answering]) -> VersionedFunction:
-    def make(number: str, environment: Mapping[str, str]) -> Answering:
-        made[number] = Answering(number, environment)
-        return made[number]
+def function(functions: Any, clock: Clock, started: dict[str, FakeVersion]) -> VersionedFunction:
+    def start_version(number: str, environment: Mapping[str, str]) -> FakeVersion:
+        started[number] = FakeVersion(number, environment)
+        return started[number]
 
-    return VersionedFunction(functions, "classify", "live", make, clock=clock)
+    return VersionedFunction(functions, "classify", "live", start_version, clock=clock)
 
 
 def shift(functions: Any, version: str, others: dict[str, float]) -> None:
@@ -88,12 +89,12 @@ def shift(functions: Any, version: str, others: dict[str, float]) -> None:
 
 def test_traffic_is_split_by_the_weights_of_the_alias(functions: Any, function: VersionedFunction) -> None:
     shift(functions, "1", {"2": 0.3})
-    answered = Counter(function.invoke({})["body"] for _ in range(2000))
-    assert answered.keys() == {"1", "2"}
-    assert answered["2"] == pytest.approx(600, abs=130)  # six standard deviations
+    calls = Counter(function.invoke({})["body"] for _ in range(2000))
+    assert calls.keys() == {"1", "2"}
+    assert calls["2"] == pytest.approx(600, abs=130)  # six standard deviations
 
 
-def test_a_change_of_the_alias_is_noticed_within_a_second(
+def test_a_change_of_the_alias_takes_effect_within_a_second(
     functions: Any, function: VersionedFunction, clock: Clock
 ) -> None:
     assert function.invoke({})["body"] == "1"
@@ -103,22 +104,22 @@ def test_a_change_of_the_alias_is_noticed_within_a_second(
     assert function.invoke({})["body"] == "2"
 
 
-def test_a_version_gets_its_own_environment_and_is_called_past_the_alias(
-    function: VersionedFunction, made: dict[str, Answering]
+def test_a_version_gets_its_own_environment_variables_and_can_be_called_directly(
+    function: VersionedFunction, started: dict[str, FakeVersion]
 ) -> None:
     assert function.invoke_version("2", {})["body"] == "2"
-    assert {number: of.model for number, of in made.items()} == {"2": "second"}
+    assert {number: version.model for number, version in started.items()} == {"2": "second"}
     assert function.invoke_version("live", {})["body"] == "1"
-    for qualifier in ("9", "nobody"):
+    for qualifier in ("9", "no-such-alias"):
         with pytest.raises(UnknownVersionError):
             function.invoke_version(qualifier, {})
 
 
-def test_failures_are_counted_for_those_that_the_alias_sent(
+def test_failures_are_counted_for_calls_through_the_alias_only(
     functions: Any, function: VersionedFunction, clock: Clock
 ) -> None:
     with pytest.raises(FunctionFailedError):
-        function.invoke_version("3", {})  # a check, and nobody's call
+        function.invoke_version("3", {})  # a direct call is not counted
     shift(functions, "3", {})
     with pytest.raises(FunctionFailedError):
         function.invoke({})
@@ -129,19 +130,19 @@ def test_failures_are_counted_for_those_that_the_alias_sent(
     clock.now += 1
     with pytest.raises(ThrottledError):
         function.invoke({})
-    assert [function.failed(number) for number in "12345"] == [0, 0, 1, 1, 0]
+    assert [function.failures(number) for number in "12345"] == [0, 0, 1, 1, 0]
 
 
-def test_a_version_that_the_alias_has_left_is_stopped_after_a_while(
-    functions: Any, function: VersionedFunction, clock: Clock, made: dict[str, Answering]
+def test_a_version_without_traffic_is_stopped_after_a_while(
+    functions: Any, function: VersionedFunction, clock: Clock, started: dict[str, FakeVersion]
 ) -> None:
     function.invoke({})
     shift(functions, "2", {})
     clock.now += 1
     function.invoke({})
-    assert not made["1"].stopped
+    assert not started["1"].stopped
     clock.now += IDLE_S + 1
     function.invoke({})
-    assert made["1"].stopped
+    assert started["1"].stopped
     function.stop()
-    assert made["2"].stopped
+    assert started["2"].stopped

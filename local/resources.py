@@ -1,4 +1,4 @@
-"""What the Pulumi program makes on AWS, made at the local one: the function, its alias, and what keeps its models."""
+"""The AWS resources of the local stack, created at moto as the Pulumi program creates them on AWS."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -11,17 +11,17 @@ STACK = "local"
 MODELS_BUCKET = "skin-lesion-models"
 DATA_BUCKET = "skin-lesion-data"
 FUNCTION, ALIAS = "classify", "live"
-IMAGE_URI = "000000000000.dkr.ecr.us-east-1.amazonaws.com/classify:local"  # no registry: the code is this checkout's
+IMAGE_URI = "000000000000.dkr.ecr.us-east-1.amazonaws.com/classify:local"  # never pulled: this checkout's code runs
 MODEL_GROUP = "skin-lesions"
 APPLICATION, DEPLOYMENT_GROUP = "classify", "live"
-TRUST = {
+TRUST_POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "*.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 
 
-def create_stores(aws: "boto3.Session", aws_url: str) -> None:
-    """Make the buckets and the group of model packages."""
+def create_storage(aws: "boto3.Session", aws_url: str) -> None:
+    """Create the buckets and the model package group."""
     s3 = aws.client("s3", endpoint_url=aws_url)
     for bucket in (MODELS_BUCKET, DATA_BUCKET):
         s3.create_bucket(Bucket=bucket)
@@ -31,7 +31,7 @@ def create_stores(aws: "boto3.Session", aws_url: str) -> None:
 
 
 def create_function(aws: "boto3.Session", aws_url: str, model_uri: str | None) -> None:
-    """Make the function, its first version, the alias that serves it, and what shifts that alias."""
+    """Create the Lambda function, its version 1, its alias, and the CodeDeploy application and deployment group."""
     role = _create_role(aws, aws_url)
     functions = aws.client("lambda", endpoint_url=aws_url)
     functions.create_function(
@@ -53,9 +53,9 @@ def create_function(aws: "boto3.Session", aws_url: str, model_uri: str | None) -
     )
 
 
-def tell(aws: "boto3.Session", aws_url: str, api_url: str, page_url: str) -> None:
-    """Write what the command line needs to know, as the Pulumi program does."""
-    told: dict[str, Any] = {
+def put_deployment_parameter(aws: "boto3.Session", aws_url: str, api_url: str, page_url: str) -> None:
+    """Write the stack's deployment parameter to Parameter Store; the command line reads it."""
+    deployment: dict[str, Any] = {
         "region": REGION,
         "models_bucket": MODELS_BUCKET,
         "data_bucket": DATA_BUCKET,
@@ -74,11 +74,11 @@ def tell(aws: "boto3.Session", aws_url: str, api_url: str, page_url: str) -> Non
         "tags": {"project": "skin-lesion-analyzer", "stack": STACK},
     }
     aws.client("ssm", endpoint_url=aws_url).put_parameter(
-        Name=f"/skin-lesion-analyzer/{STACK}/deployment", Value=json.dumps(told), Type="String", Overwrite=True
+        Name=f"/skin-lesion-analyzer/{STACK}/deployment", Value=json.dumps(deployment), Type="String", Overwrite=True
     )
 
 
 def _create_role(aws: "boto3.Session", aws_url: str) -> str:
     iam = aws.client("iam", endpoint_url=aws_url)
-    made = iam.create_role(RoleName="classify", AssumeRolePolicyDocument=json.dumps(TRUST))
-    return str(made["Role"]["Arn"])
+    created = iam.create_role(RoleName="classify", AssumeRolePolicyDocument=json.dumps(TRUST_POLICY))
+    return str(created["Role"]["Arn"])

@@ -1,4 +1,4 @@
-"""A base image where no registry is at hand: Debian 12 with Python 3.11, put together from Debian's own packages."""
+"""A base image for machines without a registry: Debian 12 with Python 3.11, made by debootstrap."""
 
 import shutil
 import subprocess
@@ -11,11 +11,11 @@ from tests.containers.buildah import buildah
 SUITE = "bookworm"
 PACKAGES = ("ca-certificates", "libstdc++6", "python-is-python3", "python3", "python3-pip")
 NAME = f"localhost/debian-python:{SUITE}"
-MEMORY = Path("/dev/shm")  # noqa: S108  dpkg waits for the disk after every file, and here there is none
+MEMORY = Path("/dev/shm")  # noqa: S108  in memory: on a disk, dpkg waits for a sync after every file
 
 
 def make_base_image() -> str:
-    """Return the name of the base image, made first if it is not there yet: a minute or two.
+    """Return the name of the base image. If it does not exist, it is made first, which takes a minute or two.
 
     Raises:
         LocalStackError: debootstrap is not installed or fails.
@@ -23,10 +23,10 @@ def make_base_image() -> str:
     if NAME in buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
         return NAME
     if shutil.which("debootstrap") is None:
-        raise LocalStackError("The base image is made by debootstrap, which is not here: apt install debootstrap.")
+        raise LocalStackError("The base image needs debootstrap: apt install debootstrap.")
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         root = Path(folder) / "root"
-        # from the mirror that debootstrap itself knows for the suite
+        # without a mirror argument, debootstrap uses its default for the suite
         command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(root)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -1,4 +1,4 @@
-"""The function's image: built from `Dockerfile.lambda`, measured, and run under AWS's emulator, with no engine."""
+"""The function's image: built from `Dockerfile.lambda` by buildah, measured, and run under AWS's emulator."""
 
 import hashlib
 import json
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from local.emulator import emulator_binary
-from tests.containers.base import make_base_image
+from local.function.emulator import emulator_binary
+from tests.containers.base_image import make_base_image
 from tests.containers.buildah import buildah
 from tests.containers.pip_config import volumes
 
@@ -17,28 +17,25 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = "Dockerfile.lambda"
 SOURCES = (DOCKERFILE, "requirements/classify.txt", "contract/**/*.py", "functions/**/*.py")
 NAME = "localhost/lesion-classify:latest"
-LABEL = "sources"  # of the image: the digest of what it was built from
-PACKAGES, CODE = "opt/python", "var/task"  # where the image keeps what is ours
-MODEL, EMULATOR = "/mnt/model", "/mnt/emulator"  # where a container finds what is lent to it
+LABEL = "sources"  # of the image: the digest of its source files
+PACKAGES, CODE = "opt/python", "var/task"  # folders of the image
+MODEL, EMULATOR = "/mnt/model", "/mnt/emulator"  # mount points in a container
 
 
-class Share(NamedTuple):
-    """A part of an image, and its size on the disk."""
+class Part(NamedTuple):
+    """A part of the image, and its size on the disk."""
 
     name: str
     size_mb: float
 
 
-def build_image(base_image: str | None = None) -> str:
+def build_image() -> str:
     """Build the image and return its name.
 
-    Args:
-        base_image: any with Python 3.11, pip and glibc, that this machine can pull; else one made of Debian's packages.
-
     Raises:
-        LocalStackError: buildah cannot be used here, or a step fails; its last words are in the message.
+        LocalStackError: buildah cannot be used here, or a step fails; the message has the last lines of its output.
     """
-    base_image = base_image or make_base_image()
+    base_image = make_base_image()
     with tempfile.TemporaryDirectory() as folder:
         buildah(
             "build",
@@ -54,8 +51,8 @@ def build_image(base_image: str | None = None) -> str:
     return NAME
 
 
-def is_built() -> bool:
-    """Tell whether the image is there, and of the sources as they are now."""
+def is_current() -> bool:
+    """Tell whether the image exists and was built from the current source files."""
     if NAME not in buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
         return False
     inspected = json.loads(buildah("inspect", "--type=image", NAME))
@@ -63,7 +60,7 @@ def is_built() -> bool:
 
 
 def sources_digest() -> str:
-    """Hash all that goes into the image from this repository."""
+    """Return the SHA-256 digest of all source files of the image."""
     digest = hashlib.sha256()
     for pattern in SOURCES:
         for path in sorted(ROOT.glob(pattern)):
@@ -72,38 +69,37 @@ def sources_digest() -> str:
 
 
 class Container:
-    """A running image's place: what starts a program inside it."""
-
-    emulator = f"{EMULATOR}/{emulator_binary().name}"
+    """A container of the image, in which the emulator can run the function."""
 
     def __init__(self, name: str, bundle: Path) -> None:
-        """Lend it a model and the emulator, both read-only."""
+        """Use the container `name`, with a bundle as its model."""
         self._name, self._bundle = name, bundle
-        self.function: list[str] = json.loads(buildah("inspect", name))["OCIv1"]["config"]["Entrypoint"]
+        self.emulator = f"{EMULATOR}/{emulator_binary().name}"
+        self.entry_point: list[str] = json.loads(buildah("inspect", name))["OCIv1"]["config"]["Entrypoint"]
         self.root = Path(buildah("mount", name))
 
     def command(self, command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-        """Word how a command is run inside, as the image's own user and in its folder."""
-        lent = {MODEL: self._bundle, EMULATOR: emulator_binary().parent}
+        """Return the command that runs `command` inside, as the image's user, with model and emulator read-only."""
+        mounts = {MODEL: self._bundle, EMULATOR: emulator_binary().parent}
         return [
             *("buildah", "run", "--network=host"),
-            *(f"--volume={source.resolve()}:{target}:ro" for target, source in lent.items()),
+            *(f"--volume={source.resolve()}:{target}:ro" for target, source in mounts.items()),
             *(f"--env={name}={value}" for name, value in {"MODEL_URI": f"file://{MODEL}", **environment}.items()),
             *(self._name, "--", *command),
         ]
 
-    def shares(self) -> list[Share]:
-        """Weigh it: each package, our code, and what the base brings, the largest first."""
-        ours = {path.name: _megabytes(path) for path in (self.root / PACKAGES).iterdir() if path.is_dir()}
+    def sizes(self) -> list[Part]:
+        """Measure each package, our code and the base image, the largest first."""
+        packages = {path.name: _megabytes(path) for path in (self.root / PACKAGES).iterdir() if path.is_dir()}
         code = _megabytes(self.root / CODE)
-        base = _megabytes(self.root) - sum(ours.values()) - code
-        parts = {"the base image": base, "contract/ and functions/": code, **ours}
-        return sorted((Share(*part) for part in parts.items()), key=lambda share: -share.size_mb)
+        base = _megabytes(self.root) - sum(packages.values()) - code
+        sizes = {"the base image": base, "contract/ and functions/": code, **packages}
+        return sorted((Part(*size) for size in sizes.items()), key=lambda part: -part.size_mb)
 
 
 @contextmanager
-def container_of(image: str, bundle: Path) -> Iterator[Container]:
-    """Unpack an image, and remove the copy afterwards."""
+def create_container(image: str, bundle: Path) -> Iterator[Container]:
+    """Create a container of an image, and remove it afterwards."""
     name = buildah("from", image)
     try:
         yield Container(name, bundle)

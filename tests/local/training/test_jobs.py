@@ -1,4 +1,4 @@
-"""Training jobs on this machine: SageMaker's folders, its statuses, its log, and its end, whichever it is."""
+"""Training jobs of the local stack have SageMaker's folders, statuses, log, output and errors."""
 
 import re
 import tarfile
@@ -28,10 +28,10 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 def describe(name: str) -> dict[str, Any]:
-    return boto3.client("sagemaker").describe_training_job(TrainingJobName=name)
+    return dict(boto3.client("sagemaker").describe_training_job(TrainingJobName=name))
 
 
-def log_of(name: str) -> list[str]:
+def read_log(name: str) -> list[str]:
     logs = boto3.client("logs")
     group = "/aws/sagemaker/TrainingJobs"
     streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]
@@ -40,20 +40,20 @@ def log_of(name: str) -> list[str]:
 
 
 def wait_for(name: str, *statuses: str, log: str = "") -> dict[str, Any]:
-    """Wait until a job has a status, and has said something."""
+    """Wait until a job has one of the statuses, and its log has the line `log`."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         job = describe(name)
-        if job["TrainingJobStatus"] in statuses and (not log or log in log_of(name)):
+        if job["TrainingJobStatus"] in statuses and (not log or log in read_log(name)):
             return job
         time.sleep(0.05)
     raise AssertionError(describe(name))
 
 
-def test_a_job_finds_the_layout_of_sagemaker_and_its_output_goes_to_s3(local: LocalAws, tmp_path: Path) -> None:
-    put_job(BUCKET, "whole", "work")
-    ended = wait_for("whole", "Completed")
-    assert log_of("whole")[:2] == ["job whole", "channels code/source.tar.gz images/a.jpg metadata/table.csv"]
+def test_a_job_has_the_folders_of_sagemaker_and_its_output_is_uploaded_to_s3(local: LocalAws, tmp_path: Path) -> None:
+    put_job(BUCKET, "complete", "work")
+    ended = wait_for("complete", "Completed")
+    assert read_log("complete")[:2] == ["job complete", "channels code/source.tar.gz images/a.jpg metadata/table.csv"]
     assert [step["Status"] for step in ended["SecondaryStatusTransitions"]] == [
         "Pending", "Downloading", "Training", "Uploading", "Completed",
     ]  # fmt: skip
@@ -65,7 +65,7 @@ def test_a_job_finds_the_layout_of_sagemaker_and_its_output_goes_to_s3(local: Lo
         assert "./bundle" in tar.getnames()
 
 
-def test_a_stopped_job_is_taken_up_by_the_next_one_with_its_checkpoint(local: LocalAws) -> None:
+def test_the_next_job_resumes_from_the_checkpoint_of_a_stopped_one(local: LocalAws) -> None:
     uri = f"s3://{BUCKET}/kept/"
     put_job(BUCKET, "first", "wait", CheckpointConfig={"S3Uri": uri})
     running = wait_for("first", "InProgress", log="waits")
@@ -76,28 +76,28 @@ def test_a_stopped_job_is_taken_up_by_the_next_one_with_its_checkpoint(local: Lo
     assert stopped["SecondaryStatus"] == "Stopped"
     put_job(BUCKET, "second", "work", CheckpointConfig={"S3Uri": uri})
     wait_for("second", "Completed")
-    assert "goes on from step 7" in log_of("second")
+    assert "goes on from step 7" in read_log("second")
 
 
-def test_a_job_over_its_time_is_stopped_and_says_so(local: LocalAws) -> None:
+def test_a_job_above_its_time_limit_is_stopped(local: LocalAws) -> None:
     put_job(BUCKET, "long", "wait", StoppingCondition={"MaxRuntimeInSeconds": 1})
     assert wait_for("long", "Stopped")["SecondaryStatus"] == "MaxRuntimeExceeded"
 
 
-def test_a_job_that_fails_gives_the_reason_that_it_left(local: LocalAws) -> None:
+def test_the_reason_of_a_failed_job_is_its_failure_file(local: LocalAws) -> None:
     put_job(BUCKET, "broken", "fail")
     failed = wait_for("broken", "Failed")
     assert failed["FailureReason"] == "AlgorithmError: The loss stopped being a number., exit code: 1"
     assert "ModelArtifacts" not in failed
 
 
-def test_what_the_local_stack_does_not_stand_in_for_fails_the_job(local: LocalAws) -> None:
+def test_a_job_for_several_instances_fails_with_a_reason(local: LocalAws) -> None:
     resources = {"InstanceType": "ml.g5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 10}
     put_job(BUCKET, "two", "work", ResourceConfig=resources)
     assert "has one instance, and the job asks for 2" in wait_for("two", "Failed")["FailureReason"]
 
 
-def test_jobs_are_listed_as_they_are_the_newest_first(local: LocalAws) -> None:
+def test_jobs_are_filtered_sorted_and_paginated(local: LocalAws) -> None:
     put_job(BUCKET, "listed-1", "fail")
     put_job(BUCKET, "listed-2", "work")
     wait_for("listed-1", "Failed")
@@ -120,11 +120,11 @@ def test_jobs_are_listed_as_they_are_the_newest_first(local: LocalAws) -> None:
     assert [job["TrainingJobName"] for job in failed] == ["listed-1"]
 
 
-def test_what_cannot_be_asked_is_refused_as_sagemaker_does(local: LocalAws) -> None:
+def test_invalid_requests_get_the_errors_of_sagemaker(local: LocalAws) -> None:
     sagemaker = boto3.client("sagemaker")
     for ask in (sagemaker.describe_training_job, sagemaker.stop_training_job):
         with pytest.raises(ClientError, match=r"ValidationException.*not found"):
-            ask(TrainingJobName="ghost")
+            ask(TrainingJobName="no-such-job")
     put_job(BUCKET, "once", "work")
     with pytest.raises(ClientError, match="ResourceInUse"):
         put_job(BUCKET, "once", "work")
@@ -133,6 +133,6 @@ def test_what_cannot_be_asked_is_refused_as_sagemaker_does(local: LocalAws) -> N
         sagemaker.stop_training_job(TrainingJobName="once")
 
 
-def test_other_calls_are_motos(local: LocalAws) -> None:
+def test_moto_handles_other_operations(local: LocalAws) -> None:
     assert BUCKET in {bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]}
     assert boto3.client("sagemaker").list_models()["Models"] == []

@@ -1,4 +1,4 @@
-"""The image built from Dockerfile.lambda answers real events, under AWS's emulator and as Lambda would start it."""
+"""The image of Dockerfile.lambda handles real events under AWS's emulator, started as Lambda starts it."""
 
 import io
 import json
@@ -9,26 +9,26 @@ import pytest
 from PIL import Image
 
 from contract.events import http_event
-from local.emulator import Emulator
-from tests.containers.buildah import why_not
-from tests.containers.image import NAME, Container, container_of, is_built
+from local.function.emulator import Emulator
+from tests.containers.buildah import missing_requirement
+from tests.containers.function_image import NAME, Container, create_container, is_current
 from tests.tiny_bundle import write_tiny_bundle
 
 
 @pytest.fixture(scope="module")
 def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
-    """A container of the image, with a tiny model lent to it."""
-    if reason := why_not():
+    """A container of the image, with a tiny model."""
+    if reason := missing_requirement():
         pytest.skip(reason)
-    if not is_built():
-        pytest.skip("the image has not been built from these sources: make image")
-    with container_of(NAME, write_tiny_bundle(tmp_path_factory.mktemp("bundle"))) as container:
+    if not is_current():
+        pytest.skip("there is no image of the current source files: run make image-test")
+    with create_container(NAME, write_tiny_bundle(tmp_path_factory.mktemp("bundle"))) as container:
         yield container
 
 
 @pytest.fixture(scope="module")
 def function(container: Container, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    emulator = Emulator("container", {}, tmp_path_factory.mktemp("logs") / "container.log", place=container)
+    emulator = Emulator("container", {}, tmp_path_factory.mktemp("logs") / "container.log", container=container)
     yield emulator
     family = psutil.Process(emulator.pid).children(recursive=True)
     emulator.stop()
@@ -47,22 +47,23 @@ def picture() -> bytes:
         ("GET", "/v1/health", None, 200, "ok"),
         ("POST", "/v1/predictions", picture(), 200, None),
         ("POST", "/v1/predictions", picture()[:2000], 422, "unreadable_image"),
-        ("POST", "/v1/predictions", b"no picture", 415, "unsupported_picture"),
+        ("POST", "/v1/predictions", b"not a picture", 415, "unsupported_picture"),
     ],
-    ids=["health", "a picture", "a damaged one", "none"],
+    ids=["health", "picture", "damaged picture", "not a picture"],
 )
-def test_an_event_is_answered(
+def test_the_function_handles_an_event(
     function: Emulator, method: str, path: str, body: bytes | None, status: int, expected: str | None
 ) -> None:
-    answer = function.invoke(http_event(method, path, headers=[("Content-Type", "image/jpeg")], body=body or b""))
-    message = json.loads(answer["body"])
-    assert (answer["statusCode"], message.get("code", message.get("status"))) == (status, expected)
+    event = http_event(method, path, headers=[("Content-Type", "image/jpeg")], body=body or b"")
+    response = function.invoke(event)
+    body_json = json.loads(response["body"])
+    assert (response["statusCode"], body_json.get("code", body_json.get("status"))) == (status, expected)
     if expected is None:
-        assert len(message["classes"]) == 7
-        assert message["explanation"]["grid"]
+        assert len(body_json["classes"]) == 7
+        assert body_json["explanation"]["grid"]
 
 
-def test_the_image_holds_what_the_function_needs_and_no_more(container: Container) -> None:
+def test_the_image_has_only_the_code_and_packages_of_the_function(container: Container) -> None:
     task = container.root / "var/task"
     assert {path.name for path in task.iterdir()} == {"contract", "functions"}
     names = {path.name for path in (container.root / "opt/python").iterdir()}
@@ -73,17 +74,17 @@ def test_the_image_holds_what_the_function_needs_and_no_more(container: Containe
     assert all(list((path.parent / "__pycache__").glob(f"{path.stem}.*.pyc")) for path in sources)
 
 
-def test_nothing_of_this_machine_is_left_in_the_image(container: Container) -> None:
+def test_the_image_keeps_no_pip_configuration_of_this_machine(container: Container) -> None:
     configuration = container.root / "etc/pip.conf"
     assert not configuration.exists() or configuration.read_text() == ""
-    left = [path for path in (container.root / "opt").iterdir() if path.name != "python" and any(path.iterdir())]
-    assert left == []
+    other = [path for path in (container.root / "opt").iterdir() if path.name != "python" and any(path.iterdir())]
+    assert other == []
 
 
-def test_the_functions_user_owns_no_file_and_can_read_all(container: Container) -> None:
+def test_the_user_of_the_function_can_read_every_file_and_write_none(container: Container) -> None:
     for folder in ("opt/python", "var/task"):
         for path in (container.root / folder).rglob("*"):
-            found = path.lstat()
-            assert found.st_uid == 0, path
-            assert found.st_mode & 0o004, path
-            assert not found.st_mode & 0o002 or path.is_symlink(), path
+            stat = path.lstat()
+            assert stat.st_uid == 0, path
+            assert stat.st_mode & 0o004, path
+            assert not stat.st_mode & 0o002 or path.is_symlink(), path

@@ -1,6 +1,7 @@
-"""The one network in the files that each contender reads, made once for a bundle.
+"""The same network in the file format of each candidate, created once for each bundle.
 
-The ONNX files are the bundle's own. Keras's and LiteRT's have the same layers with random weights, which take as long.
+The ONNX files are those of the bundle. Those of Keras and LiteRT have the same layers with random weights: the weights
+do not change the time.
 """
 
 import json
@@ -11,34 +12,33 @@ from pathlib import Path
 
 from contract.bundle import MANIFEST, MODEL, MODEL_FP32, REFERENCE, describe_file, read_bundle
 
-CALIBRATION = 16  # pictures of noise for LiteRT's ranges: they decide about accuracy, not about time
+CALIBRATION = 16  # pictures of noise for LiteRT's quantization ranges, which change the accuracy and not the time
 
 
 def prepare(bundle: Path, folder: Path) -> Path:
-    """Lay all files beside each other below `folder`, and return where.
+    """Create all files in a subfolder of `folder`, and return the subfolder.
 
     Raises:
-        BundleError: the bundle is not whole.
-        FileNotFoundError: it has no fp32 file.
+        BundleError: the bundle is incomplete or damaged.
     """
     manifest = read_bundle(bundle)
-    made = folder / manifest.version
-    made.mkdir(parents=True, exist_ok=True)
+    prepared = folder / manifest.version
+    prepared.mkdir(parents=True, exist_ok=True)
     served = "int8" if manifest.shipped.precision == "int8" else "fp32"
     fp32 = bundle / MODEL_FP32
     sources = {"fp32": fp32 if fp32.exists() else bundle / MODEL, served: bundle / MODEL}
     for precision, source in sources.items():
-        _link(source, made / f"model.{precision}.onnx")
-        _bundle_around(source, bundle, made / f"bundle.{precision}")
-    if not (made / "model.int8.tflite").exists():
-        command = [sys.executable, "-m", "benchmarks.serving.models", str(manifest.input.size), str(made)]
+        _link(source, prepared / f"model.{precision}.onnx")
+        _create_bundle(source, bundle, prepared / f"bundle.{precision}")
+    if not (prepared / "model.int8.tflite").exists():
+        command = [sys.executable, "-m", "benchmarks.serving.model_files", str(manifest.input.size), str(prepared)]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return made
+    return prepared
 
 
-def _bundle_around(model: Path, bundle: Path, target: Path) -> None:
-    """Make a bundle that serves one file of another bundle."""
+def _create_bundle(model: Path, bundle: Path, target: Path) -> None:
+    """Create a bundle that serves one of the model files of another bundle."""
     target.mkdir(exist_ok=True)
     _link(model, target / MODEL)
     _link(bundle / REFERENCE, target / REFERENCE)
@@ -53,7 +53,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def main() -> None:
-    """Write Keras's file, and LiteRT's two, as their guides do."""
+    """Write one file for Keras and two for LiteRT, as their guides do."""
     import numpy as np
     import tensorflow as tf
 

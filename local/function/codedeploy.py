@@ -1,7 +1,7 @@
-"""A stand-in for CodeDeploy, whose deployments at moto do nothing: it shifts an alias in a canary, and back by itself.
+"""A replacement for CodeDeploy, because moto's deployments never progress: canary deployments of a Lambda alias.
 
-It knows what a promotion asks for, words its answers and refusals as AWS does, and watches at the gateway what
-CloudWatch's alarms watch on AWS: whether calls of the new version fail.
+It implements the operations that a promotion needs, with AWS's responses and errors. On AWS, CloudWatch alarms watch
+whether calls of the new version fail; here, the gateway's count of failed calls does.
 """
 
 import json
@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CANARY_SHARE = 0.1  # of the traffic, as in CodeDeployDefault.LambdaCanary10Percent5Minutes
-FAILURES_ALLOWED = 0  # of the new version's calls while it is a canary
-WATCH_S = 0.2  # between two looks
-RUNNING = ("Created", "InProgress")
+MAX_FAILURES = 0  # of the new version's calls during the canary
+CHECK_EVERY_S = 0.2
+ACTIVE = ("Created", "InProgress")
 
 
-class CodeDeployRefusal(Exception):  # noqa: N818  it is AWS's answer and not a fault of ours
-    """What AWS would answer with status 400; `code` is the exception's name in its API."""
+class CodeDeployError(Exception):
+    """An error response with status 400; `code` is the exception's name in CodeDeploy's API."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ class CodeDeployRefusal(Exception):  # noqa: N818  it is AWS's answer and not a 
 
 @dataclass
 class _Deployment:
-    """One shift of an alias from a version to another."""
+    """One shift of an alias from one version to another."""
 
     id: str
     application: str
@@ -38,8 +38,8 @@ class _Deployment:
     description: str
     function: str
     alias: str
-    current: str
-    target: str
+    current: str  # version
+    target: str  # version
     status: str = "Created"
     created_at: float = field(default_factory=time.time)
     completed_at: float | None = None
@@ -48,25 +48,26 @@ class _Deployment:
 
 
 class CodeDeploy:
-    """The deployments of one machine; they live as long as this does."""
+    """The deployments of the local stack, kept in memory."""
 
     def __init__(
         self,
-        lambda_api: Any,
-        failed: Callable[[str], int],
-        changed: Callable[[], None] = lambda: None,
+        lambda_client: Any,
+        count_failures: Callable[[str], int],
+        on_alias_change: Callable[[], None],
         *,
         canary_s: float,
     ) -> None:
-        """Start to watch.
+        """Start without deployments.
 
         Args:
-            lambda_api: boto3's client of Lambda.
-            failed: counts the failed calls of a version.
-            changed: called when an alias was changed.
-            canary_s: how long a canary lasts.
+            lambda_client: boto3's client of Lambda.
+            count_failures: returns the number of failed calls of a version.
+            on_alias_change: called after each update of an alias.
+            canary_s: duration of a canary.
         """
-        self._api, self._failed, self._changed, self._canary_s = lambda_api, failed, changed, canary_s
+        self._client, self._count_failures, self._on_alias_change = lambda_client, count_failures, on_alias_change
+        self._canary_s = canary_s
         self._lock = threading.Lock()
         self._deployments: dict[str, _Deployment] = {}
         self._operations = {
@@ -77,15 +78,15 @@ class CodeDeploy:
             "StopDeployment": self._stop,
         }
 
-    def offers(self, operation: str) -> bool:
-        """Whether it answers this operation; moto answers the others."""
+    def implements(self, operation: str) -> bool:
+        """Whether the operation is implemented here; moto handles the others."""
         return operation in self._operations
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one operation.
+        """Execute one operation and return its response.
 
         Raises:
-            CodeDeployRefusal: as AWS refuses.
+            CodeDeployError: in the cases in which AWS responds with an error.
         """
         with self._lock:
             return self._operations[operation](request)
@@ -93,10 +94,10 @@ class CodeDeploy:
     def _create(self, request: dict[str, Any]) -> dict[str, Any]:
         application, group = request["applicationName"], request["deploymentGroupName"]
         for other in self._deployments.values():
-            if other.status in RUNNING and (other.application, other.group) == (application, group):
+            if other.status in ACTIVE and (other.application, other.group) == (application, group):
                 message = f"The Deployment Group '{group}' already has an active Deployment '{other.id}'"
-                raise CodeDeployRefusal("DeploymentLimitExceededException", message)
-        properties = _properties_of(request["revision"])
+                raise CodeDeployError("DeploymentLimitExceededException", message)
+        properties = _parse_revision(request["revision"])
         deployment = _Deployment(
             id=f"d-{uuid.uuid4().hex[:9].upper()}",
             application=application,
@@ -109,21 +110,21 @@ class CodeDeploy:
             target=properties["TargetVersion"],
         )
         self._deployments[deployment.id] = deployment
-        threading.Thread(target=self._shift, args=[deployment], daemon=True).start()
+        threading.Thread(target=self._run, args=[deployment], daemon=True).start()
         return {"deploymentId": deployment.id}
 
     def _get(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"deploymentInfo": _described(self._known(request))}
+        return {"deploymentInfo": _deployment_info(self._find(request))}
 
     def _batch_get(self, request: dict[str, Any]) -> dict[str, Any]:
-        known = [self._deployments[name] for name in request["deploymentIds"] if name in self._deployments]
-        return {"deploymentsInfo": [_described(deployment) for deployment in known]}
+        found = [self._deployments[name] for name in request["deploymentIds"] if name in self._deployments]
+        return {"deploymentsInfo": [_deployment_info(deployment) for deployment in found]}
 
     def _list(self, request: dict[str, Any]) -> dict[str, Any]:
         statuses = request.get("includeOnlyStatuses")
         found = [
             deployment.id
-            for deployment in sorted(self._deployments.values(), key=lambda of: -of.created_at)
+            for deployment in sorted(self._deployments.values(), key=lambda one: -one.created_at)
             if request.get("applicationName") in (None, deployment.application)
             and request.get("deploymentGroupName") in (None, deployment.group)
             and (not statuses or deployment.status in statuses)
@@ -131,90 +132,90 @@ class CodeDeploy:
         return {"deployments": found}
 
     def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
-        deployment = self._known(request)
-        if deployment.status not in RUNNING:
+        deployment = self._find(request)
+        if deployment.status not in ACTIVE:
             message = f"The deployment {deployment.id} has already completed."
-            raise CodeDeployRefusal("DeploymentAlreadyCompletedException", message)
+            raise CodeDeployError("DeploymentAlreadyCompletedException", message)
         self._end(deployment, "Stopped")
         if request.get("autoRollbackEnabled"):
-            self._point(deployment, deployment.current, {})
+            self._update_alias(deployment, deployment.current, {})
         return {"status": "Succeeded", "statusMessage": "The deployment was stopped."}
 
-    def _known(self, request: dict[str, Any]) -> _Deployment:
+    def _find(self, request: dict[str, Any]) -> _Deployment:
         if (deployment := self._deployments.get(request["deploymentId"])) is None:
             message = f"The deployment {request['deploymentId']} could not be found"
-            raise CodeDeployRefusal("DeploymentDoesNotExistException", message)
+            raise CodeDeployError("DeploymentDoesNotExistException", message)
         return deployment
 
-    def _shift(self, deployment: _Deployment) -> None:
-        """Send a share of the traffic to the target, watch it, then all of it; back, if its calls fail."""
+    def _run(self, deployment: _Deployment) -> None:
+        """Send a share of the traffic to the target, then all of it; roll back if the target's calls fail."""
         try:
             with self._lock:
                 if deployment.status == "Created":
                     self._begin(deployment)
-            ends = time.monotonic() + self._canary_s
+            canary_end = time.monotonic() + self._canary_s
             while deployment.status == "InProgress":
                 with self._lock:
                     if deployment.status == "InProgress":
-                        self._look(deployment, over=time.monotonic() >= ends)
-                time.sleep(WATCH_S)
-        except Exception as error:  # a thread has nobody else to tell
+                        self._check(deployment, canary_over=time.monotonic() >= canary_end)
+                time.sleep(CHECK_EVERY_S)
+        except Exception as error:  # a thread has no caller to raise to
             print(f"deployment {deployment.id}: {error}", file=sys.stderr, flush=True)  # noqa: T201
             with self._lock:
                 self._end(deployment, "Failed", "INTERNAL_ERROR", str(error))
 
     def _begin(self, deployment: _Deployment) -> None:
-        alias = self._api.get_alias(FunctionName=deployment.function, Name=deployment.alias)
+        alias = self._client.get_alias(FunctionName=deployment.function, Name=deployment.alias)
         if alias["FunctionVersion"] != deployment.current:
             message = f"The alias points to version {alias['FunctionVersion']} and not to {deployment.current}."
             self._end(deployment, "Failed", "INVALID_LAMBDA_CONFIGURATION", message)
             return
-        deployment.failures_before = self._failed(deployment.target)
+        deployment.failures_before = self._count_failures(deployment.target)
         deployment.status = "InProgress"
-        self._point(deployment, deployment.current, {deployment.target: CANARY_SHARE})
+        self._update_alias(deployment, deployment.current, {deployment.target: CANARY_SHARE})
 
-    def _look(self, deployment: _Deployment, *, over: bool) -> None:
-        failures = self._failed(deployment.target) - deployment.failures_before
-        if failures > FAILURES_ALLOWED:
-            self._point(deployment, deployment.current, {})
+    def _check(self, deployment: _Deployment, *, canary_over: bool) -> None:
+        failures = self._count_failures(deployment.target) - deployment.failures_before
+        if failures > MAX_FAILURES:
+            self._update_alias(deployment, deployment.current, {})
             message = f"{failures} calls of version {deployment.target} failed."
             self._end(deployment, "Stopped", "ALARM_ACTIVE", message)
-        elif over:
-            self._point(deployment, deployment.target, {})
+        elif canary_over:
+            self._update_alias(deployment, deployment.target, {})
             self._end(deployment, "Succeeded")
 
-    def _point(self, deployment: _Deployment, version: str, others: dict[str, float]) -> None:
-        self._api.update_alias(
+    def _update_alias(self, deployment: _Deployment, version: str, other_weights: dict[str, float]) -> None:
+        self._client.update_alias(
             FunctionName=deployment.function,
             Name=deployment.alias,
             FunctionVersion=version,
-            RoutingConfig={"AdditionalVersionWeights": others},
+            RoutingConfig={"AdditionalVersionWeights": other_weights},
         )
-        self._changed()
+        self._on_alias_change()
 
     def _end(self, deployment: _Deployment, status: str, code: str = "", message: str = "") -> None:
         deployment.status, deployment.completed_at = status, time.time()
         deployment.error = {"code": code, "message": message} if code else None
 
 
-def _properties_of(revision: dict[str, Any]) -> dict[str, str]:
-    """Read which function, alias and versions a revision is about.
+def _parse_revision(revision: dict[str, Any]) -> dict[str, str]:
+    """Read the function, the alias and the versions from a revision.
 
     Raises:
-        CodeDeployRefusal: it is not one for Lambda.
+        CodeDeployError: the revision is not one of a Lambda function.
     """
     try:
         content = json.loads(revision["appSpecContent"]["content"])
         (resource,) = content["Resources"]
-        (described,) = resource.values()
-        wanted = ("Name", "Alias", "CurrentVersion", "TargetVersion")
-        return {name: str(described["Properties"][name]) for name in wanted}
+        (function,) = resource.values()
+        names = ("Name", "Alias", "CurrentVersion", "TargetVersion")
+        return {name: str(function["Properties"][name]) for name in names}
     except (KeyError, ValueError, TypeError) as error:
-        raise CodeDeployRefusal("InvalidRevisionException", f"The revision is not valid: {error!r}") from error
+        raise CodeDeployError("InvalidRevisionException", f"The revision is not valid: {error!r}") from error
 
 
-def _described(deployment: _Deployment) -> dict[str, Any]:
-    """Word a deployment as CodeDeploy does."""
+def _deployment_info(deployment: _Deployment) -> dict[str, Any]:
+    """Return CodeDeploy's DeploymentInfo."""
     info = {
         "deploymentId": deployment.id,
         "applicationName": deployment.application,
