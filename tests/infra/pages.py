@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.config import StackConfig
-from tests.infra.stacks import ACCOUNT, Program, Registered, deployed
+from infra.terraform_check.program_run import Resource
+from tests.infra.stacks import ACCOUNT, Program, deployed
 
 ROOT = Path(__file__).parents[2]
 DEPLOY, PERMISSIONS = ROOT / "docs" / "deploy.md", ROOT / "docs" / "permissions.md"
@@ -28,7 +29,7 @@ def permissions(program: Program) -> str:
     return "\n\n".join(_section(program, role) for role in roles)
 
 
-def _section(program: Program, role: Registered) -> str:
+def _section(program: Program, role: Resource) -> str:
     attached = sorted(
         (r for r in program.of("iam/policy:Policy") if "-ci-" in role.name and r.name.startswith(f"{role.name}-")),
         key=lambda policy: policy.name,

@@ -18,35 +18,35 @@ REFUSED = [
     ({"functionTimeoutS": "29"}, "functionTimeoutS is 29: it must be below the 29 s"),
     ({"functionTimeoutS": "soon"}, "functionTimeoutS: input should be a valid integer"),
     ({"functionMemoryMb": "100"}, "functionMemoryMb: input should be greater than or equal to 512"),
-    ({"classifyImage": "lesion-classify:1"}, "is no image that can be deployed"),
-    ({"classifyImage": f"{REGISTRY}/lesion-classify"}, "is no image that can be deployed"),
-    ({"classifyImage": f"{REGISTRY}/lesion-classify:latest"}, "`latest` names another image every day"),
+    ({"classifyImage": "lesion-classify:1"}, "is not an image that can be deployed"),
+    ({"classifyImage": f"{REGISTRY}/lesion-classify"}, "is not an image that can be deployed"),
+    ({"classifyImage": f"{REGISTRY}/lesion-classify:latest"}, "`latest` can be another image every day"),
     ({"classifyImage": IMAGES["classifyImage"].replace("us-east-1", "eu-west-1")}, "another region than the stack"),
     ({"pageImage": IMAGES["pageImage"]}, "pageImage is set and classifyImage is not"),
     ({"vpcCidr": "10.20.0.0/99"}, "vpcCidr: input is not a valid IPv4 network"),
-    ({"vpcCidr": "8.8.0.0/16"}, "is no private network"),
-    ({"vpcCidr": "10.20.0.0/28"}, "is no private network"),
+    ({"vpcCidr": "8.8.0.0/16"}, "is not a private network"),
+    ({"vpcCidr": "10.20.0.0/28"}, "is not a private network"),
     ({"pageCpu": "300"}, "Fargate offers 256, 512"),
     ({"pageMemoryMb": "4096"}, "with pageCpu 256 Fargate takes 512 to 2048"),
     ({"pageTasksMax": "0"}, "pageTasksMax: input should be greater than"),
-    ({"pageTasksMin": "3"}, "pageTasksMax is 2: it must be pageTasksMin"),
+    ({"pageTasksMin": "3"}, "pageTasksMax is 2: it must be at least pageTasksMin"),
     ({"provisionedConcurrency": "9", "functionReservedConcurrency": "8"}, "must be within functionReservedConcurrency"),
     ({"batchConcurrency": "8", "functionReservedConcurrency": "8"}, "must be below functionReservedConcurrency"),
     ({"batchSize": "101"}, "batchSize: input should be less than or equal to 100"),
     ({"trainingInVpc": "true"}, "trainingInVpc needs natGateways"),
     ({"pageDomain": "lesions.example.org"}, "pageDomain and pageCertificateArn go together"),
-    ({"pageDomain": "not a host", "pageCertificateArn": CERTIFICATE}, "is no host name"),
+    ({"pageDomain": "not a host", "pageCertificateArn": CERTIFICATE}, "is not a host name"),
     ({"pageDomain": "a.example.org", "pageCertificateArn": CERTIFICATE.replace("us-", "eu-")}, "of us-east-1"),
     ({"pageDomain": "a.example.org", "pageCertificateArn": "mine"}, "is not the ARN of an ACM certificate"),
-    ({"originCertificateArn": CERTIFICATE}, "originCertificateArn is of pageDomain"),
-    ({"logRetentionDays": "31"}, "CloudWatch keeps logs for"),
-    ({"alarmEmail": "somebody"}, "is no e-mail address"),
-    ({"retrainSchedule": "every day"}, "is no schedule"),
+    ({"originCertificateArn": CERTIFICATE}, "originCertificateArn is a certificate of pageDomain"),
+    ({"logRetentionDays": "31"}, "CloudWatch keeps logs only for"),
+    ({"alarmEmail": "somebody"}, "is not an e-mail address"),
+    ({"retrainSchedule": "every day"}, "is not a schedule"),
     ({"githubRepository": "lesions"}, "githubRepository: string should match pattern"),
-    ({"extraTags": "Owner=me"}, "extraTags is no object"),
+    ({"extraTags": "Owner=me"}, "extraTags is not an object"),
     ({"extraTags": json.dumps({"Stack": "other"})}, "extraTags may not replace"),
     ({"stage": "prod"}, "needs alarmEmail"),
-    ({"stage": "prod", "alarmEmail": "a@example.org"}, "needs pageTasksMin of 2"),
+    ({"stage": "prod", "alarmEmail": "a@example.org"}, "needs pageTasksMin of at least 2"),
     ({"stage": "prod", "alarmEmail": "a@example.org", "pageTasksMin": "2", "protectData": "false"}, "keeps its data"),
 ]  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_bad_configuration_is_refused_in_a_sentence_before_anything_is_registere
 
 @pytest.mark.parametrize("stack", ["Dev", "dev-2", "2dev", "averyverylongname", ""])
 def test_a_stack_whose_name_does_not_fit_into_names_is_refused(stack: str) -> None:
-    with pytest.raises(ConfigurationError, match="part of many names"):
+    with pytest.raises(ConfigurationError, match="does not fit into resource names"):
         read_config(stack, "us-east-1", {})
 
 

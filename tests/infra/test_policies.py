@@ -48,7 +48,7 @@ BROKEN = [
     ("encrypted", "aws:sns/topic:Topic", {}, "key"),
     ("encrypted", "aws:sqs/queue:Queue", {}, "key"),
     ("encrypted", "aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 7}, "key"),
-    ("kept-for-a-time", "aws:cloudwatch/logGroup:LogGroup", {"kmsKeyId": "k"}, "for ever"),
+    ("log-retention", "aws:cloudwatch/logGroup:LogGroup", {"kmsKeyId": "k"}, "for ever"),
     ("tagged", "aws:sns/topic:Topic", {"tags": {"Project": "p", "Stack": "s", "Stage": "dev"}}, "ManagedBy"),
     ("over-tls", "aws:cloudfront/distribution:Distribution", distribution("allow-all"), "without TLS"),
     (
@@ -64,26 +64,26 @@ BROKEN = [
         "without TLS",
     ),
     (
-        "closed-to-the-world",
+        "no-open-port",
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
         {"cidrIpv4": "0.0.0.0/0"},
         "every address",
     ),
     (
-        "closed-to-the-world",
+        "no-open-port",
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
         {"cidrIpv6": "::/0"},
         "every address",
     ),
     (
-        "closed-to-the-world",
+        "no-open-port",
         "aws:ec2/securityGroup:SecurityGroup",
         {"ingress": [{"cidrBlocks": ["0.0.0.0/0"]}]},
         "every address",
     ),
-    ("closed-to-the-world", "aws:lb/loadBalancer:LoadBalancer", {"internal": False}, "around CloudFront"),
-    ("signed-calls-alone", "aws:apigatewayv2/route:Route", {"routeKey": "GET /v1/model"}, "answers anybody"),
-    ("inside-the-boundary", "aws:iam/role:Role", {"assumeRolePolicy": WORKLOAD}, "no permissions boundary"),
+    ("no-open-port", "aws:lb/loadBalancer:LoadBalancer", {"internal": False}, "around CloudFront"),
+    ("signed-calls", "aws:apigatewayv2/route:Route", {"routeKey": "GET /v1/model"}, "unsigned calls"),
+    ("permissions-boundary", "aws:iam/role:Role", {"assumeRolePolicy": WORKLOAD}, "no permissions boundary"),
 ]
 FUNCTION, INTEGRATION = "aws:lambda/function:Function", "aws:apigatewayv2/integration:Integration"
 BROKEN_TOGETHER = [

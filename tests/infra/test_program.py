@@ -9,8 +9,9 @@ from typing import Any
 import pulumi_aws as aws
 import pytest
 
+from infra.terraform_check.program_run import Resource
 from operations.deployment import ALIAS, Deployment, parameter_of, parse_deployment
-from tests.infra.stacks import IMAGES, PROJECT, Program, Registered, deployed, run, stack_file
+from tests.infra.stacks import IMAGES, PROJECT, Program, deployed, run, stack_file
 
 ROOT = Path(__file__).parents[2]
 HOLDS_DATA = ("lesion-dev-data", "lesion-dev-models", "lesion-dev-access-logs")
@@ -156,7 +157,7 @@ def _takes_tags(token: str) -> bool:
     return "tags" in inspect.signature(made._internal_init).parameters
 
 
-def _names(resource: Registered) -> Iterator[tuple[str, str]]:
+def _names(resource: Resource) -> Iterator[tuple[str, str]]:
     if resource.custom:
         for key in NAMED_BY:
             if isinstance(name := resource.inputs.get(key), str) and "0a1b2c3" not in name:

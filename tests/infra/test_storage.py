@@ -35,7 +35,7 @@ def test_requests_without_tls_are_denied(kind: str, dev: Program) -> None:
     first, *_ = dev.one("s3/bucketPolicy:BucketPolicy", f"lesion-dev-{kind}").json("policy")["Statement"]
     arn = f"arn:aws:s3:lesion-dev-{kind}"
     assert first == {
-        "Sid": "TlsAlone",
+        "Sid": "DenyWithoutTls",
         "Effect": "Deny",
         "Principal": {"AWS": "*"},
         "Action": "s3:*",

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from infra.access import deploying, reading
-from infra.access.deploying import PASSED_TO
-from tests.infra.stacks import ACCOUNT, Program, Registered
+from infra.access import deploy_policy, preview_policy
+from infra.access.deploy_policy import PASSED_TO
+from infra.terraform_check.program_run import Resource
+from tests.infra.stacks import ACCOUNT, Program
 
 KINDS = ("preview", "deploy", "models")
 # The IAM name of each service whose resources the program makes, by Pulumi's module; no other may be granted.
@@ -21,7 +22,7 @@ SERVICES = {
 }  # fmt: skip
 
 
-def role(program: Program, kind: str) -> Registered:
+def role(program: Program, kind: str) -> Resource:
     (found,) = [r for r in program.of("iam/role:Role") if r.name.endswith(f"-ci-{kind}")]
     return found
 
@@ -98,9 +99,9 @@ def test_a_deployment_may_use_the_services_of_the_program_and_no_other(dev: Prog
     made = {r.type.split(":")[1].split("/")[0] for p in (dev, prod) for r in p.resources if r.custom}
     needed = {SERVICES.get(module, module) for module in made - {"cloudwatch"}} | {"cloudwatch", "events", "logs"}
     allowed = [s for s in granted(prod, "deploy") if s["Effect"] == "Allow"]
-    writes = {a.split(":")[0] for s in allowed if s["Sid"] != "Look" for a in listed(s["Action"])}
+    writes = {a.split(":")[0] for s in allowed if s["Sid"] != "ReadConfiguration" for a in listed(s["Action"])}
     assert writes == needed
-    assert {a.split(":")[0] for a in reading.LOOKS} <= needed | {"sts", "elasticloadbalancing"}
+    assert {a.split(":")[0] for a in preview_policy.READS} <= needed | {"sts", "elasticloadbalancing"}
 
 
 def test_a_deployment_reaches_this_stack_and_not_another(dev: Program) -> None:
@@ -126,7 +127,7 @@ def test_a_deployment_reaches_this_stack_and_not_another(dev: Program) -> None:
 def test_a_deployment_makes_roles_only_inside_the_boundary_and_never_changes_its_own_access(dev: Program) -> None:
     statements = granted(dev, "deploy")
     boundary = "arn:aws:iam:lesion-dev-boundary"
-    (bounded,) = [s for s in statements if s["Sid"] == "RolesInsideTheBoundary"]
+    (bounded,) = [s for s in statements if s["Sid"] == "CreateRolesInsideBoundary"]
     assert bounded["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": boundary}}
     assert "iam:CreateRole" in bounded["Action"]
     for action in ("iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRole"):
@@ -195,5 +196,5 @@ def test_every_role_of_a_workload_is_inside_the_boundary(prod: Program) -> None:
 
 
 def test_nothing_that_is_listed_for_a_deployment_is_listed_twice() -> None:
-    for actions in (deploying.NETWORK, deploying.EDGE, deploying.UNNAMED, reading.LOOKS):
+    for actions in (deploy_policy.NETWORK, deploy_policy.EDGE, deploy_policy.UNNAMED, preview_policy.READS):
         assert len(set(actions)) == len(actions)

@@ -10,11 +10,12 @@ from contract.batch import MAX_ITEMS
 from functions.classify.measures import DIMENSION_VALUES, METRICS, SERVICE
 from functions.classify.settings import NAMESPACE, Settings
 from infra.cloudwatch.alarms import LOAD_FAILURES
-from infra.cloudwatch.sources import OUTCOMES
-from infra.cloudwatch.sources import SERVICE as WATCHED_SERVICE
+from infra.cloudwatch.metrics import OUTCOMES
+from infra.cloudwatch.metrics import SERVICE as WATCHED_SERVICE
 from infra.config import MAX_BATCH
 from infra.inference.function import METRICS_NAMESPACE
-from tests.infra.stacks import Program, Registered, deployed
+from infra.terraform_check.program_run import Resource
+from tests.infra.stacks import Program, deployed
 
 ROOT = Path(__file__).parents[3]
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
@@ -40,7 +41,7 @@ def whole(request: pytest.FixtureRequest) -> Program:
     return found
 
 
-def function_of(program: Program) -> Registered:
+def function_of(program: Program) -> Resource:
     return program.one("lambda/function:Function")
 
 

@@ -70,11 +70,11 @@ def test_only_cloudfronts_own_group_reaches_the_balancer_and_only_that_reaches_t
     ]
     assert len(rules) == 2
     assert not [rule for rule in rules if "cidrIpv4" in rule or "cidrIpv6" in rule or "prefixListId" in rule]
-    sources = {rule["toPort"]: rule["referencedSecurityGroupId"] for rule in rules}
+    parts = {rule["toPort"]: rule["referencedSecurityGroupId"] for rule in rules}
     front = 443 if whole.one("lb/listener:Listener").inputs["protocol"] == "HTTPS" else 80
-    assert set(sources) == {front, balancer.PAGE_PORT}
-    assert "CloudFront-VPCOrigins-Service-SG" in sources[front]
-    assert f"{vpc}-id" in sources[front]
+    assert set(parts) == {front, balancer.PAGE_PORT}
+    assert "CloudFront-VPCOrigins-Service-SG" in parts[front]
+    assert f"{vpc}-id" in parts[front]
     for rule in rules:
         assert rule["fromPort"] == rule["toPort"]
     groups = whole.of("ec2/securityGroup:SecurityGroup")

@@ -130,7 +130,7 @@ def test_the_dashboard_shows_whether_people_are_answered_how_fast_and_at_what_co
     ):
         assert f'"{metric}"' in shown, metric
     for quantile in ("p50", "p95", "p99"):
-        assert quantile in json.dumps(charts["How long callers wait, ms"])
+        assert quantile in json.dumps(charts["API latency, ms"])
     assert len(body["widgets"][0]["properties"]["alarms"]) == len(alarms_of(prod))
     places = [(w["x"], w["y"]) for w in body["widgets"]]
     assert len(set(places)) == len(places)
