@@ -38,10 +38,12 @@ def argument_of(key: str, names: Collection[str], of_type: str = "") -> str | No
     Args:
         key: of the property, in camelCase; Pulumi writes lists in the plural.
         names: those of the schema.
-        of_type: of the resource, whose own name has the type in it: function_name of aws_lambda_function.
+        of_type: the resource's type, for its own arguments; empty for those of a block, where Pulumi shortens no name.
     """
     snake = snake_case(key)
-    guesses = [snake, *(name for name in names if _plural(name) == snake), *(snake + end for end in _LEFT_OUT)]
+    guesses = [snake, *(name for name in names if _plural(name) == snake)]
+    if of_type:
+        guesses += [snake + end for end in _LEFT_OUT]
     if key == "name" and (own := own_name(names, of_type)):
         guesses.append(own)
     return next((guess for guess in guesses if guess in names), None)

@@ -31,6 +31,7 @@ class StackReport:
         """Write the summary, then a line for each finding."""
         created = "" if self.created is None else f", {self.created} created"
         counts = f"{self.resources} resources, {self.valid} valid, {self.planned} planned{created}"
-        yield f"{self.stack}: {counts}, {len(self.findings)} problems"
+        problems = "1 problem" if len(self.findings) == 1 else f"{len(self.findings)} problems"
+        yield f"{self.stack}: {counts}, {problems}"
         for finding in self.findings:
             yield f"  {finding}"

@@ -1,13 +1,14 @@
-"""What a stack may be asked to be: bad configuration is refused in a sentence, before anything is registered."""
+"""Every configuration key changes the program, and a bad configuration is refused before anything is registered."""
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infra.config import API_TIMEOUT_S, ConfigurationError, StackConfig, read_config
-from tests.infra.stacks import IMAGES, PROJECT, REGISTRY, run, stack_file
+from tests.infra.stacks import IMAGES, PROJECT, REGISTRY, Program, deployed, run, stack_file
 
 ROOT = Path(__file__).parents[2]
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b"
@@ -87,3 +88,60 @@ def test_without_any_key_a_stack_is_the_cheapest_one() -> None:
     assert config == StackConfig()
     assert (config.nat_gateways, config.provisioned_concurrency, config.page_tasks_min) == (0, 0, 1)
     assert config.function_timeout_s < API_TIMEOUT_S
+
+
+def test_a_stack_that_owns_the_account_creates_what_the_account_has_once() -> None:
+    def once(owns_account: str) -> list[str]:
+        program = deployed("dev", githubRepository="ann/lesions", ownsAccount=owns_account)
+        providers = program.of("iam/openIdConnectProvider:OpenIdConnectProvider")
+        logs = [r for r in program.of("cloudwatch/logGroup:LogGroup") if r.name == "lesion-dev-jobs"]
+        return [r.name for r in (*providers, *logs)]
+
+    assert once("true") == ["lesion-dev-ci", "lesion-dev-jobs"]
+    assert once("false") == []
+
+
+def test_the_upload_limit_is_the_pages_environment() -> None:
+    container: Any = deployed("dev", pageMaxUploadMb="8").one("ecs/taskDefinition:TaskDefinition")
+    (page,) = container.json("containerDefinitions")
+    assert {"name": "MAX_UPLOAD_MB", "value": "8"} in page["environment"]
+
+
+def test_the_firewall_blocks_an_address_above_its_rate() -> None:
+    rate, *_ = deployed("dev", firewall="true", firewallRate="77").one("wafv2/webAcl:WebAcl").inputs["rules"]
+    assert rate["statement"]["rateBasedStatement"]["limit"] == 77
+
+
+def test_the_budget_and_its_address_come_from_the_configuration() -> None:
+    program = deployed("dev", monthlyBudgetUsd="7", alarmEmail="ann@example.org")
+    assert program.one("budgets/budget:Budget").inputs["limitAmount"] == "7"
+    assert program.one("sns/topicSubscription:TopicSubscription").inputs["endpoint"] == "ann@example.org"
+
+
+def test_the_size_and_the_number_of_tasks_come_from_the_configuration() -> None:
+    program = deployed("dev", pageCpu="512", pageMemoryMb="4096", pageTasksMin="3", pageTasksMax="9")
+    task = program.one("ecs/taskDefinition:TaskDefinition").inputs
+    assert (task["cpu"], task["memory"]) == ("512", "4096")
+    target = program.one("appautoscaling/target:Target").inputs
+    assert (target["minCapacity"], target["maxCapacity"]) == (3, 9)
+
+
+def test_training_in_the_network_uses_its_private_subnets() -> None:
+    def subnets(program: Program) -> list[str]:
+        found: list[str] = program.one("ssm/parameter:Parameter").json("value")["training_subnets"]
+        return found
+
+    assert subnets(deployed("dev", natGateways="1")) == []
+    inside = subnets(deployed("dev", natGateways="1", trainingInVpc="true"))
+    assert inside == ["lesion-dev-private-0-id", "lesion-dev-private-1-id"]
+
+
+def test_every_key_is_named_in_a_test_of_the_program() -> None:
+    """That a key is refused is not enough: a test must deploy a stack with it, and see what it changes."""
+    tests = "".join(path.read_text() for path in (ROOT / "tests" / "infra").rglob("test_*.py"))
+    tests += (ROOT / "tests" / "infra" / "conftest.py").read_text() + (
+        ROOT / "tests" / "infra" / "stacks.py"
+    ).read_text()
+    given = re.sub(r"REFUSED = \[.*?\n\]", "", tests, flags=re.DOTALL)
+    keys = {str(field.alias) for field in StackConfig.model_fields.values()}
+    assert {key for key in keys if not re.search(rf'\b{key}=|"{key}"', given)} == set()

@@ -77,11 +77,17 @@ def test_a_promotion_is_not_undone_by_the_next_deployment(whole: Program) -> Non
 
 
 def test_memory_timeout_and_concurrency_come_from_the_configuration() -> None:
-    program = deployed("prod", functionMemoryMb="3538", functionTimeoutS="20", functionReservedConcurrency="30")
+    program = deployed(
+        "prod",
+        functionMemoryMb="3538",
+        functionTimeoutS="20",
+        functionReservedConcurrency="30",
+        provisionedConcurrency="3",
+    )
     inputs = function_of(program).inputs
     assert (inputs["memorySize"], inputs["timeout"], inputs["reservedConcurrentExecutions"]) == (3538, 20, 30)
     kept_warm = program.one("lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig").inputs
-    assert (kept_warm["provisionedConcurrentExecutions"], kept_warm["qualifier"]) == (1, "live")
+    assert (kept_warm["provisionedConcurrentExecutions"], kept_warm["qualifier"]) == (3, "live")
 
 
 def test_a_cheap_stack_reserves_nothing(dev: Program) -> None:
