@@ -126,6 +126,12 @@ def test_the_size_and_the_number_of_tasks_come_from_the_configuration() -> None:
     assert (target["minCapacity"], target["maxCapacity"]) == (3, 9)
 
 
+def test_the_stage_protects_the_load_balancer_and_is_a_tag() -> None:
+    program = deployed("dev", stage="prod", alarmEmail="ann@example.org", pageTasksMin="2")
+    balancer = program.one("lb/loadBalancer:LoadBalancer").inputs
+    assert (balancer["enableDeletionProtection"], balancer["tags"]["Stage"]) == (True, "prod")
+
+
 def test_training_in_the_network_uses_its_private_subnets() -> None:
     def subnets(program: Program) -> list[str]:
         found: list[str] = program.one("ssm/parameter:Parameter").json("value")["training_subnets"]
