@@ -106,12 +106,12 @@ def _idle_month(config: StackConfig, usd: Mapping[str, float], hours: float, spo
             usd=provisioned_gb * hours * 3600 * usd["lambda_provisioned_gb_s"],
         ),
         CostLine(
-            what="watching: alarms",
-            quantity=f"{ALARM_METRICS} metrics watched",
+            what="monitoring: alarms",
+            quantity=f"{ALARM_METRICS} metrics",
             usd=ALARM_METRICS * usd["alarm_metric_month"],
         ),
         CostLine(
-            what="watching: dashboard",
+            what="monitoring: dashboard",
             quantity=f"{DASHBOARDS}, or free as one of an account's first three",
             usd=DASHBOARDS * usd["dashboard_month"],
         ),
