@@ -1,4 +1,4 @@
-"""Runs the Pulumi program for the tests, and answers it with names that can be told from the inputs."""
+"""Runs the Pulumi program for the tests, with an account whose ARNs and ids follow from the resources' names."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ IMAGES = {"classifyImage": f"{REGISTRY}/lesion-classify:1", "pageImage": f"{REGI
 
 
 class Program(ProgramRun):
-    """What one run of the program did, with ways to look into it."""
+    """One run of the program, with methods to find resources."""
 
     def of(self, kind: str) -> list[Resource]:
         """List every resource of a type, named by the end of its token: "s3/bucket:Bucket"."""

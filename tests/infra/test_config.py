@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from infra.config import API_TIMEOUT_S, ConfigurationError, StackConfig, read_config
-from tests.infra.stacks import IMAGES, PROJECT, REGISTRY, Program, deployed, run, stack_file
+from infra.config import API_TIMEOUT_S, PROJECT, ConfigurationError, StackConfig, read_config
+from tests.infra.stacks import IMAGES, REGISTRY, Program, deployed, run, stack_file
 
 ROOT = Path(__file__).parents[2]
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b"
@@ -66,7 +66,7 @@ def test_bad_configuration_is_refused_in_a_sentence_before_anything_is_registere
 
 
 @pytest.mark.parametrize("stack", ["Dev", "dev-2", "2dev", "averyverylongname", ""])
-def test_a_stack_whose_name_does_not_fit_into_names_is_refused(stack: str) -> None:
+def test_a_stack_name_that_does_not_fit_into_resource_names_is_refused(stack: str) -> None:
     with pytest.raises(ConfigurationError, match="does not fit into resource names"):
         read_config(stack, "us-east-1", {})
 
@@ -83,7 +83,7 @@ def test_the_example_stacks_can_be_deployed(stack: str) -> None:
     assert config.stage == stack
 
 
-def test_without_any_key_a_stack_is_the_cheapest_one() -> None:
+def test_the_defaults_are_the_cheapest_stack() -> None:
     config = read_config("dev", "us-east-1", {"aws:region": "us-east-1", "other:key": "1"})
     assert config == StackConfig()
     assert (config.nat_gateways, config.provisioned_concurrency, config.page_tasks_min) == (0, 0, 1)

@@ -20,7 +20,7 @@ def test_every_permission_is_listed() -> None:
     assert page == pages.with_parts(page, roles=pages.permissions(pages.example())), GENERATE
 
 
-def test_each_role_has_a_name_of_its_own() -> None:
+def test_each_role_has_a_unique_name() -> None:
     names = [role.name for role in pages.example().of("iam/role:Role")]
     assert sorted(names) == sorted(set(names))
 
