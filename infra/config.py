@@ -1,4 +1,4 @@
-"""What a stack is asked to be: every configuration key, its default, and what is refused before anything is made."""
+"""The configuration of a stack: every key, its default and its checks."""
 
 import json
 import re
@@ -12,14 +12,14 @@ from pydantic.alias_generators import to_camel
 PROJECT: Final = "skin-lesion-analyzer"
 
 API_TIMEOUT_S: Final = 29  # of the integration; API Gateway allows an HTTP API 30
-PAGE_TIMEOUT_S: Final = 30  # how long the page waits for one answer, all tries together
-ORIGIN_TIMEOUT_S: Final = 45  # how long CloudFront waits for the page; 60 is the most without asking AWS
-BALANCER_IDLE_S: Final = 60  # gunicorn keeps a connection for 75, so that it is never the first to close one
-MAX_BATCH: Final = 100  # pictures that the function takes in one event
+PAGE_TIMEOUT_S: Final = 30  # for one answer to the page, with all retries
+ORIGIN_TIMEOUT_S: Final = 45  # for the page's answer to CloudFront; AWS allows 60 without a request
+BALANCER_IDLE_S: Final = 60  # below gunicorn's 75, so that gunicorn is never the first to close a connection
+MAX_BATCH: Final = 100  # pictures in one event of the function
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 3653)
-# Fargate's CPU units, and the memory that goes with each: (least, most, step) in MB.
+# Fargate's CPU units, and the memory that each allows: (least, most, step) in MB.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
 FARGATE_MB: Final = {
     256: (512, 2048, 512),
@@ -32,8 +32,8 @@ _IMAGE: Final = re.compile(
     r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/[a-z0-9][a-z0-9._/-]*(@sha256:[0-9a-f]{64}|:[\w][\w.-]{0,127})"
 )
 _CERTIFICATE: Final = re.compile(r"arn:aws[a-z-]*:acm:([a-z0-9-]+):\d{12}:certificate/[0-9a-f-]+")
-# Part of every name, of which the shortest may have 32 characters; without a hyphen, so that what is allowed on one
-# stack's names ("lesion-dev-*") is not allowed on another's.
+# A part of every name, some of which take only 32 characters. Without a hyphen, so that a policy for the names of one
+# stack ("lesion-dev-*") matches no other stack.
 _STACK: Final = re.compile(r"[a-z][a-z0-9]{0,11}")
 
 
@@ -42,7 +42,7 @@ class ConfigurationError(Exception):
 
 
 class StackConfig(BaseModel):
-    """One stack, wholly described; keys are written in camelCase, as Pulumi's are."""
+    """The whole configuration of one stack; keys are in camelCase, as usual in Pulumi."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
@@ -70,7 +70,7 @@ class StackConfig(BaseModel):
     page_cpu: int = 256
     page_memory_mb: int = 2048
     page_spot: bool = False
-    page_insights: bool = True  # metrics of every task, for some nine dollars a month
+    page_insights: bool = True  # metrics of every task, for about nine dollars a month
     page_max_upload_mb: Annotated[int, Field(ge=1, le=100)] = 20
     page_domain: str | None = None
     page_certificate_arn: str | None = None
@@ -101,53 +101,53 @@ class StackConfig(BaseModel):
     def _pinned(cls, image: str | None) -> str | None:
         if image is not None and not _IMAGE.fullmatch(image):
             raise ValueError(
-                f"{image!r} is no image that can be deployed: push it to the stack's registry and give its whole name "
-                "with @sha256:... or a tag"
+                f"{image!r} is not an image that can be deployed: push it to the stack's registry and give its whole "
+                "name with @sha256:... or a tag"
             )
         if image is not None and image.endswith(":latest"):
-            raise ValueError("`latest` names another image every day: give a tag of its own, or @sha256:...")
+            raise ValueError("`latest` can be another image every day: give a fixed tag, or @sha256:...")
         return image
 
     @field_validator("log_retention_days")
     @classmethod
     def _kept(cls, days: int) -> int:
         if days not in RETENTION_DAYS:
-            raise ValueError(f"CloudWatch keeps logs for {', '.join(map(str, RETENTION_DAYS))} days alone")
+            raise ValueError(f"CloudWatch keeps logs only for {', '.join(map(str, RETENTION_DAYS))} days")
         return days
 
     @field_validator("page_cpu")
     @classmethod
     def _offered(cls, units: int) -> int:
         if units not in FARGATE_MB:
-            raise ValueError(f"Fargate offers {', '.join(map(str, FARGATE_MB))} CPU units here, and not {units}")
+            raise ValueError(f"Fargate offers {', '.join(map(str, FARGATE_MB))} CPU units, not {units}")
         return units
 
     @field_validator("vpc_cidr")
     @classmethod
     def _roomy(cls, cidr: IPv4Network) -> IPv4Network:
         if not 16 <= cidr.prefixlen <= 24 or not cidr.is_private:
-            raise ValueError(f"{cidr} is no private network of /16 to /24: take one such as 10.20.0.0/16")
+            raise ValueError(f"{cidr} is not a private network of /16 to /24: choose one such as 10.20.0.0/16")
         return cidr
 
     @field_validator("page_domain")
     @classmethod
     def _host(cls, domain: str | None) -> str | None:
         if domain is not None and not re.fullmatch(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", domain):
-            raise ValueError(f"{domain!r} is no host name: give one such as lesions.example.org")
+            raise ValueError(f"{domain!r} is not a host name: give one such as lesions.example.org")
         return domain
 
     @field_validator("alarm_email")
     @classmethod
     def _address(cls, address: str | None) -> str | None:
         if address is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", address):
-            raise ValueError(f"{address!r} is no e-mail address")
+            raise ValueError(f"{address!r} is not an e-mail address")
         return address
 
     @field_validator("retrain_schedule")
     @classmethod
     def _schedule(cls, schedule: str | None) -> str | None:
         if schedule is not None and not re.fullmatch(r"(rate|cron)\([^()]+\)", schedule):
-            raise ValueError(f"{schedule!r} is no schedule: write rate(30 days) or cron(0 3 1 * ? *)")
+            raise ValueError(f"{schedule!r} is not a schedule: write rate(30 days) or cron(0 3 1 * ? *)")
         return schedule
 
     @field_validator("page_certificate_arn", "origin_certificate_arn")
@@ -159,13 +159,13 @@ class StackConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "StackConfig":
-        for wrong, sentence in self._misfits():
+        for wrong, sentence in self._conflicts():
             if wrong:
                 raise ValueError(sentence)
         return self
 
-    def _misfits(self) -> list[tuple[bool, str]]:
-        """List what no key alone can tell, each with the sentence that refuses it."""
+    def _conflicts(self) -> list[tuple[bool, str]]:
+        """Check the keys against each other: (is it wrong, the sentence that refuses it)."""
         least_mb, most_mb, step_mb = FARGATE_MB[self.page_cpu]
         reserved = self.function_reserved_concurrency
         certificate = _CERTIFICATE.fullmatch(self.page_certificate_arn or "")
@@ -187,7 +187,7 @@ class StackConfig(BaseModel):
             ),
             (
                 self.page_tasks_max < self.page_tasks_min,
-                f"pageTasksMax is {self.page_tasks_max}: it must be pageTasksMin ({self.page_tasks_min}) at least",
+                f"pageTasksMax is {self.page_tasks_max}: it must be at least pageTasksMin ({self.page_tasks_min})",
             ),
             (
                 reserved is not None and self.provisioned_concurrency > reserved,
@@ -197,11 +197,11 @@ class StackConfig(BaseModel):
             (
                 reserved is not None and self.batch_concurrency >= reserved,
                 f"batchConcurrency is {self.batch_concurrency}: it must be below functionReservedConcurrency "
-                f"({reserved}), so that people are answered during a batch run",
+                f"({reserved}), so that the API still answers during a batch run",
             ),
             (
                 self.training_in_vpc and self.nat_gateways == 0,
-                "trainingInVpc needs natGateways of 1 at least: a job installs its packages from the network",
+                "trainingInVpc needs natGateways of at least 1: a job downloads its packages",
             ),
             (
                 (self.page_domain is None) != (self.page_certificate_arn is None),
@@ -209,11 +209,11 @@ class StackConfig(BaseModel):
             ),
             (
                 certificate is not None and certificate[1] != "us-east-1",
-                "pageCertificateArn must be a certificate of us-east-1, where CloudFront looks for it",
+                "pageCertificateArn must be a certificate of us-east-1, which CloudFront requires",
             ),
             (
                 self.origin_certificate_arn is not None and self.page_domain is None,
-                "originCertificateArn is of pageDomain: set pageDomain too",
+                "originCertificateArn is a certificate of pageDomain: set pageDomain too",
             ),
             (
                 bool(set(self.extra_tags) & {"Project", "Stack", "Stage", "ManagedBy"}),
@@ -221,11 +221,11 @@ class StackConfig(BaseModel):
             ),
             (
                 self.stage == "prod" and self.alarm_email is None,
-                "a stack with stage prod needs alarmEmail: alarms that nobody reads are none",
+                "a stack with stage prod needs alarmEmail, so that a person gets its alarms",
             ),
             (
                 self.stage == "prod" and self.page_tasks_min < 2,
-                "a stack with stage prod needs pageTasksMin of 2 at least: one task is down whenever its zone is",
+                "a stack with stage prod needs pageTasksMin of at least 2, because a zone can fail",
             ),
             (
                 self.stage == "prod" and not self.protect_data,
@@ -235,14 +235,20 @@ class StackConfig(BaseModel):
 
 
 def read_config(stack: str, region: str, values: Mapping[str, str], project: str = PROJECT) -> StackConfig:
-    """Read a stack's configuration from Pulumi's own: the values of every "namespace:key".
+    """Read and check a stack's configuration.
+
+    Args:
+        stack: its name.
+        region: of AWS.
+        values: all of Pulumi's configuration as text, by "namespace:key".
+        project: the namespace of this program's keys.
 
     Raises:
-        ConfigurationError: it cannot be deployed; no resource has been registered.
+        ConfigurationError: the configuration cannot be deployed.
     """
     if not _STACK.fullmatch(stack):
         raise ConfigurationError(
-            f"The stack's name {stack!r} is part of many names: take up to 12 of a-z and 0-9, a letter first."
+            f"The stack's name {stack!r} does not fit into resource names: use up to 12 of a-z and 0-9, a letter first."
         )
     own = {key.removeprefix(f"{project}:"): value for key, value in values.items() if key.startswith(f"{project}:")}
     try:
@@ -259,14 +265,14 @@ def read_config(stack: str, region: str, values: Mapping[str, str], project: str
 
 
 def _value(key: str, text: str) -> Any:
-    """Read an object, which Pulumi hands over as JSON; pydantic turns other text into numbers and the like."""
+    """Read the one key that is an object, which Pulumi gives as JSON; pydantic converts all other text."""
     if key != "extraTags":
         return text
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigurationError(
-            "extraTags is no object: set it with `pulumi config set --path extraTags.Owner ...`."
+            "extraTags is not an object: set it with `pulumi config set --path extraTags.Owner ...`."
         ) from error
 
 
@@ -274,6 +280,6 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"There is no configuration key {key}: docs/deploy.md lists those there are."
+        return f"There is no configuration key {key}: docs/deploy.md lists all keys."
     message = first["msg"].removeprefix("Value error, ")
     return f"{key}: {message[0].lower()}{message[1:]}." if key and first["type"] != "value_error" else f"{message}."

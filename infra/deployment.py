@@ -1,4 +1,4 @@
-"""What the stack tells: one parameter for `lesion ... --stack NAME`, and what comes next for whoever deploys it."""
+"""What the stack publishes: a parameter that `lesion ... --stack NAME` reads, and the next step of a deployment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from infra.config import PROJECT, StackConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentArgs:
-    """The keys of `operations.deployment.Deployment`; a test compares."""
+    """The fields of `operations.deployment.Deployment`; a test compares the two."""
 
     region: str
     models_bucket: pulumi.Input[str]
@@ -32,15 +32,15 @@ class DeploymentArgs:
 
 
 class Deployment(pulumi.ComponentResource):
-    """The parameter; it exists once the function does."""
+    """The parameter; it exists as soon as the function does."""
 
     def __init__(self, name: str, stack: str, args: DeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:foundation:Deployment", name, None, opts)
         parameter = aws.ssm.Parameter(
             name,
             name=f"/{PROJECT}/{stack}/deployment",
-            type="String",  # names and addresses; no secret is among them
-            description="Where everything of this stack is; read by `lesion`",
+            type="String",  # names and addresses, no secret
+            description="The names and addresses of this stack, for `lesion`",
             value=pulumi.Output.json_dumps(vars(args)),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -48,7 +48,7 @@ class Deployment(pulumi.ComponentResource):
 
 
 def next_steps(config: StackConfig, stack: str) -> str:
-    """Say what is still to do, given what is configured; docs/deploy.md has it at length."""
+    """Say what the engineer must do next; docs/deploy.md has the details."""
     if config.classify_image is None:
         return (
             "There is no function yet. Build and push both images (docs/deploy.md), then: "

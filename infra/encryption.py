@@ -1,4 +1,4 @@
-"""The key that everything at rest in the stack is encrypted with."""
+"""The KMS key that encrypts all data at rest in the stack."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ class EncryptionArgs:
 
     account: str
     region: str
-    protect: bool  # the key outlives the stack, as the data that it opens does
+    protect: bool  # `pulumi destroy` keeps the key, like the data that it encrypts
 
 
 class Encryption(pulumi.ComponentResource):
-    """One key, rotated every year; `key_arn` is all that others need."""
+    """One key, rotated every year; other components need only `key_arn`."""
 
     key_arn: pulumi.Output[str]
 
@@ -38,12 +38,12 @@ class Encryption(pulumi.ComponentResource):
 
 
 def _key_policy(account: str, region: str) -> list[iam.Statement]:
-    """Write who may use the key; in a key's policy, the resource * is the key itself."""
+    """Write who may use the key; in the policy of a key, the resource * is the key itself."""
     use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
     from_here = {"StringEquals": {"aws:SourceAccount": account}}
     return [
         {
-            "Sid": "RolesOfThisAccountAsTheirPoliciesSay",
+            "Sid": "PoliciesOfThisAccount",
             "Effect": "Allow",
             "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
             "Action": "kms:*",
@@ -58,7 +58,7 @@ def _key_policy(account: str, region: str) -> list[iam.Statement]:
             "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:*:{account}:log-group:*"}},
         },
         {
-            "Sid": "AlarmsEventsAndBudgetsThatTellTheTopic",
+            "Sid": "AlarmsEventsAndBudgets",
             "Effect": "Allow",
             "Principal": {
                 "Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com", "budgets.amazonaws.com"],

@@ -1,4 +1,4 @@
-"""Roles and policy documents: each statement is written where its role is made, and nothing is granted elsewhere."""
+"""Roles and policy documents. Each component writes the statements of its own role, next to the role."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 VERSION: Final = "2012-10-17"
-TRACE: Final = (  # X-Ray's actions know no resource
+TRACE: Final = (  # X-Ray's actions take no resource
     "xray:PutTraceSegments",
     "xray:PutTelemetryRecords",
     "xray:GetSamplingRules",
@@ -29,17 +29,17 @@ def allow(
 def deny(
     sid: str, actions: Sequence[str], resources: Sequence[Text], condition: Mapping[str, Any] | None = None
 ) -> Statement:
-    """Write a statement that no other can undo."""
+    """Write a statement that wins over every statement that allows."""
     return {**allow(sid, actions, resources, condition), "Effect": "Deny"}
 
 
 def document(*statements: Statement) -> pulumi.Output[str]:
-    """Join statements to a policy document; whatever in them is known only later is waited for."""
+    """Join statements to a policy document, known once every output in them is known."""
     return pulumi.Output.json_dumps({"Version": VERSION, "Statement": list(statements)})
 
 
 def trust(service: str, account: Text, **condition: Mapping[str, Any]) -> pulumi.Output[str]:
-    """Let a service of AWS take a role, on behalf of this account alone."""
+    """Let an AWS service assume a role, only on behalf of this account."""
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": service},
@@ -50,7 +50,7 @@ def trust(service: str, account: Text, **condition: Mapping[str, Any]) -> pulumi
 
 
 def unconditional_trust(service: str) -> pulumi.Output[str]:
-    """Let a service of AWS take a role, where AWS documents no source account for it (Lambda, CodeDeploy)."""
+    """Let an AWS service assume a role, without a condition: AWS documents no source account for Lambda."""
     return document({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
 
 
@@ -63,17 +63,17 @@ def role(
     boundary_arn: Text,
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Output[str]:
-    """Make a role with one policy of its own, inside the stack's permissions boundary.
+    """Create a role with one policy of its own, inside the stack's permissions boundary.
 
     Returns:
-        its ARN, known once the policy is in force: Lambda, Step Functions and others try a role that they are handed.
+        its ARN, known once the policy is attached: Lambda, Step Functions and others test the role that they get.
     """
-    made = aws.iam.Role(
+    created = aws.iam.Role(
         name,
         description=description,
         assume_role_policy=trusted,
         permissions_boundary=boundary_arn,
         opts=opts,
     )
-    granted = aws.iam.RolePolicy(name, role=made.name, policy=document(*statements), opts=opts)
-    return pulumi.Output.all(made.arn, granted.id).apply(lambda known: str(known[0]))
+    policy = aws.iam.RolePolicy(name, role=created.name, policy=document(*statements), opts=opts)
+    return pulumi.Output.all(created.arn, policy.id).apply(lambda known: str(known[0]))

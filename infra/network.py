@@ -1,4 +1,4 @@
-"""The network of the page and, if asked for, of training jobs: nothing in it can be called from outside."""
+"""The network of the page and, if configured, of training jobs. Nothing outside can open a connection into it."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from infra import iam
 
-ZONES = 2  # a load balancer's least
+ZONES = 2  # the fewest that a load balancer takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +21,12 @@ class NetworkArgs:
     boundary_arn: pulumi.Input[str]
     key_arn: pulumi.Input[str]
     cidr: IPv4Network
-    nat_gateways: int  # 0: tasks get addresses of their own, for calls outward alone
+    nat_gateways: int  # 0: each task gets a public address for outgoing calls
     log_retention_days: int
 
 
 class Network(pulumi.ComponentResource):
-    """A VPC over two zones or as many as there are NAT gateways, with public and private subnets."""
+    """A VPC over two zones, or over three with three NAT gateways, with public and private subnets in each."""
 
     vpc_id: pulumi.Output[str]
     public_subnets: list[pulumi.Output[str]]
@@ -35,19 +35,19 @@ class Network(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:foundation:Network", name, None, opts)
-        self._name, self._args, self._inside = name, args, pulumi.ResourceOptions(parent=self)
+        self._name, self._args, self._child_options = name, args, pulumi.ResourceOptions(parent=self)
         vpc = aws.ec2.Vpc(
             name,
             cidr_block=str(args.cidr),
             enable_dns_support=True,
             enable_dns_hostnames=True,
             tags={"Name": name},
-            opts=self._inside,
+            opts=self._child_options,
         )
         self.vpc_id = vpc.id
-        # AWS gives every VPC a security group that trusts itself: without rules it trusts nothing.
-        aws.ec2.DefaultSecurityGroup(name, vpc_id=vpc.id, opts=self._inside)
-        gateway = aws.ec2.InternetGateway(name, vpc_id=vpc.id, tags={"Name": name}, opts=self._inside)
+        # Every VPC has a default security group, whose members reach each other: managed here, it has no rules.
+        aws.ec2.DefaultSecurityGroup(name, vpc_id=vpc.id, opts=self._child_options)
+        gateway = aws.ec2.InternetGateway(name, vpc_id=vpc.id, tags={"Name": name}, opts=self._child_options)
         zones = aws.get_availability_zones(state="available", opts=pulumi.InvokeOptions(parent=self)).names
         count = max(ZONES, args.nat_gateways)
         blocks = list(islice(args.cidr.subnets(new_prefix=args.cidr.prefixlen + 3), 2 * count))
@@ -60,14 +60,14 @@ class Network(pulumi.ComponentResource):
         private = [self._subnet("private", n, blocks[count + n], zones[n], tables[n]) for n in range(count)]
         self.public_subnets, self.private_subnets = [s.id for s in public], [s.id for s in private]
         self.has_nat = bool(nats)
-        aws.ec2.VpcEndpoint(  # free, and the layers of images come through it instead of a NAT gateway
+        aws.ec2.VpcEndpoint(  # free; image layers come through it and not through a NAT gateway
             name,
             vpc_id=vpc.id,
             service_name=f"com.amazonaws.{args.region}.s3",
             vpc_endpoint_type="Gateway",
             route_table_ids=[public_table.id, *(table.id for table in tables)],
             tags={"Name": name},
-            opts=self._inside,
+            opts=self._child_options,
         )
         self._flow_log()
         self.register_outputs({"vpc_id": self.vpc_id})
@@ -81,11 +81,11 @@ class Network(pulumi.ComponentResource):
             vpc_id=self.vpc_id,
             cidr_block=str(block),
             availability_zone=zone,
-            map_public_ip_on_launch=False,  # a task asks for its own where it needs one
+            map_public_ip_on_launch=False,  # a task requests an address where it needs one
             tags={"Name": name},
-            opts=self._inside,
+            opts=self._child_options,
         )
-        aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=table.id, opts=self._inside)
+        aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=table.id, opts=self._child_options)
         return subnet
 
     def _table(
@@ -96,7 +96,7 @@ class Network(pulumi.ComponentResource):
         nat_gateway_id: pulumi.Input[str] | None = None,
     ) -> aws.ec2.RouteTable:
         name = f"{self._name}-{kind}"
-        table = aws.ec2.RouteTable(name, vpc_id=self.vpc_id, tags={"Name": name}, opts=self._inside)
+        table = aws.ec2.RouteTable(name, vpc_id=self.vpc_id, tags={"Name": name}, opts=self._child_options)
         if gateway_id is not None or nat_gateway_id is not None:
             aws.ec2.Route(
                 name,
@@ -104,7 +104,7 @@ class Network(pulumi.ComponentResource):
                 destination_cidr_block="0.0.0.0/0",
                 gateway_id=gateway_id,
                 nat_gateway_id=nat_gateway_id,
-                opts=self._inside,
+                opts=self._child_options,
             )
         return table
 
@@ -117,22 +117,22 @@ class Network(pulumi.ComponentResource):
     def _flow_log(self) -> None:
         name, args = f"{self._name}-flows", self._args
         logs = aws.cloudwatch.LogGroup(
-            name, retention_in_days=args.log_retention_days, kms_key_id=args.key_arn, opts=self._inside
+            name, retention_in_days=args.log_retention_days, kms_key_id=args.key_arn, opts=self._child_options
         )
         writes = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
         role_arn = iam.role(
             name,
-            description="Writes who talked to whom in the network",
+            description="Writes the network's flow log",
             trusted=iam.trust("vpc-flow-logs.amazonaws.com", args.account),
-            statements=[iam.allow("Log", writes, [logs.arn, pulumi.Output.concat(logs.arn, ":*")])],
+            statements=[iam.allow("WriteLogs", writes, [logs.arn, pulumi.Output.concat(logs.arn, ":*")])],
             boundary_arn=args.boundary_arn,
-            opts=self._inside,
+            opts=self._child_options,
         )
         aws.ec2.FlowLog(
             name,
             vpc_id=self.vpc_id,
-            traffic_type="REJECT",  # what was turned away: that is what one looks for, at a small part of the price
+            traffic_type="REJECT",  # rejected connections are the useful part, at a fraction of the price
             log_destination=logs.arn,
             iam_role_arn=role_arn,
-            opts=self._inside,
+            opts=self._child_options,
         )

@@ -1,4 +1,4 @@
-"""Where the two images are pushed to: the function's and the page's."""
+"""The registries of the two images: the function's and the page's."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pulumi_aws as aws
 
 from infra import iam
 
-KEPT_IMAGES = 50  # of each; Lambda needs the image of every version that may still be rolled back to
+KEPT_IMAGES = 50  # in each; a rollback needs the image of the older version
 LIFECYCLE = {
     "rules": [
         {
@@ -39,43 +39,46 @@ class RegistriesArgs:
     account: str
     region: str
     key_arn: pulumi.Input[str]
-    disposable: bool  # images go with the stack
+    disposable: bool  # `pulumi destroy` deletes the images too
 
 
 class Registries(pulumi.ComponentResource):
-    """Two repositories whose tags never move and whose images are scanned as they arrive."""
+    """Two repositories with immutable tags; every image is scanned when it is pushed."""
 
     classify: aws.ecr.Repository
     page: aws.ecr.Repository
 
     def __init__(self, name: str, args: RegistriesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:foundation:Registries", name, None, opts)
-        inside = pulumi.ResourceOptions(parent=self)
-        self.classify = _repository(f"{name}-classify", args, inside)
-        self.page = _repository(f"{name}-page", args, inside)
+        child_options = pulumi.ResourceOptions(parent=self)
+        self.classify = _repository(f"{name}-classify", args, child_options)
+        self.page = _repository(f"{name}-page", args, child_options)
         aws.ecr.RepositoryPolicy(
-            f"{name}-classify", repository=self.classify.name, policy=iam.document(_lambda_pulls(args)), opts=inside
+            f"{name}-classify",
+            repository=self.classify.name,
+            policy=iam.document(_lambda_pulls(args)),
+            opts=child_options,
         )
         self.register_outputs({"classify": self.classify.repository_url, "page": self.page.repository_url})
 
 
-def _repository(name: str, args: RegistriesArgs, inside: pulumi.ResourceOptions) -> aws.ecr.Repository:
+def _repository(name: str, args: RegistriesArgs, child_options: pulumi.ResourceOptions) -> aws.ecr.Repository:
     repository = aws.ecr.Repository(
         name,
         image_tag_mutability="IMMUTABLE",
         image_scanning_configuration={"scan_on_push": True},
         encryption_configurations=[{"encryption_type": "KMS", "kms_key": args.key_arn}],
         force_delete=args.disposable,
-        opts=inside,
+        opts=child_options,
     )
-    aws.ecr.LifecyclePolicy(name, repository=repository.name, policy=json.dumps(LIFECYCLE), opts=inside)
+    aws.ecr.LifecyclePolicy(name, repository=repository.name, policy=json.dumps(LIFECYCLE), opts=child_options)
     return repository
 
 
 def _lambda_pulls(args: RegistriesArgs) -> iam.Statement:
-    """Let functions of this account be made of these images; Lambda would write the same by itself."""
+    """Let Lambda functions of this account use the image; Lambda would add the same statement itself."""
     return {
-        "Sid": "FunctionsOfThisAccount",
+        "Sid": "LambdaPull",
         "Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"},
         "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],

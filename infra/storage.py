@@ -1,4 +1,4 @@
-"""Three buckets: labelled pictures and batches, models, and who accessed what."""
+"""Three buckets: labelled pictures and batches, models, and access logs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from infra import iam
 
-JOBS_DAYS = 365  # that the source, the checkpoints and the output of training jobs are kept
+JOBS_DAYS = 365  # S3 keeps the source, the checkpoints and the output of training jobs for so long
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,23 +18,23 @@ class StorageArgs:
 
     account: str
     key_arn: pulumi.Input[str]
-    protect: bool  # the data outlives the stack
+    protect: bool  # `pulumi destroy` keeps the data
     batch_retention_days: int
     log_retention_days: int
 
 
 class Storage(pulumi.ComponentResource):
-    """The buckets: private, versioned, encrypted, over TLS alone."""
+    """The buckets: private, versioned, encrypted, and only over TLS."""
 
     data: aws.s3.Bucket
     models: aws.s3.Bucket
     access_logs: aws.s3.Bucket
-    access_logs_ready: pulumi.Output[str]  # its name, once AWS's services may write there
+    access_logs_ready: pulumi.Output[str]  # its name, known once AWS's services may write there
 
     def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:foundation:Storage", name, None, opts)
         self._name, self._args = name, args
-        # S3 and load balancers write their logs with S3's own keys alone.
+        # S3 and load balancers write access logs only to a bucket with S3's own key.
         self.access_logs, may_write = self._bucket(
             "access-logs",
             encryption={"sse_algorithm": "AES256"},
@@ -57,7 +57,7 @@ class Storage(pulumi.ComponentResource):
                 bucket=bucket.id,
                 target_bucket=self.access_logs.id,
                 target_prefix=f"s3/{kind}/",
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[may_write]),  # S3 asks whether it may
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[may_write]),  # S3 checks the permission at once
             )
         both = pulumi.Output.all(self.access_logs.bucket, may_write.id)
         self.access_logs_ready = both.apply(lambda known: str(known[0]))
@@ -71,18 +71,21 @@ class Storage(pulumi.ComponentResource):
         rules: Sequence[Any],
         writers: Sequence[iam.Statement] = (),
     ) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
-        name, protect, beside = f"{self._name}-{kind}", self._args.protect, pulumi.ResourceOptions(parent=self)
+        name, protect = f"{self._name}-{kind}", self._args.protect
+        child_options = pulumi.ResourceOptions(parent=self)
         bucket = aws.s3.Bucket(
             name,
             force_destroy=not protect,
             opts=pulumi.ResourceOptions(parent=self, protect=protect, retain_on_delete=protect),
         )
-        aws.s3.BucketVersioning(name, bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=beside)
+        aws.s3.BucketVersioning(
+            name, bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=child_options
+        )
         aws.s3.BucketServerSideEncryptionConfiguration(
             name,
             bucket=bucket.id,
             rules=[{"apply_server_side_encryption_by_default": encryption, "bucket_key_enabled": True}],
-            opts=beside,
+            opts=child_options,
         )
         blocked = aws.s3.BucketPublicAccessBlock(
             name,
@@ -91,25 +94,25 @@ class Storage(pulumi.ComponentResource):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=beside,
+            opts=child_options,
         )
         aws.s3.BucketOwnershipControls(
-            name, bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=beside
+            name, bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=child_options
         )
-        aws.s3.BucketLifecycleConfiguration(name, bucket=bucket.id, rules=[*rules, _TIDY], opts=beside)
+        aws.s3.BucketLifecycleConfiguration(name, bucket=bucket.id, rules=[*rules, _CLEAN_UP], opts=child_options)
         own = [{**writer, "Resource": pulumi.Output.concat(bucket.arn, writer["Resource"])} for writer in writers]
         policy = aws.s3.BucketPolicy(
             name,
             bucket=bucket.id,
-            policy=iam.document(_tls_alone(bucket.arn), *own),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[blocked]),  # S3 refuses both at once
+            policy=iam.document(_deny_without_tls(bucket.arn), *own),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[blocked]),  # S3 refuses the two at the same time
         )
         return bucket, policy
 
 
-def _tls_alone(bucket_arn: pulumi.Output[str]) -> iam.Statement:
+def _deny_without_tls(bucket_arn: pulumi.Output[str]) -> iam.Statement:
     return {
-        "Sid": "TlsAlone",
+        "Sid": "DenyWithoutTls",
         "Effect": "Deny",
         "Principal": {"AWS": "*"},
         "Action": "s3:*",
@@ -119,19 +122,19 @@ def _tls_alone(bucket_arn: pulumi.Output[str]) -> iam.Statement:
 
 
 def _log_writers(account: str) -> list[iam.Statement]:
-    """Let AWS's own services write logs of this account: S3, load balancers, and CloudFront by way of CloudWatch."""
+    """Let AWS services write this account's access logs: S3, load balancers, and CloudFront through CloudWatch."""
     here = {"Condition": {"StringEquals": {"aws:SourceAccount": account}}}
     return [
         _writer("S3", "logging.s3.amazonaws.com", "/*", here),
-        # Balancers do not say for whom they write; the path does.
-        _writer("Balancers", "logdelivery.elasticloadbalancing.amazonaws.com", f"/balancer/AWSLogs/{account}/*", {}),
+        # Load balancers send no source account; the path contains it.
+        _writer("LoadBalancer", "logdelivery.elasticloadbalancing.amazonaws.com", f"/balancer/AWSLogs/{account}/*", {}),
         _writer("CloudFront", "delivery.logs.amazonaws.com", "/*", here),
     ]
 
 
-def _writer(of: str, service: str, path: str, condition: iam.Statement) -> iam.Statement:
+def _writer(source: str, service: str, path: str, condition: iam.Statement) -> iam.Statement:
     return {
-        "Sid": f"LogsOf{of}",
+        "Sid": f"{source}Logs",
         "Effect": "Allow",
         "Principal": {"Service": service},
         "Action": "s3:PutObject",
@@ -144,7 +147,7 @@ def _expire(rule_id: str, prefix: str, days: int) -> Any:
     return {"id": rule_id, "status": "Enabled", "filter": {"prefix": prefix}, "expiration": {"days": days}}
 
 
-_TIDY: Any = {  # what nobody sees any longer costs nothing any longer
+_CLEAN_UP: Any = {  # old versions and unfinished uploads are invisible, and S3 bills them
     "id": "tidy",
     "status": "Enabled",
     "filter": {"prefix": ""},

@@ -1,4 +1,4 @@
-"""Every resource that can carry tags says whose it is: AWS's bill, its console and `lesion cost` go by that."""
+"""Tags every resource that takes tags with its project and stack, so that bills and the console show the owner."""
 
 import inspect
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ KEYS: Final = ("Project", "Stack", "Stage", "ManagedBy")
 
 
 def tags_of(config: StackConfig, stack: str) -> dict[str, str]:
-    """Make the tags of a stack."""
+    """Write the tags of a stack."""
     own = {"Project": PROJECT, "Stack": stack, "Stage": config.stage, "ManagedBy": "pulumi"}
     return {**config.extra_tags, **own}
 
 
 def tag_everything(tags: Mapping[str, str]) -> None:
-    """Add the tags to every resource registered from here on that takes tags; its own win.
+    """Add the tags to every taggable resource that is registered from now on; a resource's own tags win.
 
-    Here and not as the provider's default tags, so that tests and policies see what will be sent.
+    The provider's default tags would do the same, but tests and policies would not see them.
     """
 
     def add(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
@@ -34,5 +34,5 @@ def tag_everything(tags: Mapping[str, str]) -> None:
 
 
 def _takes_tags(kind: type[pulumi.Resource]) -> bool:
-    init = getattr(kind, "_internal_init", None)  # what pulumi-aws's classes call with every argument by name
+    init = getattr(kind, "_internal_init", None)  # of pulumi-aws's classes; it names every argument
     return init is not None and "tags" in inspect.signature(init).parameters

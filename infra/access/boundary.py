@@ -1,6 +1,6 @@
-"""The most that any role of the stack can ever do, whatever its own policy says.
+"""The permissions boundary: the most that any role of the stack can do, whatever its own policy says.
 
-CI may make roles only inside this boundary and may not change it, so a change to the program cannot make a role that
+CI creates roles only inside this boundary and cannot change it. So a change of the program cannot create a role that
 reaches the account's users, its bills or another stack's code.
 """
 
@@ -12,7 +12,7 @@ import pulumi_aws as aws
 
 from infra import iam
 
-WORKLOADS: Final = (  # what runs in the stack reads, writes, calls and tells
+WORKLOADS: Final = (  # the actions of all parts that run in the stack
     "cloudwatch:DescribeAlarms",
     "cloudwatch:PutMetricData",
     "codedeploy:*",
@@ -63,17 +63,15 @@ class Boundary(pulumi.ComponentResource):
     def __init__(self, name: str, args: BoundaryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:access:Boundary", name, None, opts)
         here = {"StringEquals": {"aws:RequestedRegion": [args.region, "us-east-1"]}}
-        pass_on = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+        to_sagemaker = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
         policy = aws.iam.Policy(
             name,
             description="The most that a role of this stack can do",
             policy=iam.document(
-                iam.allow("WhatRunsHere", WORKLOADS, ["*"], here),
-                iam.allow(
-                    "TrainingJobsTakeTheirRole", ["iam:PassRole"], [f"arn:aws:iam::{args.account}:role/*"], pass_on
-                ),
+                iam.allow("Workloads", WORKLOADS, ["*"], here),
+                iam.allow("PassTrainingRole", ["iam:PassRole"], [f"arn:aws:iam::{args.account}:role/*"], to_sagemaker),
                 iam.deny(
-                    "NeverTheDoorsOfBuckets",
+                    "DenyBucketSettings",
                     ["s3:DeleteBucket*", "s3:PutBucket*", "s3:PutAccountPublicAccessBlock"],
                     ["*"],
                 ),

@@ -1,4 +1,4 @@
-"""What GitHub's workflows may do: three roles without a stored secret, each for one environment of one repository."""
+"""The roles of GitHub's workflows: three, without a stored secret, each for one environment of one repository."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import iam
-from infra.access import deploying, promoting, reading
+from infra.access import deploy_policy, models_policy, preview_policy
 
 ISSUER: Final = "token.actions.githubusercontent.com"
 AUDIENCE: Final = "sts.amazonaws.com"
@@ -22,7 +22,7 @@ class GithubArgs:
     account: str
     region: str
     repository: str  # owner/name
-    owns_provider: bool  # an account has one provider for GitHub, whatever the number of stacks
+    owns_provider: bool  # an account has one OIDC provider for GitHub, and one stack creates it
     boundary_arn: pulumi.Input[str]
     key_arn: pulumi.Input[str]
     training_role_arn: pulumi.Input[str]
@@ -32,23 +32,24 @@ class GithubArgs:
 
 
 class Github(pulumi.ComponentResource):
-    """Roles by the name of the workflow's part that takes them: preview, deploy, models."""
+    """The roles, by kind: preview, deploy and models."""
 
     roles: dict[str, aws.iam.Role]
 
     def __init__(self, name: str, args: GithubArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:access:Github", name, None, opts)
-        self._name, self._args, self._inside = name, args, pulumi.ResourceOptions(parent=self)
+        self._name, self._args, self._child_options = name, args, pulumi.ResourceOptions(parent=self)
         self._issuer_arn = self._issuer()
-        preview = {"reads": reading.statements(args.stack, args.account, args.region, args.state_bucket)}
+        # Each key is the end of a policy's name.
+        preview = {"reads": preview_policy.statements(args.stack, args.account, args.region, args.state_bucket)}
         deploy = {
             **preview,
-            "makes": deploying.statements(args.stack, args.account, args.region),
-            "makes-unnamed": deploying.unnamed_statements(args.stack, args.account, args.region),
-            "trusts": deploying.role_statements(args.stack, args.account, args.boundary_arn),
-            "keeps": deploying.state_statements(args.state_bucket, args.key_arn),
+            "makes": deploy_policy.named_statements(args.stack, args.account, args.region),
+            "makes-unnamed": deploy_policy.unnamed_statements(args.stack, args.account, args.region),
+            "trusts": deploy_policy.role_statements(args.stack, args.account, args.boundary_arn),
+            "keeps": deploy_policy.state_statements(args.state_bucket, args.key_arn),
         }
-        promotes = promoting.statements(
+        models_statements = models_policy.statements(
             args.stack,
             args.account,
             args.region,
@@ -57,7 +58,7 @@ class Github(pulumi.ComponentResource):
             models_bucket_arn=args.models_bucket_arn,
             data_bucket_arn=args.data_bucket_arn,
         )
-        models = {"promotes": promotes}
+        models = {"promotes": models_statements}
         self.roles = {
             "preview": self._role("preview", f"{args.stack}-preview", "Reads, for `pulumi preview`", preview),
             "deploy": self._role("deploy", args.stack, "Makes what the program needs, for `pulumi up`", deploy),
@@ -69,14 +70,14 @@ class Github(pulumi.ComponentResource):
         if not self._args.owns_provider:
             return f"arn:aws:iam::{self._args.account}:oidc-provider/{ISSUER}"
         provider = aws.iam.OpenIdConnectProvider(
-            self._name, url=f"https://{ISSUER}", client_id_lists=[AUDIENCE], opts=self._inside
+            self._name, url=f"https://{ISSUER}", client_id_lists=[AUDIENCE], opts=self._child_options
         )
         return provider.arn
 
     def _role(
         self, kind: str, environment: str, description: str, policies: dict[str, Sequence[iam.Statement]]
     ) -> aws.iam.Role:
-        """Make a role for workflows of this repository that run in one of its environments."""
+        """Create a role for workflows of this repository that run in one of its environments."""
         subject = f"repo:{self._args.repository}:environment:{environment}"
         trusted = iam.document(
             {
@@ -92,11 +93,13 @@ class Github(pulumi.ComponentResource):
             description=description,
             assume_role_policy=trusted,
             max_session_duration=3 * 3600 if kind == "models" else 3600,
-            opts=self._inside,
+            opts=self._child_options,
         )
         for part, statements in policies.items():
             policy = aws.iam.Policy(
-                f"{name}-{part}", description=description, policy=iam.document(*statements), opts=self._inside
+                f"{name}-{part}", description=description, policy=iam.document(*statements), opts=self._child_options
             )
-            aws.iam.RolePolicyAttachment(f"{name}-{part}", role=role.name, policy_arn=policy.arn, opts=self._inside)
+            aws.iam.RolePolicyAttachment(
+                f"{name}-{part}", role=role.name, policy_arn=policy.arn, opts=self._child_options
+            )
         return role

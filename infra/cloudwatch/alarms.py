@@ -1,4 +1,4 @@
-"""The alarms: each says in a sentence what is wrong, for whoever reads it at night."""
+"""The alarms. Each description says in a sentence what is wrong."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,24 +6,38 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.cloudwatch.sources import DAY, HOUR, INIT_TIME, MINUTE, SERVICE, Dimensions, Sources, expression, query
-
-FEWEST_FOR_DRIFT = 20  # pictures in a day; the share of fewer says nothing
-LOAD_FAILURES = (  # why a model may not load, by the function's own codes
-    ("no-model", "model_unavailable", "There is no model, or it cannot be fetched: the function answers 503."),
-    ("invalid-bundle", "invalid_bundle", "A model was refused, and never served; a new version is taken back."),
+from infra.cloudwatch.metrics import (
+    DAY,
+    HOUR,
+    INIT_TIME,
+    MINUTE,
+    SERVICE,
+    Dimensions,
+    MonitoredParts,
+    expression,
+    query,
 )
-# What takes a new version back. Not `no-model` and not `errors`: they are on while there is no model yet, and the first
-# promotion must get through; a promotion asks the new version itself before it shifts a single call.
+
+FEWEST_FOR_DRIFT = 20  # pictures in a day; a share of fewer is too uncertain
+LOAD_FAILURES = (  # (alarm, the function's error code, description) for each reason why a model does not load
+    ("no-model", "model_unavailable", "The function has no model or cannot fetch it, so it answers 503."),
+    (
+        "invalid-bundle",
+        "invalid_bundle",
+        "The function refused a model bundle and does not serve it; CodeDeploy rolls a new version back.",
+    ),
+)
+# The alarms that roll a new version back. Without `no-model` and `errors`: they are on until the first promotion, which
+# must not be rolled back. A promotion also tests the new version itself before it moves any call.
 CANARY = ("crashes", "invalid-bundle")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmsArgs:
-    """What is watched, who is told, and from where on."""
+    """What the alarms watch, their thresholds, and the topic that gets their messages."""
 
     topic_arn: pulumi.Input[str]
-    sources: Sources
+    parts: MonitoredParts
     latency_ms: int
     init_ms: int
     drift_percent: int
@@ -31,7 +45,7 @@ class AlarmsArgs:
 
 
 class Alarms(pulumi.ComponentResource):
-    """All alarms of a stack, by name in `all`; `canary` are those that take a new version back."""
+    """All alarms of a stack, by name in `all`; `canary` has the names of those that roll a new version back."""
 
     all: dict[str, aws.cloudwatch.MetricAlarm]
     canary: list[pulumi.Output[str]]
@@ -43,16 +57,16 @@ class Alarms(pulumi.ComponentResource):
         self._watch_api()
         self._watch_function()
         self._watch_model()
-        if args.sources.page:
+        if args.parts.page:
             self._watch_page()
         self.canary = [self.all[key].name for key in CANARY]
         self.register_outputs({"alarms": [alarm.name for alarm in self.all.values()]})
 
     def _watch_api(self) -> None:
-        api, latency_ms, hours = self._args.sources.api, self._args.latency_ms, self._args.no_traffic_hours
+        api, latency_ms, hours = self._args.parts.api_dimensions, self._args.latency_ms, self._args.no_traffic_hours
         self._alarm(
             "errors",
-            "More than 1% of the API's calls failed, for 5 minutes.",
+            "More than 1% of the API's calls have failed for 5 minutes.",
             metric_queries=[
                 query("failed", "AWS/ApiGateway", "5xx", api, "Sum", MINUTE),
                 query("calls", "AWS/ApiGateway", "Count", api, "Sum", MINUTE),
@@ -63,7 +77,7 @@ class Alarms(pulumi.ComponentResource):
         )
         self._alarm(
             "latency",
-            f"One call in twenty waits more than {latency_ms} ms, for 15 minutes.",
+            f"One API call in twenty has taken more than {latency_ms} ms for 15 minutes.",
             **_metric("AWS/ApiGateway", "Latency", api, 5 * MINUTE, extended_statistic="p95"),
             threshold=latency_ms,
             evaluation_periods=3,
@@ -71,7 +85,7 @@ class Alarms(pulumi.ComponentResource):
         if hours:
             self._alarm(
                 "no-traffic",
-                f"Nobody called the API for {hours} hours: is the page up, and may it call?",
+                f"The API got no call for {hours} hours: check the page and its permission to call.",
                 **_metric("AWS/ApiGateway", "Count", api, HOUR, statistic="Sum"),
                 comparison_operator="LessThanThreshold",
                 threshold=1,
@@ -80,29 +94,29 @@ class Alarms(pulumi.ComponentResource):
             )
 
     def _watch_function(self) -> None:
-        sources = self._args.sources
+        parts = self._args.parts
         self._alarm(
             "crashes",
-            "More than 1% of the function's calls ended without an answer of its own; a new version is taken back.",
+            "More than 1% of the function's calls crashed; CodeDeploy rolls a new version back.",
             metric_queries=[
-                query("crashed", "AWS/Lambda", "Errors", sources.live, "Sum", MINUTE),
-                query("calls", "AWS/Lambda", "Invocations", sources.live, "Sum", MINUTE),
+                query("crashed", "AWS/Lambda", "Errors", parts.alias_dimensions, "Sum", MINUTE),
+                query("calls", "AWS/Lambda", "Invocations", parts.alias_dimensions, "Sum", MINUTE),
                 expression("IF(calls > 0, 100 * crashed / calls, 0)", "crashed, %"),
             ],
             threshold=1,
         )
         self._alarm(
             "throttles",
-            "Calls were turned away: all environments that the function may have were busy.",
-            **_metric("AWS/Lambda", "Throttles", {"FunctionName": sources.function_name}, 5 * MINUTE, statistic="Sum"),
+            "Lambda throttled calls: the function has reached its limit of concurrent environments.",
+            **_metric("AWS/Lambda", "Throttles", {"FunctionName": parts.function_name}, 5 * MINUTE, statistic="Sum"),
             threshold=0,
         )
         aws.cloudwatch.LogMetricFilter(
             f"{self._name}-init-time",
-            log_group_name=sources.log_group,
+            log_group_name=parts.log_group,
             pattern='{ $.type = "platform.report" && $.record.metrics.initDurationMs > 0 }',
             metric_transformation={
-                "namespace": sources.namespace,
+                "namespace": parts.namespace,
                 "name": INIT_TIME,
                 "value": "$.record.metrics.initDurationMs",
                 "unit": "Milliseconds",
@@ -111,17 +125,17 @@ class Alarms(pulumi.ComponentResource):
         )
         self._alarm(
             "init-time",
-            f"Starting an environment takes more than {self._args.init_ms} ms; at 10 s Lambda starts it over.",
-            **_metric(sources.namespace, INIT_TIME, {}, 15 * MINUTE, extended_statistic="p95"),
+            f"The function's init phase takes more than {self._args.init_ms} ms; at 10 s Lambda restarts it.",
+            **_metric(parts.namespace, INIT_TIME, {}, 15 * MINUTE, extended_statistic="p95"),
             threshold=self._args.init_ms,
         )
         self._alarm(
             "failed-events",
-            "An event failed for good and lies in the queue of failed events.",
+            "An event failed after all retries and is in the queue of failed events.",
             **_metric(
                 "AWS/SQS",
                 "ApproximateNumberOfMessagesVisible",
-                {"QueueName": sources.failed_events_queue},
+                {"QueueName": parts.failed_events_queue},
                 5 * MINUTE,
                 statistic="Maximum",
             ),
@@ -129,21 +143,21 @@ class Alarms(pulumi.ComponentResource):
         )
 
     def _watch_model(self) -> None:
-        sources, percent = self._args.sources, self._args.drift_percent
+        parts, percent = self._args.parts, self._args.drift_percent
         own = {"service": SERVICE}
         for key, code, sentence in LOAD_FAILURES:
             self._alarm(
                 key,
                 sentence,
-                **_metric(sources.namespace, "ModelLoadFailures", {**own, "code": code}, MINUTE, statistic="Sum"),
+                **_metric(parts.namespace, "ModelLoadFailures", {**own, "code": code}, MINUTE, statistic="Sum"),
                 threshold=0,
             )
         self._alarm(
             "drift",
-            f"More than {percent}% of a day's pictures were unlike the training pictures.",
+            f"More than {percent}% of a day's pictures were unfamiliar: unlike the training pictures.",
             metric_queries=[
-                query("unfamiliar", sources.namespace, "Outcomes", {**own, "outcome": "unfamiliar"}, "Sum", DAY),
-                query("pictures", sources.namespace, "Predictions", own, "Sum", DAY),
+                query("unfamiliar", parts.namespace, "Outcomes", {**own, "outcome": "unfamiliar"}, "Sum", DAY),
+                query("pictures", parts.namespace, "Predictions", own, "Sum", DAY),
                 expression(
                     f"IF(pictures >= {FEWEST_FOR_DRIFT}, 100 * FILL(unfamiliar, 0) / pictures, 0)", "unfamiliar, %"
                 ),
@@ -152,20 +166,20 @@ class Alarms(pulumi.ComponentResource):
         )
         self._alarm(
             "failed-training",
-            "A training job failed; another message says which, and why.",
+            "A training job failed; another message has its name and the reason.",
             **_metric(
-                "AWS/Events", "TriggeredRules", {"RuleName": sources.failed_jobs_rule}, 5 * MINUTE, statistic="Sum"
+                "AWS/Events", "TriggeredRules", {"RuleName": parts.failed_jobs_rule}, 5 * MINUTE, statistic="Sum"
             ),
             threshold=0,
         )
 
     def _watch_page(self) -> None:
-        page = self._args.sources.page
-        assert page is not None  # noqa: S101 - asked before
+        page = self._args.parts.page
+        assert page is not None  # noqa: S101 - the caller checks
         dimensions = {"LoadBalancer": page.balancer_suffix, "TargetGroup": page.target_group_suffix}
         self._alarm(
             "unhealthy-tasks",
-            "A task of the page does not answer its health check.",
+            "A task of the page does not pass its health check.",
             **_metric("AWS/ApplicationELB", "UnHealthyHostCount", dimensions, MINUTE, statistic="Maximum"),
             threshold=0,
             evaluation_periods=5,
@@ -181,7 +195,7 @@ class Alarms(pulumi.ComponentResource):
         )
         self._alarm(
             "page-errors",
-            "The page answered with errors of its own, for 5 minutes.",
+            "The page has answered with server errors for 5 minutes.",
             **_metric("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", dimensions, MINUTE, statistic="Sum"),
             threshold=0,
             evaluation_periods=5,

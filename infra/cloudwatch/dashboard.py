@@ -1,4 +1,4 @@
-"""The dashboard: one page that says whether people are answered, how fast, with what, and at what cost."""
+"""The dashboard: traffic, errors, latency, outcomes, drift, training jobs and cost on one page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.cloudwatch.sources import HOUR, INIT_TIME, MINUTE, OUTCOMES, SERVICE, Sources
+from infra.cloudwatch.metrics import HOUR, INIT_TIME, MINUTE, OUTCOMES, SERVICE, MonitoredParts
 
 WIDTH, HEIGHT, COLUMNS = 8, 6, 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class DashboardArgs:
-    """What is shown."""
+    """What the dashboard shows."""
 
-    sources: Sources
+    parts: MonitoredParts
     alarm_arns: Sequence[pulumi.Input[str]]
 
 
@@ -27,24 +27,24 @@ class Dashboard(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DashboardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:watching:Dashboard", name, None, opts)
-        body = {"widgets": [_alarms(args.alarm_arns), *_placed(widgets(args.sources), args.sources.region)]}
+        body = {"widgets": [_alarms(args.alarm_arns), *_placed(_charts(args.parts), args.parts.region)]}
         aws.cloudwatch.Dashboard(
             name,
             dashboard_name=name,
             dashboard_body=pulumi.Output.json_dumps(body),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        region = args.sources.region
+        region = args.parts.region
         self.url = pulumi.Output.from_input(
             f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#dashboards/dashboard/{name}"
         )
         self.register_outputs({"url": self.url})
 
 
-def widgets(of: Sources) -> list[tuple[str, list[Any], dict[str, Any]]]:
-    """List the charts: a title, CloudWatch's metric rows, and what differs from the usual chart."""
-    name, own = of.namespace, ["service", SERVICE]
-    api, live = ["ApiId", of.api_id], ["FunctionName", of.function_name]
+def _charts(parts: MonitoredParts) -> list[tuple[str, list[Any], dict[str, Any]]]:
+    """List the charts: the title, CloudWatch's metric rows, and properties that differ from the usual ones."""
+    name, own = parts.namespace, ["service", SERVICE]
+    api, live = ["ApiId", parts.api_id], ["FunctionName", parts.function_name]
     quantiles = ("p50", "p95", "p99")
     by_code = f"SEARCH('{{{name},service,code}} MetricName=\"Refusals\"', 'Sum', {5 * MINUTE})"
     jobs = "SEARCH('{/aws/sagemaker/TrainingJobs,Host} CPUUtilization', 'Average', 300)"
@@ -63,17 +63,17 @@ def widgets(of: Sources) -> list[tuple[str, list[Any], dict[str, Any]]]:
                 ["AWS/ApiGateway", "5xx", *api, {"stat": "Sum"}],
                 ["AWS/ApiGateway", "4xx", *api, {"stat": "Sum"}],
                 ["AWS/Lambda", "Errors", *live, {"stat": "Sum", "label": "crashes"}],
-                ["AWS/Lambda", "Throttles", *live, {"stat": "Sum", "label": "turned away"}],
+                ["AWS/Lambda", "Throttles", *live, {"stat": "Sum", "label": "throttled calls"}],
             ],
             {},
         ),
         (
-            "How long callers wait, ms",
+            "API latency, ms",
             [["AWS/ApiGateway", "Latency", *api, {"stat": q, "label": q}] for q in quantiles],
             {},
         ),
         (
-            "How long the function takes, ms",
+            "Function duration, ms",
             [[name, "TotalTime", *own, {"stat": q, "label": q}] for q in quantiles],
             {},
         ),
@@ -84,7 +84,7 @@ def widgets(of: Sources) -> list[tuple[str, list[Any], dict[str, Any]]]:
                     name,
                     "ColdStart",
                     "function_name",
-                    of.function_name,
+                    parts.function_name,
                     *own,
                     {"stat": "Sum", "label": "environments started"},
                 ],
@@ -94,7 +94,7 @@ def widgets(of: Sources) -> list[tuple[str, list[Any], dict[str, Any]]]:
             {},
         ),
         (
-            "What people were told",
+            "Outcomes",
             [[name, "Outcomes", "outcome", outcome, *own, {"stat": "Sum", "label": outcome}] for outcome in OUTCOMES],
             {"stacked": True},
         ),
@@ -102,8 +102,8 @@ def widgets(of: Sources) -> list[tuple[str, list[Any], dict[str, Any]]]:
         (
             "Drift",
             [
-                [name, "UnfamiliarScore", *own, {"stat": "Average", "label": "how unlike the training pictures"}],
-                [name, "UnfamiliarScore", *own, {"stat": "p95", "label": "the same, p95"}],
+                [name, "UnfamiliarScore", *own, {"stat": "Average", "label": "unfamiliar score"}],
+                [name, "UnfamiliarScore", *own, {"stat": "p95", "label": "unfamiliar score, p95"}],
                 [name, "Confidence", *own, {"stat": "Average", "label": "confidence"}],
             ],
             {"period": HOUR},
@@ -111,7 +111,13 @@ def widgets(of: Sources) -> list[tuple[str, list[Any], dict[str, Any]]]:
         (
             "Training jobs",
             [
-                ["AWS/Events", "TriggeredRules", "RuleName", of.failed_jobs_rule, {"stat": "Sum", "label": "failed"}],
+                [
+                    "AWS/Events",
+                    "TriggeredRules",
+                    "RuleName",
+                    parts.failed_jobs_rule,
+                    {"stat": "Sum", "label": "failed"},
+                ],
                 [{"expression": jobs, "id": "jobs", "yAxis": "right"}],
             ],
             {"period": HOUR},
@@ -122,15 +128,15 @@ def widgets(of: Sources) -> list[tuple[str, list[Any], dict[str, Any]]]:
             {"region": "us-east-1", "period": 6 * HOUR},
         ),
     ]
-    return charts + _page_charts(of)
+    return charts + _page_charts(parts)
 
 
-def _page_charts(of: Sources) -> list[tuple[str, list[Any], dict[str, Any]]]:
-    if of.page is None:
+def _page_charts(parts: MonitoredParts) -> list[tuple[str, list[Any], dict[str, Any]]]:
+    if parts.page is None:
         return []
-    balancer = ["LoadBalancer", of.page.balancer_suffix]
-    both = [*balancer, "TargetGroup", of.page.target_group_suffix]
-    service = ["ClusterName", of.page.cluster, "ServiceName", of.page.service]
+    balancer = ["LoadBalancer", parts.page.balancer_suffix]
+    both = [*balancer, "TargetGroup", parts.page.target_group_suffix]
+    service = ["ClusterName", parts.page.cluster, "ServiceName", parts.page.service]
     elb = "AWS/ApplicationELB"
     return [
         (
@@ -172,8 +178,8 @@ def _placed(charts: list[tuple[str, list[Any], dict[str, Any]]], region: str) ->
                 "view": "timeSeries",
                 "region": region,
                 "period": 5 * MINUTE,
-                **different,
+                **properties,
             },
         }
-        for number, (title, metrics, different) in enumerate(charts)
+        for number, (title, metrics, properties) in enumerate(charts)
     ]

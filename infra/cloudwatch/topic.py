@@ -1,4 +1,4 @@
-"""Where alarms, failed jobs and the budget are told: one topic, and whoever's address the stack was given."""
+"""The topic for alarms, failed jobs and the budget, with the e-mail address that the stack was given."""
 
 from dataclasses import dataclass
 
@@ -16,23 +16,23 @@ class TopicArgs:
     key_arn: pulumi.Input[str]
     email: str | None
     budget_usd: int
-    budget_of_stack: str | None  # counts what carries this Stack tag; None: the whole account
+    budget_of_stack: str | None  # the budget counts resources with this tag Stack; None: the whole account
 
 
 class Topic(pulumi.ComponentResource):
-    """A topic with its subscriber and a budget; `arn` is all that others need."""
+    """A topic with its subscriber and a budget; other components need only `arn`."""
 
     arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: TopicArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:watching:Topic", name, None, opts)
-        inside = pulumi.ResourceOptions(parent=self)
-        topic = aws.sns.Topic(name, kms_master_key_id=args.key_arn, opts=inside)
+        child_options = pulumi.ResourceOptions(parent=self)
+        topic = aws.sns.Topic(name, kms_master_key_id=args.key_arn, opts=child_options)
         allowed = aws.sns.TopicPolicy(
-            name, arn=topic.arn, policy=iam.document(*_topic_policy(topic.arn, args.account)), opts=inside
+            name, arn=topic.arn, policy=iam.document(*_topic_policy(topic.arn, args.account)), opts=child_options
         )
         if args.email:
-            aws.sns.TopicSubscription(name, topic=topic.arn, protocol="email", endpoint=args.email, opts=inside)
+            aws.sns.TopicSubscription(name, topic=topic.arn, protocol="email", endpoint=args.email, opts=child_options)
         aws.budgets.Budget(
             name,
             budget_type="COST",
@@ -52,7 +52,7 @@ class Topic(pulumi.ComponentResource):
                 }
                 for percent in (50, 80, 100)
             ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),  # AWS tries the topic at once
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),  # AWS sends a test message at once
         )
         self.arn = topic.arn
         self.register_outputs({"arn": self.arn})
@@ -71,7 +71,7 @@ def _topic_policy(topic_arn: pulumi.Output[str], account: str) -> list[iam.State
             "Condition": here,
         },
         {
-            "Sid": "TlsAlone",
+            "Sid": "DenyWithoutTls",
             "Effect": "Deny",
             "Principal": "*",
             "Action": "sns:Publish",

@@ -1,4 +1,4 @@
-"""The HTTP API in front of the function: signed calls alone, throttled, logged."""
+"""The HTTP API in front of the function. It takes only signed calls, throttles them and logs them."""
 
 import json
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ import pulumi
 import pulumi_aws as aws
 
 ROUTES: Final = ("POST /v1/predictions", "GET /v1/model", "GET /v1/health", "GET /openapi.json")
-REST: Final = "$default"  # any other path or method: the function words the 404 and the 405 itself
-LOGGED: Final = {  # never a caller's address, and no body exists in a log
+REST: Final = "$default"  # any other path or method: the function answers 404 or 405 itself
+LOGGED: Final = {  # no caller's IP address and no body
     "requestId": "$context.requestId",
     "time": "$context.requestTime",
     "route": "$context.routeKey",
@@ -37,7 +37,7 @@ class ClassifyApiArgs:
 
 
 class ClassifyApi(pulumi.ComponentResource):
-    """The API; `url` is all that callers need, and `execution_arn` what their roles name."""
+    """The API; callers need `url`, and their roles name `execution_arn`."""
 
     api: aws.apigatewayv2.Api
     url: pulumi.Output[str]
@@ -45,12 +45,12 @@ class ClassifyApi(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ClassifyApiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:inference:ClassifyApi", name, None, opts)
-        inside = pulumi.ResourceOptions(parent=self)
+        child_options = pulumi.ResourceOptions(parent=self)
         self.api = aws.apigatewayv2.Api(
             name,
-            protocol_type="HTTP",  # no cors_configuration: no other site's script may call it
+            protocol_type="HTTP",  # without CORS: scripts of other sites cannot call it
             description="Classifies pictures of skin lesions",
-            opts=inside,
+            opts=child_options,
         )
         aws.lambda_.Permission(
             name,
@@ -59,7 +59,7 @@ class ClassifyApi(pulumi.ComponentResource):
             qualifier=args.alias_name,
             principal="apigateway.amazonaws.com",
             source_arn=pulumi.Output.concat(self.api.execution_arn, "/*/*"),
-            opts=inside,
+            opts=child_options,
         )
         integration = aws.apigatewayv2.Integration(
             name,
@@ -69,7 +69,7 @@ class ClassifyApi(pulumi.ComponentResource):
             integration_uri=args.alias_invoke_arn,
             payload_format_version="2.0",
             timeout_milliseconds=1000 * args.timeout_s,
-            opts=inside,
+            opts=child_options,
         )
         for number, route in enumerate((*ROUTES, REST)):
             aws.apigatewayv2.Route(
@@ -78,19 +78,19 @@ class ClassifyApi(pulumi.ComponentResource):
                 route_key=route,
                 authorization_type="AWS_IAM",
                 target=pulumi.Output.concat("integrations/", integration.id),
-                opts=inside,
+                opts=child_options,
             )
-        self._stage(name, args, inside)
+        self._stage(name, args, child_options)
         self.url, self.execution_arn = self.api.api_endpoint, self.api.execution_arn
         self.register_outputs({"url": self.url})
 
-    def _stage(self, name: str, args: ClassifyApiArgs, inside: pulumi.ResourceOptions) -> None:
+    def _stage(self, name: str, args: ClassifyApiArgs, child_options: pulumi.ResourceOptions) -> None:
         logs = aws.cloudwatch.LogGroup(
             name,
-            name_prefix=f"/aws/vendedlogs/{name}-",  # the name that AWS's shared permission to write logs covers
+            name_prefix=f"/aws/vendedlogs/{name}-",  # AWS's own permission to write logs covers this prefix
             retention_in_days=args.log_retention_days,
             kms_key_id=args.key_arn,
-            opts=inside,
+            opts=child_options,
         )
         aws.apigatewayv2.Stage(
             name,
@@ -103,11 +103,11 @@ class ClassifyApi(pulumi.ComponentResource):
                 "throttling_burst_limit": args.burst,
                 "detailed_metrics_enabled": True,
             },
-            opts=inside,
+            opts=child_options,
         )
 
 
 def callable_routes(execution_arn: pulumi.Output[str]) -> list[pulumi.Output[str]]:
-    """Name the routes as policies do, <api>/<stage>/<method><path>; the description of the API is for people."""
+    """Write the routes as policies name them, <api>/<stage>/<method><path>, without the OpenAPI description."""
     routes = (route.replace(" ", "") for route in ROUTES if "/v1/" in route)
     return [pulumi.Output.concat(execution_arn, f"/$default/{route}") for route in routes]

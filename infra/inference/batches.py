@@ -1,4 +1,4 @@
-"""Many pictures at once: Step Functions lists them and hands them to the function, side by side.
+"""Batch runs: Step Functions lists many pictures and calls the function for them in parallel.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
 """
@@ -30,31 +30,31 @@ class BatchesArgs:
 
 
 class Batches(pulumi.ComponentResource):
-    """The state machine that `lesion batch` starts; `arn` is all that others need."""
+    """The state machine that `lesion batch` starts; other components need only `arn`."""
 
     arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: BatchesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:inference:Batches", name, None, opts)
-        inside = pulumi.ResourceOptions(parent=self)
+        child_options = pulumi.ResourceOptions(parent=self)
         logs = aws.cloudwatch.LogGroup(
             name,
             name_prefix=f"/aws/vendedlogs/states/{name}-",
             retention_in_days=args.log_retention_days,
             kms_key_id=args.key_arn,
-            opts=inside,
+            opts=child_options,
         )
         role_arn = iam.role(
             name,
-            description="Fans batches out over the function",
+            description="Calls the function for each batch of pictures",
             trusted=iam.trust("states.amazonaws.com", args.account),
             statements=role_statements(args, name),
             boundary_arn=args.boundary_arn,
-            opts=inside,
+            opts=child_options,
         )
         machine = aws.sfn.StateMachine(
             name,
-            name=name,  # its role names it, so that it may start its own child executions
+            name=name,  # fixed, because the role names it to start child executions
             role_arn=role_arn,
             definition=pulumi.Output.from_input(args.alias_arn).apply(
                 lambda alias_arn: json.dumps(definition(alias_arn, args.size, args.concurrency))
@@ -65,33 +65,33 @@ class Batches(pulumi.ComponentResource):
                 "log_destination": pulumi.Output.concat(logs.arn, ":*"),
             },
             tracing_configuration={"enabled": True},
-            opts=inside,
+            opts=child_options,
         )
         self.arn = machine.arn
         self.register_outputs({"arn": self.arn})
 
 
 def definition(alias_arn: str, size: int, concurrency: int) -> dict[str, Any]:
-    """Write the state machine, whose input is a run as `lesion batch` words it: {source, results}, each a place."""
-    passing = {
+    """Write the state machine. Its input is `contract.batch.BatchRun`: {source, results}, each {bucket, prefix}."""
+    throttled = {
         "ErrorEquals": ["Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.SdkClientException"],
         "IntervalSeconds": 2,
         "MaxAttempts": 8,
         "BackoffRate": 2,
         "JitterStrategy": "FULL",
     }
-    # No model, S3 out of reach, an environment that died: the batch leaves nothing half done, so try it again.
+    # No model, S3 unreachable, or an environment that died. A batch writes all or nothing, so a retry is safe.
     failed = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 5, "MaxAttempts": 3, "BackoffRate": 3}
     classify = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
         "Parameters": {"FunctionName": alias_arn, "Payload.$": "$"},
         "OutputPath": "$.Payload",
-        "Retry": [passing, failed],
+        "Retry": [throttled, failed],
         "End": True,
     }
     return {
-        "Comment": "Answer every picture below a prefix; one object of rows for each batch.",
+        "Comment": "Classify every picture below a prefix; each batch writes one object of rows.",
         "StartAt": "Pictures",
         "States": {
             "Pictures": {
@@ -107,7 +107,7 @@ def definition(alias_arn: str, size: int, concurrency: int) -> dict[str, Any]:
                     "States": {"Classify": classify},
                 },
                 "MaxConcurrency": concurrency,
-                "ResultWriter": {  # what batches answered: more than an execution itself can keep
+                "ResultWriter": {  # the batches' results, which are too large for the state of an execution
                     "Resource": "arn:aws:states:::s3:putObject",
                     "Parameters": {
                         "Bucket.$": "$.results.bucket",
@@ -121,12 +121,12 @@ def definition(alias_arn: str, size: int, concurrency: int) -> dict[str, Any]:
 
 
 def role_statements(args: BatchesArgs, name: str) -> Sequence[iam.Statement]:
-    """Write what a run may do: list and read pictures, write answers, call the function, run its own children."""
+    """Write a run's permissions: list pictures, write answers, call the function, start child executions."""
     concat = pulumi.Output.concat
     own = f"arn:aws:states:{args.region}:{args.account}"
     writes = ["s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"]
     below = {"StringLike": {"s3:prefix": ["pictures/*", "answers/*"]}}
-    logs = [  # vended logs have no resource: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
+    logs = [  # actions on vended logs take no resource: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
         "logs:CreateLogDelivery",
         "logs:GetLogDelivery",
         "logs:UpdateLogDelivery",
@@ -137,14 +137,14 @@ def role_statements(args: BatchesArgs, name: str) -> Sequence[iam.Statement]:
         "logs:DescribeLogGroups",
     ]
     return [
-        iam.allow("Call", ["lambda:InvokeFunction"], [args.alias_arn]),
+        iam.allow("InvokeFunction", ["lambda:InvokeFunction"], [args.alias_arn]),
         iam.allow("ListPictures", ["s3:ListBucket"], [args.data_bucket_arn], below),
         iam.allow("WriteAnswers", writes, [concat(args.data_bucket_arn, "/answers/*")]),
-        iam.allow("UseTheKey", ["kms:Decrypt", "kms:GenerateDataKey"], [args.key_arn]),
-        iam.allow("StartChildren", ["states:StartExecution"], [f"{own}:stateMachine:{name}"]),
+        iam.allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [args.key_arn]),
+        iam.allow("StartChildExecutions", ["states:StartExecution"], [f"{own}:stateMachine:{name}"]),
         iam.allow(
-            "FollowChildren", ["states:DescribeExecution", "states:StopExecution"], [f"{own}:execution:{name}/*"]
+            "ManageChildExecutions", ["states:DescribeExecution", "states:StopExecution"], [f"{own}:execution:{name}/*"]
         ),
-        iam.allow("SetUpItsLog", logs, ["*"]),
-        iam.allow("Trace", iam.TRACE, ["*"]),
+        iam.allow("ConfigureLogDelivery", logs, ["*"]),
+        iam.allow("WriteTraces", iam.TRACE, ["*"]),
     ]

@@ -1,6 +1,6 @@
-"""How a new version comes to serve: CodeDeploy sends it a tenth of the calls for five minutes, watched by alarms.
+"""Canary deployments: CodeDeploy sends a tenth of the calls to a new version for five minutes, and watches alarms.
 
-`lesion models promote` starts the deployment; this is the ground that it stands on.
+`lesion models promote` starts a deployment; this creates what a deployment needs.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class CanaryArgs:
     account: str
     boundary_arn: pulumi.Input[str]
     function_arn: pulumi.Input[str]
-    alarms: Sequence[pulumi.Input[str]]  # names; any of them takes the new version back
+    alarms: Sequence[pulumi.Input[str]]  # names; each of them rolls a new version back
 
 
 class Canary(pulumi.ComponentResource):
@@ -32,16 +32,16 @@ class Canary(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CanaryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:inference:Canary", name, None, opts)
-        inside = pulumi.ResourceOptions(parent=self)
+        child_options = pulumi.ResourceOptions(parent=self)
         role_arn = iam.role(
             f"{name}-shift",
-            description="Shifts the function's alias",
+            description="Moves the function's alias",
             trusted=iam.trust("codedeploy.amazonaws.com", args.account),
             statements=role_statements(args.function_arn),
             boundary_arn=args.boundary_arn,
-            opts=inside,
+            opts=child_options,
         )
-        self.application = aws.codedeploy.Application(name, compute_platform="Lambda", opts=inside)
+        self.application = aws.codedeploy.Application(name, compute_platform="Lambda", opts=child_options)
         self.group = aws.codedeploy.DeploymentGroup(
             name,
             app_name=self.application.name,
@@ -54,15 +54,15 @@ class Canary(pulumi.ComponentResource):
                 "enabled": True,
                 "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"],
             },
-            opts=inside,
+            opts=child_options,
         )
         self.register_outputs({"application": self.application.name, "group": self.group.deployment_group_name})
 
 
 def role_statements(function_arn: pulumi.Input[str]) -> list[iam.Statement]:
-    """Write what CodeDeploy may do: shift this one function's alias and read alarms."""
+    """Write CodeDeploy's permissions: move the alias of this function, and read alarms."""
     shift = ["lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig"]
     return [
-        iam.allow("ShiftTheAlias", shift, [function_arn, pulumi.Output.concat(function_arn, ":*")]),
-        iam.allow("WatchAlarms", ["cloudwatch:DescribeAlarms"], ["*"]),
+        iam.allow("UpdateAlias", shift, [function_arn, pulumi.Output.concat(function_arn, ":*")]),
+        iam.allow("ReadAlarms", ["cloudwatch:DescribeAlarms"], ["*"]),
     ]

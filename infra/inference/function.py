@@ -1,4 +1,4 @@
-"""The classifier as a Lambda function: its role, its log, its alias, and where failed events end."""
+"""The classifier as a Lambda function, with its role, its log, its alias and the queue of failed events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ import pulumi_aws as aws
 
 from infra import iam
 
-ALIAS: Final = "live"  # what is called, and what a promotion shifts
-METRICS_NAMESPACE: Final = "SkinLesionAnalyzer"  # /<stack>, so that stacks of one account are not added up
+ALIAS: Final = "live"  # the API calls it, and a promotion moves it
+METRICS_NAMESPACE: Final = "SkinLesionAnalyzer"  # with /<stack>, so that each stack has its own metrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class ClassifyFunctionArgs:
     key_arn: pulumi.Input[str]
     image_uri: str
     models_bucket_arn: pulumi.Input[str]
-    data_bucket_arn: pulumi.Input[str]  # of which batches read pictures/ and write answers/
+    data_bucket_arn: pulumi.Input[str]  # batches read pictures/ and write answers/ in it
     memory_mb: int
     timeout_s: int
     reserved_concurrency: int | None
@@ -32,7 +32,7 @@ class ClassifyFunctionArgs:
 
 
 class ClassifyFunction(pulumi.ComponentResource):
-    """The function, without a model until one is promoted: it answers 503 and says so."""
+    """The function. Until a model is promoted it has none, and answers 503."""
 
     function: aws.lambda_.Function
     alias: aws.lambda_.Alias
@@ -41,23 +41,23 @@ class ClassifyFunction(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ClassifyFunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:inference:ClassifyFunction", name, None, opts)
-        self._name, self._args, self._inside = name, args, pulumi.ResourceOptions(parent=self)
+        self._name, self._args, self._child_options = name, args, pulumi.ResourceOptions(parent=self)
         self.log_group = aws.cloudwatch.LogGroup(
-            name, retention_in_days=args.log_retention_days, kms_key_id=args.key_arn, opts=self._inside
+            name, retention_in_days=args.log_retention_days, kms_key_id=args.key_arn, opts=self._child_options
         )
         self.failed_events = aws.sqs.Queue(
             f"{name}-failed",
             kms_master_key_id=args.key_arn,
             message_retention_seconds=14 * 24 * 3600,
-            opts=self._inside,
+            opts=self._child_options,
         )
         role_arn = iam.role(
             name,
-            description="What the classifier may do",
+            description="Permissions of the classifier",
             trusted=iam.unconditional_trust("lambda.amazonaws.com"),
             statements=role_statements(args, self.log_group.arn, self.failed_events.arn),
             boundary_arn=args.boundary_arn,
-            opts=self._inside,
+            opts=self._child_options,
         )
         self.function = self._function(role_arn)
         self.alias = self._alias()
@@ -81,16 +81,16 @@ class ClassifyFunction(pulumi.ComponentResource):
             tracing_config={"mode": "Active"},
             dead_letter_config={"target_arn": self.failed_events.arn},
             logging_config={
-                "log_format": "JSON",  # the platform's own lines too, so that the init time can be read from them
+                "log_format": "JSON",  # of Lambda's own lines too: a metric filter reads the init time from them
                 "log_group": self.log_group.name,
-                # Not above INFO: Lambda would drop the lines that are metrics.
+                # Not above INFO: Lambda would drop the log lines that carry metrics.
                 "application_log_level": "DEBUG" if args.log_level == "DEBUG" else "INFO",
                 "system_log_level": "INFO",
             },
             opts=pulumi.ResourceOptions(
                 parent=self,
                 ignore_changes=["environment.variables.MODEL_URI"],  # `lesion models promote` sets it
-                custom_timeouts=pulumi.CustomTimeouts(create="10m"),  # Lambda optimizes an image once
+                custom_timeouts=pulumi.CustomTimeouts(create="10m"),  # Lambda optimizes a new image first
             ),
         )
 
@@ -100,7 +100,7 @@ class ClassifyFunction(pulumi.ComponentResource):
             name=ALIAS,
             description="What the API calls",
             function_name=self.function.name,
-            function_version=self.function.version,  # of the first deployment; promotions move it from then on
+            function_version=self.function.version,  # at the first deployment; later promotions move the alias
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["functionVersion", "routingConfig"]),
         )
         aws.lambda_.FunctionEventInvokeConfig(
@@ -110,7 +110,7 @@ class ClassifyFunction(pulumi.ComponentResource):
             maximum_retry_attempts=1,
             maximum_event_age_in_seconds=3600,
             destination_config={"on_failure": {"destination": self.failed_events.arn}},
-            opts=self._inside,
+            opts=self._child_options,
         )
         if self._args.provisioned_concurrency:
             aws.lambda_.ProvisionedConcurrencyConfig(
@@ -118,13 +118,13 @@ class ClassifyFunction(pulumi.ComponentResource):
                 function_name=self.function.name,
                 qualifier=alias.name,
                 provisioned_concurrent_executions=self._args.provisioned_concurrency,
-                opts=self._inside,
+                opts=self._child_options,
             )
         return alias
 
 
 def environment(stack: str, log_level: str) -> dict[str, str]:
-    """Write the function's environment, as it is before the first promotion."""
+    """Write the function's environment before the first promotion."""
     return {
         "MODEL_URI": "",
         "LOG_LEVEL": log_level,
@@ -135,14 +135,14 @@ def environment(stack: str, log_level: str) -> dict[str, str]:
 def role_statements(
     args: ClassifyFunctionArgs, log_group_arn: pulumi.Input[str], queue_arn: pulumi.Input[str]
 ) -> Sequence[iam.Statement]:
-    """Write what the function may do: read models, answer batches, log, trace, put failed events aside."""
+    """Write the function's permissions: read models, answer batches, write logs and traces, queue failed events."""
     concat = pulumi.Output.concat
     return [
         iam.allow("ReadModels", ["s3:GetObject"], [concat(args.models_bucket_arn, "/models/*")]),
-        iam.allow("ReadPicturesOfBatches", ["s3:GetObject"], [concat(args.data_bucket_arn, "/pictures/*")]),
-        iam.allow("WriteAnswersOfBatches", ["s3:PutObject"], [concat(args.data_bucket_arn, "/answers/*")]),
-        iam.allow("UseTheKey", ["kms:Decrypt", "kms:GenerateDataKey"], [args.key_arn]),
-        iam.allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [concat(log_group_arn, ":*")]),
-        iam.allow("PutFailedEventsAside", ["sqs:SendMessage"], [queue_arn]),
-        iam.allow("Trace", iam.TRACE, ["*"]),
+        iam.allow("ReadBatchPictures", ["s3:GetObject"], [concat(args.data_bucket_arn, "/pictures/*")]),
+        iam.allow("WriteBatchAnswers", ["s3:PutObject"], [concat(args.data_bucket_arn, "/answers/*")]),
+        iam.allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [args.key_arn]),
+        iam.allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [concat(log_group_arn, ":*")]),
+        iam.allow("SendFailedEvents", ["sqs:SendMessage"], [queue_arn]),
+        iam.allow("WriteTraces", iam.TRACE, ["*"]),
     ]

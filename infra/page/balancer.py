@@ -1,4 +1,4 @@
-"""The load balancer in front of the page's tasks: inside the network, and open to CloudFront alone."""
+"""The load balancer in front of the page's tasks. It is inside the network, and only CloudFront reaches it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final
 import pulumi
 import pulumi_aws as aws
 
-PAGE_PORT: Final = 8080  # where gunicorn listens in the container
+PAGE_PORT: Final = 8080  # of gunicorn in the container
 HEALTH_PATH: Final = "/healthz"
 TLS_POLICY: Final = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 
@@ -19,13 +19,13 @@ class BalancerArgs:
     vpc_id: pulumi.Input[str]
     subnets: Sequence[pulumi.Input[str]]
     access_logs_bucket: pulumi.Input[str]
-    certificate_arn: str | None  # of the page's own domain, for TLS from CloudFront to here as well
+    certificate_arn: str | None  # of the page's own domain, for TLS between CloudFront and the load balancer
     idle_timeout_s: int
     protect: bool
 
 
 class Balancer(pulumi.ComponentResource):
-    """An internal load balancer; without rules of others nothing reaches it, and it reaches nothing."""
+    """An internal load balancer. Its security group has no rules: CloudFront's and the tasks' components add theirs."""
 
     balancer: aws.lb.LoadBalancer
     security_group: aws.ec2.SecurityGroup
@@ -35,10 +35,10 @@ class Balancer(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:page:Balancer", name, None, opts)
-        inside = pulumi.ResourceOptions(parent=self)
+        child_options = pulumi.ResourceOptions(parent=self)
         self.port = 443 if args.certificate_arn else 80
         self.security_group = aws.ec2.SecurityGroup(
-            name, vpc_id=args.vpc_id, description="The page's load balancer", tags={"Name": name}, opts=inside
+            name, vpc_id=args.vpc_id, description="The page's load balancer", tags={"Name": name}, opts=child_options
         )
         self.balancer = aws.lb.LoadBalancer(
             name,
@@ -50,7 +50,7 @@ class Balancer(pulumi.ComponentResource):
             idle_timeout=args.idle_timeout_s,
             enable_deletion_protection=args.protect,
             access_logs={"bucket": args.access_logs_bucket, "prefix": "balancer", "enabled": True},
-            opts=inside,
+            opts=child_options,
         )
         self.target_group = aws.lb.TargetGroup(
             name,
@@ -58,7 +58,7 @@ class Balancer(pulumi.ComponentResource):
             port=PAGE_PORT,
             protocol="HTTP",
             target_type="ip",
-            deregistration_delay=40,  # seconds; an answer under way takes 30 at most
+            deregistration_delay=40,  # seconds; a request that has started takes 30 at most
             health_check={
                 "path": HEALTH_PATH,
                 "matcher": "200",
@@ -67,7 +67,7 @@ class Balancer(pulumi.ComponentResource):
                 "healthy_threshold": 2,
                 "unhealthy_threshold": 3,
             },
-            opts=inside,
+            opts=child_options,
         )
         tls: Any = {"certificate_arn": args.certificate_arn, "ssl_policy": TLS_POLICY} if args.certificate_arn else {}
         self.listener = aws.lb.Listener(
@@ -76,7 +76,7 @@ class Balancer(pulumi.ComponentResource):
             port=self.port,
             protocol="HTTPS" if tls else "HTTP",
             default_actions=[{"type": "forward", "target_group_arn": self.target_group.arn}],
-            opts=inside,
+            opts=child_options,
             **tls,
         )
         self.register_outputs({"arn": self.balancer.arn})

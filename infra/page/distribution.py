@@ -1,4 +1,4 @@
-"""CloudFront in front of the load balancer, by a way of its own into the network: the only door of the page."""
+"""CloudFront in front of the load balancer: the only way to the page. A VPC origin connects it to the network."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,10 +12,10 @@ from infra.page.balancer import Balancer
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
 CACHING_DISABLED: Final = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 CACHING_OPTIMIZED: Final = "658327ea-f89d-4fab-a63d-7e88639e58f6"
-ALL_OF_THE_VIEWER: Final = "216adef6-5c7f-47e4-b989-5492eafa07d3"  # the Host too, which the page checks
-EVERY_METHOD: Final = ("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")  # the only set that has POST
+ALL_OF_THE_VIEWER: Final = "216adef6-5c7f-47e4-b989-5492eafa07d3"  # all headers, with the Host that the page checks
+EVERY_METHOD: Final = ("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")  # CloudFront's only set with POST
 ORIGIN: Final = "page"
-# The group that CloudFront makes in the network together with its first origin there.
+# The security group that CloudFront creates in a VPC together with the first VPC origin there.
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-vpc-origins.html
 SERVICE_GROUP: Final = "CloudFront-VPCOrigins-Service-SG"
 
@@ -34,17 +34,17 @@ class DistributionArgs:
 
 
 class Distribution(pulumi.ComponentResource):
-    """The page's address; `host` and `url` are all that others need."""
+    """The page's public address; other components need only `host` and `url`."""
 
     host: pulumi.Output[str]
     url: pulumi.Output[str]
-    domain_to_point_at: pulumi.Output[str]  # for a CNAME or ALIAS of one's own domain
+    domain_to_point_at: pulumi.Output[str]  # the target of the CNAME or ALIAS of your own domain
 
     def __init__(self, name: str, args: DistributionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:page:Distribution", name, None, opts)
-        self._name, self._args, self._inside = name, args, pulumi.ResourceOptions(parent=self)
+        self._name, self._args, self._child_options = name, args, pulumi.ResourceOptions(parent=self)
         origin = self._origin()
-        self._let_in(origin)
+        self._open_balancer(origin)
         page: Any = {
             "origin_id": ORIGIN,
             "domain_name": args.balancer.balancer.dns_name,
@@ -70,7 +70,7 @@ class Distribution(pulumi.ComponentResource):
             ],
             restrictions={"geo_restriction": {"restriction_type": "none"}},
             viewer_certificate=_certificate(args.certificate_arn),
-            opts=self._inside,
+            opts=self._child_options,
         )
         self._log(distribution)
         self.host = pulumi.Output.from_input(args.domain) if args.domain else distribution.domain_name
@@ -94,8 +94,8 @@ class Distribution(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[balancer.listener]),
         )
 
-    def _let_in(self, origin: aws.cloudfront.VpcOrigin) -> None:
-        """Open the balancer to CloudFront's own group in this network, and to nothing else."""
+    def _open_balancer(self, origin: aws.cloudfront.VpcOrigin) -> None:
+        """Let only CloudFront's own security group in this VPC reach the load balancer."""
         filters: list[Any] = [
             {"name": "group-name", "values": [SERVICE_GROUP]},
             {"name": "vpc-id", "values": [self._args.vpc_id]},
@@ -112,17 +112,17 @@ class Distribution(pulumi.ComponentResource):
             ip_protocol="tcp",
             from_port=self._args.balancer.port,
             to_port=self._args.balancer.port,
-            opts=self._inside,
+            opts=self._child_options,
         )
 
     def _log(self, distribution: aws.cloudfront.Distribution) -> None:
-        """Keep who opened the page, by way of CloudWatch's deliveries, which live in us-east-1 as CloudFront does."""
+        """Write access logs through CloudWatch log delivery, which for CloudFront is in us-east-1."""
         source = aws.cloudwatch.LogDeliverySource(
             self._name,
             region="us-east-1",
             log_type="ACCESS_LOGS",
             resource_arn=distribution.arn,
-            opts=self._inside,
+            opts=self._child_options,
         )
         destination = aws.cloudwatch.LogDeliveryDestination(
             self._name,
@@ -131,14 +131,14 @@ class Distribution(pulumi.ComponentResource):
             delivery_destination_configuration={
                 "destination_resource_arn": pulumi.Output.concat(self._args.access_logs_bucket_arn, "/cloudfront")
             },
-            opts=self._inside,
+            opts=self._child_options,
         )
         aws.cloudwatch.LogDelivery(
             self._name,
             region="us-east-1",
             delivery_source_name=source.name,
             delivery_destination_arn=destination.arn,
-            opts=self._inside,
+            opts=self._child_options,
         )
 
 

@@ -1,4 +1,4 @@
-"""The page's tasks on Fargate: how many, with what environment, and what they may call."""
+"""The page's tasks on Fargate: their number, their environment and their permissions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class PageServiceArgs:
     repository_arn: pulumi.Input[str]
     vpc_id: pulumi.Input[str]
     subnets: Sequence[pulumi.Input[str]]
-    own_addresses: bool  # tasks in public subnets, for calls outward alone
+    public_addresses: bool  # for outgoing calls of tasks in public subnets
     balancer: Balancer
     api_url: pulumi.Input[str]
     callable_routes: Sequence[pulumi.Input[str]]
@@ -46,24 +46,24 @@ class PageServiceArgs:
 
 
 class PageService(pulumi.ComponentResource):
-    """An ECS service that a load balancer asks; its tasks may invoke the API, and nothing else of AWS."""
+    """An ECS service behind the load balancer; the only permission of its tasks is to call the API."""
 
     cluster: aws.ecs.Cluster
     service: aws.ecs.Service
 
     def __init__(self, name: str, args: PageServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:page:PageService", name, None, opts)
-        self._name, self._args, self._inside = name, args, pulumi.ResourceOptions(parent=self)
+        self._name, self._args, self._child_options = name, args, pulumi.ResourceOptions(parent=self)
         self.cluster = aws.ecs.Cluster(
             name,
             settings=[{"name": "containerInsights", "value": "enabled" if args.insights else "disabled"}],
-            opts=self._inside,
+            opts=self._child_options,
         )
         providers = aws.ecs.ClusterCapacityProviders(
             name,
             cluster_name=self.cluster.name,
             capacity_providers=["FARGATE", "FARGATE_SPOT"],
-            opts=self._inside,
+            opts=self._child_options,
         )
         group = self._security_group()
         self.service = aws.ecs.Service(
@@ -75,7 +75,7 @@ class PageService(pulumi.ComponentResource):
             network_configuration={
                 "subnets": args.subnets,
                 "security_groups": [group.id],
-                "assign_public_ip": args.own_addresses,
+                "assign_public_ip": args.public_addresses,
             },
             load_balancers=[
                 {
@@ -93,20 +93,20 @@ class PageService(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[args.balancer.listener, providers],
-                ignore_changes=["desiredCount"],  # autoscaling's, from the first minute on
+                ignore_changes=["desiredCount"],  # autoscaling sets it
             ),
         )
         self._scale()
         self.register_outputs({"cluster": self.cluster.name, "service": self.service.name})
 
     def _security_group(self) -> aws.ec2.SecurityGroup:
-        """Let the balancer in, and let tasks out to HTTPS: the API, the registry, logs, the secret."""
+        """Let the load balancer reach the tasks, and the tasks reach HTTPS: the API, the registry, logs, the secret."""
         name, args = self._name, self._args
         group = aws.ec2.SecurityGroup(
-            name, vpc_id=args.vpc_id, description="The page's tasks", tags={"Name": name}, opts=self._inside
+            name, vpc_id=args.vpc_id, description="The page's tasks", tags={"Name": name}, opts=self._child_options
         )
         balancer = args.balancer.security_group.id
-        port: Any = {"ip_protocol": "tcp", "from_port": PAGE_PORT, "to_port": PAGE_PORT, "opts": self._inside}
+        port: Any = {"ip_protocol": "tcp", "from_port": PAGE_PORT, "to_port": PAGE_PORT, "opts": self._child_options}
         aws.vpc.SecurityGroupIngressRule(
             name,
             security_group_id=group.id,
@@ -129,20 +129,20 @@ class PageService(pulumi.ComponentResource):
             ip_protocol="tcp",
             from_port=HTTPS,
             to_port=HTTPS,
-            opts=self._inside,
+            opts=self._child_options,
         )
         return group
 
     def _task_definition(self) -> aws.ecs.TaskDefinition:
         name, args = self._name, self._args
         logs = aws.cloudwatch.LogGroup(
-            name, retention_in_days=args.log_retention_days, kms_key_id=args.key_arn, opts=self._inside
+            name, retention_in_days=args.log_retention_days, kms_key_id=args.key_arn, opts=self._child_options
         )
         secret = self._secret()
-        may_call = iam.allow("InvokeTheApi", ["execute-api:Invoke"], args.callable_routes)
-        task_role_arn = self._role(name, "What the page may do: ask the classifier", [may_call])
+        may_call = iam.allow("InvokeApi", ["execute-api:Invoke"], args.callable_routes)
+        task_role_arn = self._role(name, "Permissions of the page: call the classifier", [may_call])
         starts = start_statements(args, logs.arn, secret.arn)
-        execution_role_arn = self._role(f"{name}-start", "What ECS does to start the page", starts)
+        execution_role_arn = self._role(f"{name}-start", "Permissions of ECS to start the page", starts)
         containers = pulumi.Output.json_dumps(
             [container(args, log_group=logs.name, secret_arn=secret.arn, region=args.region)]
         )
@@ -157,7 +157,7 @@ class PageService(pulumi.ComponentResource):
             task_role_arn=task_role_arn,
             execution_role_arn=execution_role_arn,
             container_definitions=containers,
-            opts=self._inside,
+            opts=self._child_options,
         )
 
     def _role(self, name: str, description: str, statements: Sequence[iam.Statement]) -> pulumi.Output[str]:
@@ -167,18 +167,18 @@ class PageService(pulumi.ComponentResource):
             trusted=iam.trust("ecs-tasks.amazonaws.com", self._args.account),
             statements=statements,
             boundary_arn=self._args.boundary_arn,
-            opts=self._inside,
+            opts=self._child_options,
         )
 
     def _secret(self) -> aws.secretsmanager.Secret:
-        """Make what signs the form, once: nobody types it, and the state keeps it encrypted."""
+        """Create the key that signs the page's forms: random, drawn once, and encrypted in Pulumi's state."""
         name = f"{self._name}-secret-key"
         secret = aws.secretsmanager.Secret(
             name,
-            description="Signs the page's form",
+            description="Signs the page's forms",
             kms_key_id=self._args.key_arn,
             recovery_window_in_days=7,
-            opts=self._inside,
+            opts=self._child_options,
         )
         drawn = aws.secretsmanager.get_random_password_output(
             password_length=48, exclude_punctuation=True, opts=pulumi.InvokeOutputOptions(parent=self)
@@ -187,7 +187,9 @@ class PageService(pulumi.ComponentResource):
             name,
             secret_id=secret.id,
             secret_string=pulumi.Output.secret(drawn.random_password),
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["secretString"]),  # else every `up` draws anew
+            opts=pulumi.ResourceOptions(
+                parent=self, ignore_changes=["secretString"]
+            ),  # or each `pulumi up` would draw a new key
         )
         return secret
 
@@ -200,7 +202,7 @@ class PageService(pulumi.ComponentResource):
             resource_id=pulumi.Output.concat("service/", self.cluster.name, "/", self.service.name),
             min_capacity=args.tasks_min,
             max_capacity=args.tasks_max,
-            opts=self._inside,
+            opts=self._child_options,
         )
         requests: Any = {
             "predefined_metric_type": "ALBRequestCountPerTarget",
@@ -209,7 +211,10 @@ class PageService(pulumi.ComponentResource):
             ),
         }
         cpu: Any = {"predefined_metric_type": "ECSServiceAverageCPUUtilization"}
-        for kind, metric, aim in (("cpu", cpu, 60), ("requests", requests, 600)):  # percent; requests a minute and task
+        for kind, metric, aim in (
+            ("cpu", cpu, 60),
+            ("requests", requests, 600),
+        ):  # percent; requests for each task and minute
             aws.appautoscaling.Policy(
                 f"{self._name}-{kind}",
                 policy_type="TargetTrackingScaling",
@@ -222,12 +227,12 @@ class PageService(pulumi.ComponentResource):
                     "scale_out_cooldown": 60,
                     "scale_in_cooldown": 300,
                 },
-                opts=self._inside,
+                opts=self._child_options,
             )
 
 
 def environment(args: PageServiceArgs) -> dict[str, pulumi.Input[str]]:
-    """Write the page's environment, all but SECRET_KEY, which comes from Secrets Manager."""
+    """Write the page's environment without SECRET_KEY, which comes from Secrets Manager."""
     return {
         "CLASSIFY_URL": args.api_url,
         "CLASSIFY_AUTH": "iam",
@@ -241,7 +246,7 @@ def environment(args: PageServiceArgs) -> dict[str, pulumi.Input[str]]:
 def container(
     args: PageServiceArgs, *, log_group: pulumi.Input[str], secret_arn: pulumi.Input[str], region: str
 ) -> dict[str, Any]:
-    """Describe the page's container as ECS does."""
+    """Write the page's container definition for ECS."""
     return {
         "name": CONTAINER,
         "image": args.image_uri,
@@ -251,7 +256,7 @@ def container(
         "portMappings": [{"containerPort": PAGE_PORT, "protocol": "tcp"}],
         "environment": [{"name": key, "value": value} for key, value in environment(args).items()],
         "secrets": [{"name": "SECRET_KEY", "valueFrom": secret_arn}],
-        "stopTimeout": 45,  # seconds; gunicorn finishes its answers within 30
+        "stopTimeout": 45,  # seconds; gunicorn finishes open requests within 30
         "healthCheck": {
             "command": ["CMD", "python", "-c", HEALTH_CHECK],
             "interval": 30,
@@ -269,15 +274,15 @@ def container(
 def start_statements(
     args: PageServiceArgs, log_group_arn: pulumi.Input[str], secret_arn: pulumi.Input[str]
 ) -> list[iam.Statement]:
-    """Write what ECS may do to start a task: pull this image, read this secret, write this log."""
+    """Write what ECS needs to start a task: pull the image, read the secret, write the log."""
     pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     write = ["logs:CreateLogStream", "logs:PutLogEvents"]
     return [
-        iam.allow("SignInToTheRegistry", ["ecr:GetAuthorizationToken"], ["*"]),
-        iam.allow("Pull", pull, [args.repository_arn]),
-        iam.allow("ReadTheSecret", ["secretsmanager:GetSecretValue"], [secret_arn]),
-        iam.allow("DecryptIt", ["kms:Decrypt"], [args.key_arn]),
-        iam.allow("Log", write, [pulumi.Output.concat(log_group_arn, ":*")]),
+        iam.allow("RegistryLogin", ["ecr:GetAuthorizationToken"], ["*"]),
+        iam.allow("PullImage", pull, [args.repository_arn]),
+        iam.allow("ReadSecret", ["secretsmanager:GetSecretValue"], [secret_arn]),
+        iam.allow("DecryptSecret", ["kms:Decrypt"], [args.key_arn]),
+        iam.allow("WriteLogs", write, [pulumi.Output.concat(log_group_arn, ":*")]),
     ]
 
 

@@ -1,16 +1,16 @@
-"""The page as a whole: tasks, a load balancer that only CloudFront reaches, and CloudFront."""
+"""Joins the parts of the page: its tasks, a load balancer that only CloudFront reaches, and CloudFront."""
 
 from dataclasses import dataclass
 
 import pulumi
 
-from infra.cloudwatch.sources import PageSource
+from infra.cloudwatch.metrics import MonitoredPage
 from infra.config import BALANCER_IDLE_S, ORIGIN_TIMEOUT_S, PAGE_TIMEOUT_S, StackConfig
 from infra.inference.api import ClassifyApi, callable_routes
 from infra.network import Network
 from infra.page.balancer import Balancer, BalancerArgs
 from infra.page.distribution import Distribution, DistributionArgs
-from infra.page.firewall import HOME, Firewall, FirewallArgs
+from infra.page.firewall import REGION, Firewall, FirewallArgs
 from infra.page.service import PageService, PageServiceArgs
 from infra.registries import Registries
 from infra.storage import Storage
@@ -18,7 +18,7 @@ from infra.storage import Storage
 
 @dataclass(frozen=True, kw_only=True)
 class SiteArgs:
-    """What the page stands on."""
+    """What the page needs from the rest of the stack."""
 
     account: str
     region: str
@@ -33,15 +33,15 @@ class SiteArgs:
 
 
 class Site(pulumi.ComponentResource):
-    """The page; `url` opens it, and `source` is what watching needs to know of it."""
+    """The page; `url` opens it, and `monitored` names its parts for alarms and the dashboard."""
 
     url: pulumi.Output[str]
     domain_to_point_at: pulumi.Output[str]
-    source: PageSource
+    monitored: MonitoredPage
 
     def __init__(self, name: str, args: SiteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:page:Site", name, None, opts)
-        config, network, inside = args.config, args.network, pulumi.ResourceOptions(parent=self)
+        config, network, child_options = args.config, args.network, pulumi.ResourceOptions(parent=self)
         balancer = Balancer(
             name,
             BalancerArgs(
@@ -52,7 +52,7 @@ class Site(pulumi.ComponentResource):
                 idle_timeout_s=BALANCER_IDLE_S,
                 protect=config.stage == "prod",
             ),
-            inside,
+            child_options,
         )
         distribution = Distribution(
             name,
@@ -60,12 +60,12 @@ class Site(pulumi.ComponentResource):
                 balancer=balancer,
                 vpc_id=network.vpc_id,
                 access_logs_bucket_arn=args.storage.access_logs.arn,
-                firewall_arn=_firewall(name, args, inside),
+                firewall_arn=_firewall(name, args, child_options),
                 domain=config.page_domain,
                 certificate_arn=config.page_certificate_arn,
                 read_timeout_s=ORIGIN_TIMEOUT_S,
             ),
-            inside,
+            child_options,
         )
         service = PageService(
             name,
@@ -78,7 +78,7 @@ class Site(pulumi.ComponentResource):
                 repository_arn=args.registries.page.arn,
                 vpc_id=network.vpc_id,
                 subnets=network.private_subnets if network.has_nat else network.public_subnets,
-                own_addresses=not network.has_nat,
+                public_addresses=not network.has_nat,
                 balancer=balancer,
                 api_url=args.api.url,
                 callable_routes=callable_routes(args.api.execution_arn),
@@ -93,10 +93,10 @@ class Site(pulumi.ComponentResource):
                 insights=config.page_insights,
                 log_retention_days=config.log_retention_days,
             ),
-            inside,
+            child_options,
         )
         self.url, self.domain_to_point_at = distribution.url, distribution.domain_to_point_at
-        self.source = PageSource(
+        self.monitored = MonitoredPage(
             balancer_suffix=balancer.balancer.arn_suffix,
             target_group_suffix=balancer.target_group.arn_suffix,
             cluster=service.cluster.name,
@@ -105,13 +105,13 @@ class Site(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
-def _firewall(name: str, args: SiteArgs, inside: pulumi.ResourceOptions) -> pulumi.Output[str] | None:
+def _firewall(name: str, args: SiteArgs, child_options: pulumi.ResourceOptions) -> pulumi.Output[str] | None:
     config = args.config
     if not config.firewall:
         return None
     rules = FirewallArgs(
         rate=config.firewall_rate,
-        key_arn=args.key_arn if args.region == HOME else None,
+        key_arn=args.key_arn if args.region == REGION else None,
         log_retention_days=config.log_retention_days,
     )
-    return Firewall(name, rules, inside).arn
+    return Firewall(name, rules, child_options).arn

@@ -1,4 +1,4 @@
-"""The policy pack that Pulumi starts: it serves the rules of infra/policies.py."""
+"""The policy pack that Pulumi starts, with the rules of infra/policies.py."""
 
 from pulumi_policy import PolicyPack
 

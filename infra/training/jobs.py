@@ -1,4 +1,4 @@
-"""What a training job needs to exist before it starts: its role, the group of its models, its log, word of failure."""
+"""What a training job needs before it starts: its role, its model package group, its log, and a failure message."""
 
 import json
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ import pulumi_aws as aws
 
 from infra import iam
 
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"  # SageMaker's own name, one for the account
-AWS_IMAGES_ACCOUNT = "763104351884"  # that publishes the deep learning containers in most regions
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"  # SageMaker's own name; an account has one
+AWS_IMAGES_ACCOUNT = "763104351884"  # AWS publishes its deep learning containers from it in most regions
 NETWORK_ACTIONS = (  # https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html, jobs in a VPC
     "ec2:CreateNetworkInterface",
     "ec2:CreateNetworkInterfacePermission",
@@ -35,29 +35,29 @@ class TrainingArgs:
     data_bucket_arn: pulumi.Input[str]
     models_bucket_arn: pulumi.Input[str]
     topic_arn: pulumi.Input[str]
-    vpc_id: pulumi.Input[str] | None  # None: jobs run outside of any network of ours
+    vpc_id: pulumi.Input[str] | None  # None: jobs run outside this stack's network
     subnets: Sequence[pulumi.Input[str]]
     owns_log_group: bool
     log_retention_days: int
 
 
 class Training(pulumi.ComponentResource):
-    """The ground that `lesion retrain` starts jobs on."""
+    """What the jobs of `lesion retrain` need."""
 
     role_arn: pulumi.Output[str]
     group: aws.sagemaker.ModelPackageGroup
-    failures: aws.cloudwatch.EventRule  # counts failed jobs of this stack
+    failures: aws.cloudwatch.EventRule  # matches the failed jobs of this stack
     subnets: Sequence[pulumi.Input[str]]
     security_groups: list[pulumi.Output[str]]
 
     def __init__(self, name: str, args: TrainingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:training:Training", name, None, opts)
-        inside = pulumi.ResourceOptions(parent=self)
+        child_options = pulumi.ResourceOptions(parent=self)
         self.group = aws.sagemaker.ModelPackageGroup(
             name,
             model_package_group_name=name,
             model_package_group_description="Versions of the classifier of skin lesions, each with its lineage",
-            opts=inside,
+            opts=child_options,
         )
         if args.owns_log_group:
             aws.cloudwatch.LogGroup(
@@ -65,23 +65,25 @@ class Training(pulumi.ComponentResource):
                 name=LOG_GROUP,
                 retention_in_days=args.log_retention_days,
                 kms_key_id=args.key_arn,
-                opts=inside,
+                opts=child_options,
             )
         self.role_arn = iam.role(
             f"{name}-training",
-            description="What a training job may do",
+            description="Permissions of training jobs",
             trusted=iam.trust("sagemaker.amazonaws.com", args.account),
             statements=role_statements(args, name),
             boundary_arn=args.boundary_arn,
-            opts=inside,
+            opts=child_options,
         )
-        self.failures = self._tell_failures(name, args, inside)
+        self.failures = self._report_failures(name, args, child_options)
         self.subnets = args.subnets
-        self.security_groups = [_security_group(name, args.vpc_id, inside)] if args.vpc_id is not None else []
+        self.security_groups = [_security_group(name, args.vpc_id, child_options)] if args.vpc_id is not None else []
         self.register_outputs({"role_arn": self.role_arn, "group": self.group.model_package_group_name})
 
-    def _tell_failures(self, name: str, args: TrainingArgs, inside: pulumi.ResourceOptions) -> aws.cloudwatch.EventRule:
-        """Tell the topic which job failed and why; jobs are told apart by the role, for an account has many stacks."""
+    def _report_failures(
+        self, name: str, args: TrainingArgs, child_options: pulumi.ResourceOptions
+    ) -> aws.cloudwatch.EventRule:
+        """Send the name and the reason of a failed job to the topic; the role tells jobs of this stack from others."""
         pattern = {
             "source": ["aws.sagemaker"],
             "detail-type": ["SageMaker Training Job State Change"],
@@ -91,7 +93,7 @@ class Training(pulumi.ComponentResource):
             f"{name}-failed",
             description="A training job of this stack failed",
             event_pattern=pulumi.Output.json_dumps(pattern),
-            opts=inside,
+            opts=child_options,
         )
         aws.cloudwatch.EventTarget(
             f"{name}-failed",
@@ -101,15 +103,17 @@ class Training(pulumi.ComponentResource):
                 "input_paths": {"job": "$.detail.TrainingJobName", "reason": "$.detail.FailureReason"},
                 "input_template": json.dumps("The training job <job> failed: <reason>"),
             },
-            opts=inside,
+            opts=child_options,
         )
         return rule
 
 
-def _security_group(name: str, vpc_id: pulumi.Input[str], inside: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    """Let instances of one job talk to each other, and out to HTTPS."""
+def _security_group(name: str, vpc_id: pulumi.Input[str], child_options: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """Let the instances of one job reach each other, and HTTPS."""
     name = f"{name}-training"
-    group = aws.ec2.SecurityGroup(name, vpc_id=vpc_id, description="Training jobs", tags={"Name": name}, opts=inside)
+    group = aws.ec2.SecurityGroup(
+        name, vpc_id=vpc_id, description="Training jobs", tags={"Name": name}, opts=child_options
+    )
     for kind in (aws.vpc.SecurityGroupIngressRule, aws.vpc.SecurityGroupEgressRule):
         kind(
             f"{name}-each-other",
@@ -117,7 +121,7 @@ def _security_group(name: str, vpc_id: pulumi.Input[str], inside: pulumi.Resourc
             description="Instances of one job",
             referenced_security_group_id=group.id,
             ip_protocol="-1",
-            opts=inside,
+            opts=child_options,
         )
     aws.vpc.SecurityGroupEgressRule(
         f"{name}-https",
@@ -127,63 +131,61 @@ def _security_group(name: str, vpc_id: pulumi.Input[str], inside: pulumi.Resourc
         ip_protocol="tcp",
         from_port=443,
         to_port=443,
-        opts=inside,
+        opts=child_options,
     )
     return group.id
 
 
 def role_statements(args: TrainingArgs, group: str) -> Sequence[iam.Statement]:
-    """Write what a training job may do: read pictures, write models, register, log, pull an image."""
+    """Write a job's permissions: read pictures, write and register models, write logs, pull its image."""
     concat = pulumi.Output.concat
     logs = f"arn:aws:logs:{args.region}:{args.account}:log-group:{LOG_GROUP}"
     at = f"arn:aws:sagemaker:{args.region}:{args.account}"
-    jobs = concat(args.data_bucket_arn, "/jobs/*")  # source, checkpoints and output of each
+    jobs = concat(args.data_bucket_arn, "/jobs/*")  # the source, checkpoints and output of every job
     statements = [
         iam.allow(
-            "ListBoth", ["s3:ListBucket", "s3:GetBucketLocation"], [args.data_bucket_arn, args.models_bucket_arn]
+            "ListBuckets", ["s3:ListBucket", "s3:GetBucketLocation"], [args.data_bucket_arn, args.models_bucket_arn]
         ),
-        iam.allow("ReadPictures", ["s3:GetObject"], [concat(args.data_bucket_arn, "/*")]),
+        iam.allow("ReadData", ["s3:GetObject"], [concat(args.data_bucket_arn, "/*")]),
         iam.deny(
-            "ButNobodysBatches",
+            "DenyBatchData",
             ["s3:GetObject"],
             [concat(args.data_bucket_arn, f"/{kind}/*") for kind in ("pictures", "answers")],
         ),
-        iam.allow("KeepWhatJobsWrite", ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], [jobs]),
+        iam.allow("WriteJobOutput", ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], [jobs]),
         iam.allow(
             "PublishModels",
             ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
             [concat(args.models_bucket_arn, "/models/*")],
         ),
-        iam.allow(
-            "UseTheKey", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [args.key_arn]
-        ),
+        iam.allow("UseKey", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [args.key_arn]),
         iam.allow(
             "EncryptVolumes", ["kms:CreateGrant"], [args.key_arn], {"Bool": {"kms:GrantIsForAWSResource": "true"}}
         ),
         iam.allow(
-            "Log",
+            "WriteLogs",
             ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
             [logs, f"{logs}:*"],
         ),
         iam.allow(
-            "Measure",
+            "PutMetrics",
             ["cloudwatch:PutMetricData"],
             ["*"],
             {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/TrainingJobs"}},
         ),
-        iam.allow("SignInToRegistries", ["ecr:GetAuthorizationToken"], ["*"]),
+        iam.allow("RegistryLogin", ["ecr:GetAuthorizationToken"], ["*"]),
         iam.allow(
             "PullAwsImages",
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
             [f"arn:aws:ecr:{args.region}:{AWS_IMAGES_ACCOUNT}:repository/*"],
         ),
         iam.allow(
-            "Register",
+            "RegisterModels",
             ["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage", "sagemaker:AddTags"],
             [f"{at}:model-package-group/{group}", f"{at}:model-package/{group}/*"],
         ),
-        iam.allow("LookForVersions", ["sagemaker:ListModelPackages"], ["*"]),
+        iam.allow("ListModelPackages", ["sagemaker:ListModelPackages"], ["*"]),
     ]
     if args.vpc_id is not None:
-        statements.append(iam.allow("JoinTheNetwork", NETWORK_ACTIONS, ["*"]))
+        statements.append(iam.allow("UseVpc", NETWORK_ACTIONS, ["*"]))
     return statements

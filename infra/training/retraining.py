@@ -1,7 +1,7 @@
-"""Training anew without anybody's computer: the job behind the newest registered model is started again.
+"""Automatic retraining: a state machine repeats the training job of the newest registered model.
 
-On a schedule, when the drift alarm goes off, or by hand. What it makes is registered and waits for approval, like
-every other model; nothing is promoted from here.
+A schedule, the drift alarm or a person starts it. The new model is registered and waits for approval like every other
+model; nothing here promotes it.
 """
 
 import json
@@ -14,7 +14,7 @@ import pulumi_aws as aws
 
 from infra import iam
 
-# What a new job takes over from the one it repeats; sagemaker:CreateTrainingJob knows each under the same name.
+# What the new job copies from the old one; sagemaker:CreateTrainingJob has each under the same name.
 REPEATED: Final = (
     "AlgorithmSpecification",
     "EnableInterContainerTrafficEncryption",
@@ -29,8 +29,8 @@ REPEATED: Final = (
     "StoppingCondition",
     "VpcConfig",
 )
-# Evaluated by Step Functions as JSONata. The new job has checkpoints of its own: with the old ones it would be finished
-# before it starts.
+# JSONata, which Step Functions evaluates. The new job gets its own checkpoint folder: from the old checkpoints it would
+# resume a finished training.
 NEW_JOB: Final = """{%
 (
   $old := $states.input;
@@ -47,8 +47,8 @@ NEW_JOB: Final = """{%
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingAgainArgs:
-    """What it needs from the rest of the stack."""
+class RetrainingArgs:
+    """What retraining needs from the rest of the stack."""
 
     account: str
     region: str
@@ -62,19 +62,22 @@ class TrainingAgainArgs:
     drift_alarm_arn: pulumi.Input[str] | None
 
 
-class TrainingAgain(pulumi.ComponentResource):
-    """A state machine, and what starts it."""
+class Retraining(pulumi.ComponentResource):
+    """The state machine, and the schedule and the rule that start it.
 
-    def __init__(self, name: str, args: TrainingAgainArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    Its type is still called TrainingAgain: the type is a part of every URN, and a new one would replace the resources.
+    """
+
+    def __init__(self, name: str, args: RetrainingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:training:TrainingAgain", name, None, opts)
-        self._name, self._args, self._inside = name, args, pulumi.ResourceOptions(parent=self)
+        self._name, self._args, self._child_options = name, args, pulumi.ResourceOptions(parent=self)
         role_arn = iam.role(
             name,
-            description="Starts the newest model's training job again",
+            description="Repeats the training job of the newest model",
             trusted=iam.trust("states.amazonaws.com", args.account),
-            statements=_statements(args),
+            statements=_role_statements(args),
             boundary_arn=args.boundary_arn,
-            opts=self._inside,
+            opts=self._child_options,
         )
         machine = aws.sfn.StateMachine(
             name,
@@ -83,27 +86,27 @@ class TrainingAgain(pulumi.ComponentResource):
                 lambda known: json.dumps(definition(known[0], known[1], args.tags))
             ),
             tracing_configuration={"enabled": True},
-            opts=self._inside,
+            opts=self._child_options,
         )
         if args.schedule or args.drift_alarm_arn:
-            self._start(machine.arn)
+            self._add_triggers(machine.arn)
         self.register_outputs({"state_machine_arn": machine.arn})
 
-    def _start(self, machine_arn: pulumi.Output[str]) -> None:
+    def _add_triggers(self, machine_arn: pulumi.Output[str]) -> None:
         name, args = f"{self._name}-start", self._args
-        may_start = [iam.allow("Start", ["states:StartExecution"], [machine_arn])]
+        may_start = [iam.allow("StartExecution", ["states:StartExecution"], [machine_arn])]
         if args.schedule:
-            role_arn = self._starter(f"{name}-scheduled", "scheduler.amazonaws.com", may_start)
+            role_arn = self._trigger_role(f"{name}-scheduled", "scheduler.amazonaws.com", may_start)
             aws.scheduler.Schedule(
                 name,
-                description="Trains anew",
+                description="Starts retraining",
                 schedule_expression=args.schedule,
                 flexible_time_window={"mode": "OFF"},
                 target={"arn": machine_arn, "role_arn": role_arn},
-                opts=self._inside,
+                opts=self._child_options,
             )
         if args.drift_alarm_arn is not None:
-            role_arn = self._starter(f"{name}-drifted", "events.amazonaws.com", may_start)
+            role_arn = self._trigger_role(f"{name}-drifted", "events.amazonaws.com", may_start)
             pattern = {
                 "source": ["aws.cloudwatch"],
                 "detail-type": ["CloudWatch Alarm State Change"],
@@ -114,32 +117,34 @@ class TrainingAgain(pulumi.ComponentResource):
                 name,
                 description="The drift alarm went off",
                 event_pattern=pulumi.Output.json_dumps(pattern),
-                opts=self._inside,
+                opts=self._child_options,
             )
-            aws.cloudwatch.EventTarget(name, rule=rule.name, arn=machine_arn, role_arn=role_arn, opts=self._inside)
+            aws.cloudwatch.EventTarget(
+                name, rule=rule.name, arn=machine_arn, role_arn=role_arn, opts=self._child_options
+            )
 
-    def _starter(self, name: str, service: str, statements: Sequence[iam.Statement]) -> pulumi.Output[str]:
+    def _trigger_role(self, name: str, service: str, statements: Sequence[iam.Statement]) -> pulumi.Output[str]:
         return iam.role(
             name,
-            description="Starts the state machine that trains anew",
+            description="Starts the state machine of retraining",
             trusted=iam.trust(service, self._args.account),
             statements=statements,
             boundary_arn=self._args.boundary_arn,
-            opts=self._inside,
+            opts=self._child_options,
         )
 
 
 def definition(group_arn: str, data_bucket: str, tags: dict[str, str]) -> dict[str, Any]:
-    """Write the state machine: newest package, its job, a new job like it."""
+    """Write the state machine: find the newest model package, find its job, start a new job like it."""
     new_job = (
         NEW_JOB.replace("REPEATED", json.dumps(REPEATED))
         .replace("TAGS", json.dumps([{"Key": key, "Value": value} for key, value in tags.items()]))
         .replace("BUCKET", data_bucket)
     )
     newest = {"ModelPackageGroupName": group_arn, "SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 1}
-    none_yet = "No model is registered yet: train the first with `lesion retrain`."
+    no_model = "No model is registered yet: train the first with `lesion retrain`."
     return {
-        "Comment": "Start the training job behind the newest registered model again.",
+        "Comment": "Repeat the training job of the newest registered model.",
         "QueryLanguage": "JSONata",
         "StartAt": "NewestPackage",
         "TimeoutSeconds": 300,
@@ -152,7 +157,7 @@ def definition(group_arn: str, data_bucket: str, tags: dict[str, str]) -> dict[s
                 ],
                 "Default": "NothingToRepeat",
             },
-            "NothingToRepeat": {"Type": "Fail", "Error": "NothingToRepeat", "Cause": none_yet},
+            "NothingToRepeat": {"Type": "Fail", "Error": "NothingToRepeat", "Cause": no_model},
             "ItsLineage": {
                 **_call(
                     "describeModelPackage",
@@ -182,14 +187,16 @@ def _call(action: str, arguments: Any) -> dict[str, Any]:
     }
 
 
-def _statements(args: TrainingAgainArgs) -> list[iam.Statement]:
+def _role_statements(args: RetrainingArgs) -> list[iam.Statement]:
     at = f"arn:aws:sagemaker:{args.region}:{args.account}"
     to_sagemaker = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
     return [
-        iam.allow("FindTheNewest", ["sagemaker:ListModelPackages"], ["*"]),
-        iam.allow("ReadItsLineage", ["sagemaker:DescribeModelPackage"], [f"{at}:model-package/{args.group}/*"]),
-        iam.allow("ReadItsJob", ["sagemaker:DescribeTrainingJob"], [f"{at}:training-job/*"]),
-        iam.allow("TrainAnew", ["sagemaker:CreateTrainingJob", "sagemaker:AddTags"], [f"{at}:training-job/again-*"]),
-        iam.allow("AsTheTrainingRole", ["iam:PassRole"], [args.training_role_arn], to_sagemaker),
-        iam.allow("Trace", list(iam.TRACE), ["*"]),
+        iam.allow("ListModelPackages", ["sagemaker:ListModelPackages"], ["*"]),
+        iam.allow("ReadModelPackages", ["sagemaker:DescribeModelPackage"], [f"{at}:model-package/{args.group}/*"]),
+        iam.allow("ReadTrainingJobs", ["sagemaker:DescribeTrainingJob"], [f"{at}:training-job/*"]),
+        iam.allow(
+            "StartTrainingJob", ["sagemaker:CreateTrainingJob", "sagemaker:AddTags"], [f"{at}:training-job/again-*"]
+        ),
+        iam.allow("PassTrainingRole", ["iam:PassRole"], [args.training_role_arn], to_sagemaker),
+        iam.allow("WriteTraces", list(iam.TRACE), ["*"]),
     ]

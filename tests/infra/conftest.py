@@ -1,19 +1,20 @@
-"""The example stacks as the program registers them, run once each."""
+"""The example stacks; each runs once."""
 
 import pytest
 
-from tests.infra.stacks import PROJECT, Program, deployed, run, stack_file
+from infra.config import PROJECT
+from tests.infra.stacks import Program, deployed, run, stack_file
 
 
 @pytest.fixture(scope="session")
 def dev() -> Program:
-    """The cheapest stack, whole, with GitHub let in."""
+    """The cheapest complete stack, with the roles of GitHub."""
     return deployed("dev", githubRepository="ann/lesions", stateBucket="ann-state")
 
 
 @pytest.fixture(scope="session")
 def prod() -> Program:
-    """The stack for people, with everything that can be asked for."""
+    """The stack for users, with every option."""
     return deployed(
         "prod",
         githubRepository="ann/lesions",
@@ -36,6 +37,6 @@ def first() -> Program:
 
 @pytest.fixture(scope="session", params=["dev", "prod", "first"])
 def program(request: pytest.FixtureRequest) -> Program:
-    """Each of them in turn."""
+    """Each of these stacks."""
     found: Program = request.getfixturevalue(request.param)
     return found

@@ -1,34 +1,36 @@
-"""The parts of docs/ that come from the Pulumi program: `python -m tests.infra.pages` writes them anew."""
+"""Generates the tables of docs/ that come from the Pulumi program: `python -m tests.infra.pages`."""
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from infra.config import StackConfig
-from tests.infra.stacks import ACCOUNT, Program, Registered, deployed
+from infra.terraform_check.program_run import Resource
+from tests.infra.stacks import ACCOUNT, Program, deployed
 
 ROOT = Path(__file__).parents[2]
 DEPLOY, PERMISSIONS = ROOT / "docs" / "deploy.md", ROOT / "docs" / "permissions.md"
 
 
 def keys(page: str) -> str:
-    """Every configuration key with its default, and what the page says of it."""
-    said = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", page, re.MULTILINE))
-    rows = ["| key | default | what it says |", "| --- | --- | --- |"]
+    """Write the table of all configuration keys: the defaults from the code, the descriptions from the page."""
+    descriptions = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", page, re.MULTILINE))
+    rows = ["| key | default | meaning |", "| --- | --- | --- |"]
     for field in StackConfig.model_fields.values():
         default = "none" if field.default is None else f"`{json.dumps(field.default, default=str)}`".replace('"', "")
-        rows.append(f"| `{field.alias}` | {default} | {said.get(str(field.alias), 'TO SAY')} |")
+        rows.append(f"| `{field.alias}` | {default} | {descriptions.get(str(field.alias), 'TO DESCRIBE')} |")
     return "\n".join(rows)
 
 
 def permissions(program: Program) -> str:
-    """Every statement of every role."""
+    """Write a table of the statements of each role."""
     roles = sorted(program.of("iam/role:Role"), key=lambda role: ("-ci-" in role.name, role.name))
     return "\n\n".join(_section(program, role) for role in roles)
 
 
-def _section(program: Program, role: Registered) -> str:
+def _section(program: Program, role: Resource) -> str:
     attached = sorted(
         (r for r in program.of("iam/policy:Policy") if "-ci-" in role.name and r.name.startswith(f"{role.name}-")),
         key=lambda policy: policy.name,
@@ -36,13 +38,13 @@ def _section(program: Program, role: Registered) -> str:
     own = [s for r in attached for s in r.json("policy")["Statement"]] or program.statements(role.name)
     (trust,) = role.json("assumeRolePolicy")["Statement"]
     who = trust["Principal"].get("Service") or "GitHub: " + str(trust["Condition"]).split("repo:")[1].split("'")[0]
-    lines = [f"### {role.name}", "", f"{role.inputs['description']}. Taken by `{who}`.", ""]
-    lines += ["| statement | actions | on | if |", "| --- | --- | --- | --- |"]
+    lines = [f"### {role.name}", "", f"{role.inputs['description']}. Assumed by `{who}`.", ""]
+    lines += ["| statement | actions | resources | condition |", "| --- | --- | --- | --- |"]
     return "\n".join([*lines, *map(_row, own)])
 
 
 def _row(statement: dict[str, Any]) -> str:
-    denied = "**never** " if statement["Effect"] == "Deny" else ""
+    denied = "**deny** " if statement["Effect"] == "Deny" else ""
     condition = json.dumps(statement["Condition"]).replace(ACCOUNT, "<account>") if "Condition" in statement else ""
     cells = (
         denied + statement["Sid"],
@@ -54,18 +56,22 @@ def _row(statement: dict[str, Any]) -> str:
 
 
 def _list(values: Any) -> str:
-    """Word ARNs as they will be: the mocks' have no region."""
+    """Write actions or resources with a placeholder for the account."""
     texts = [values] if isinstance(values, str) else values
     return ", ".join(f"`{text.replace(ACCOUNT, '<account>')}`" for text in texts)
 
 
 def with_parts(page: str, **parts: str) -> str:
-    """Put each part between its marks, `<!-- NAME: from the program -->` and `<!-- end of NAME -->`."""
+    """Replace each part between its marks, `<!-- NAME: from the program -->` and `<!-- end of NAME -->`."""
     for name, text in parts.items():
         marks = re.compile(rf"(<!-- {name}: from the program -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-        page, count = marks.subn(lambda found, text=text: f"{found[1]}{text}\n{found[2]}", page)
+        page, count = marks.subn(_between(text), page)
         assert count == 1, name
     return page
+
+
+def _between(text: str) -> Callable[[re.Match[str]], str]:
+    return lambda found: f"{found[1]}{text}\n{found[2]}"
 
 
 def nodes(page: str) -> set[str]:
@@ -75,7 +81,7 @@ def nodes(page: str) -> set[str]:
 
 
 def example() -> Program:
-    """Make the stack whose permissions are shown: dev with everything that has a role."""
+    """Run the stack whose permissions the page shows: dev, with every optional role."""
     return deployed(
         "dev",
         githubRepository="owner/name",

@@ -1,12 +1,12 @@
-"""The policy pack starts as Pulumi starts it, and offers every rule."""
+"""The policy pack starts in the same way as Pulumi starts it, and offers every rule."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import grpc
-from google.protobuf.empty_pb2 import Empty
+import grpc  # type: ignore[import-untyped]
+from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
 from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerStub
 
 from infra.policies import POLICIES
@@ -14,7 +14,7 @@ from infra.policies import POLICIES
 ROOT = Path(__file__).parents[2]
 
 
-def test_pulumi_is_told_of_every_rule() -> None:
+def test_the_policy_pack_offers_every_rule() -> None:
     pack = ROOT / "infra" / "policy_pack"
     command = [sys.executable, "-W", "ignore", str(pack), "127.0.0.1:1", str(pack)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
@@ -23,8 +23,8 @@ def test_pulumi_is_told_of_every_rule() -> None:
             assert started.stdout is not None
             port = int(started.stdout.readline())  # what Pulumi's engine reads first
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-                told = AnalyzerStub(channel).GetAnalyzerInfo(Empty(), timeout=20)
+                offered = AnalyzerStub(channel).GetAnalyzerInfo(Empty(), timeout=20)
         finally:
             started.kill()
-    assert {policy.name for policy in told.policies} == {policy.name for policy in POLICIES}
-    assert all(policy.description for policy in told.policies)
+    assert {policy.name for policy in offered.policies} == {policy.name for policy in POLICIES}
+    assert all(policy.description for policy in offered.policies)

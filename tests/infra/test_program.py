@@ -1,4 +1,4 @@
-"""The program as a whole: from an empty account to a page, and what holds for every resource of it."""
+"""The whole program: the steps from an empty account to a page, and properties of all resources."""
 
 import inspect
 import json
@@ -9,8 +9,10 @@ from typing import Any
 import pulumi_aws as aws
 import pytest
 
+from infra.config import PROJECT
+from infra.terraform_check.program_run import Resource
 from operations.deployment import ALIAS, Deployment, parameter_of, parse_deployment
-from tests.infra.stacks import IMAGES, PROJECT, Program, Registered, deployed, run, stack_file
+from tests.infra.stacks import IMAGES, Program, deployed, run, stack_file
 
 ROOT = Path(__file__).parents[2]
 HOLDS_DATA = ("lesion-dev-data", "lesion-dev-models", "lesion-dev-access-logs")
@@ -18,7 +20,7 @@ HOLDS_DATA = ("lesion-dev-data", "lesion-dev-models", "lesion-dev-access-logs")
 NAMED_BY = ("name", "namePrefix", "modelPackageGroupName", "dashboardName", "deploymentGroupName", "family")
 
 
-def test_the_first_deployment_succeeds_without_image_or_model_and_says_what_comes_next(first: Program) -> None:
+def test_the_first_deployment_needs_no_image_and_no_model_and_names_the_next_step(first: Program) -> None:
     kinds = {resource.type.split(":")[1].split("/")[0] for resource in first.resources if resource.custom}
     assert kinds == {"s3", "kms", "ecr", "iam", "sns", "budgets", "sagemaker", "cloudwatch"}
     assert "push both images" in first.outputs["nextSteps"]
@@ -37,18 +39,18 @@ def test_the_function_can_come_before_the_page() -> None:
     assert json.loads(program.one("ssm/parameter:Parameter").inputs["value"])["page_url"] is None
 
 
-def test_a_whole_stack_says_that_it_needs_a_model(dev: Program) -> None:
+def test_a_complete_stack_says_that_it_needs_a_model(dev: Program) -> None:
     assert "the API answers 503" in dev.outputs["nextSteps"]
     assert dev.outputs["pageUrl"] == "https://d1234.cloudfront.net"
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_the_command_line_finds_everything_in_what_the_stack_tells(stack: str, request: pytest.FixtureRequest) -> None:
+def test_the_command_line_understands_the_parameter_of_the_stack(stack: str, request: pytest.FixtureRequest) -> None:
     program: Program = request.getfixturevalue(stack)
     parameter = program.one("ssm/parameter:Parameter")
     assert parameter.inputs["name"] == parameter_of(stack)
-    told = json.loads(parameter.inputs["value"])
-    assert set(told) == set(Deployment.model_fields)
+    published = json.loads(parameter.inputs["value"])
+    assert set(published) == set(Deployment.model_fields)
     deployment = parse_deployment(parameter.inputs["value"], stack)
     assert deployment.alias == ALIAS == program.one("lambda/alias:Alias").inputs["name"]
     assert deployment.models_bucket == program.outputs["modelsBucket"]
@@ -67,7 +69,7 @@ def test_the_command_line_finds_everything_in_what_the_stack_tells(stack: str, r
     )
 
 
-def test_everything_that_takes_tags_says_whose_it_is(program: Program) -> None:
+def test_every_taggable_resource_has_the_tags_of_the_stack(program: Program) -> None:
     tagged = [r for r in program.resources if r.custom and _takes_tags(r.type)]
     assert len(tagged) > 10
     for resource in tagged:
@@ -77,12 +79,12 @@ def test_everything_that_takes_tags_says_whose_it_is(program: Program) -> None:
         assert tags["Stack"] == tags["Stage"] == resource.name.split("-")[1]
 
 
-def test_tags_of_ones_own_are_added() -> None:
+def test_further_tags_are_added() -> None:
     program = deployed("dev", extraTags=json.dumps({"Owner": "ann"}))
     assert program.one("lambda/function:Function").inputs["tags"]["Owner"] == "ann"
 
 
-def test_what_holds_data_is_protected_and_outlives_the_stack(dev: Program) -> None:
+def test_buckets_and_the_key_are_protected_and_kept(dev: Program) -> None:
     kept = {r.name for r in dev.resources if r.protect and r.retained}
     assert kept == {*HOLDS_DATA, "lesion-dev"}
     assert dev.one("kms/key:Key").protect
@@ -90,7 +92,7 @@ def test_what_holds_data_is_protected_and_outlives_the_stack(dev: Program) -> No
     assert not any(r.inputs["forceDelete"] for r in dev.of("ecr/repository:Repository"))
 
 
-def test_a_stack_to_throw_away_leaves_nothing() -> None:
+def test_a_stack_without_protection_leaves_nothing() -> None:
     program = deployed("dev", protectData="false")
     assert not [r.name for r in program.resources if r.protect or r.retained]
     assert all(r.inputs["forceDestroy"] for r in program.of("s3/bucket:Bucket"))
@@ -105,7 +107,7 @@ def test_two_stacks_of_one_account_share_no_name(dev: Program, prod: Program) ->
     assert once == {("aws:lambda/alias:Alias", "live"), ("aws:apigatewayv2/stage:Stage", "$default")}
 
 
-def test_what_an_account_has_once_is_made_by_the_stack_that_owns_it(dev: Program, prod: Program) -> None:
+def test_only_the_stack_that_owns_the_account_creates_what_the_account_has_once(dev: Program, prod: Program) -> None:
     for kind, name in (
         ("iam/openIdConnectProvider:OpenIdConnectProvider", None),
         ("cloudwatch/logGroup:LogGroup", "lesion-dev-jobs"),
@@ -117,7 +119,7 @@ def test_what_an_account_has_once_is_made_by_the_stack_that_owns_it(dev: Program
     ]
 
 
-def test_whoever_is_handed_a_role_waits_until_its_policy_is_in_force(prod: Program) -> None:
+def test_a_resource_with_a_role_waits_for_the_policy_of_the_role(prod: Program) -> None:
     takers = (
         ("lambda/function:Function", "lesion-prod-classify", ""),
         ("sfn/stateMachine:StateMachine", "lesion-prod-batches", ""),
@@ -130,20 +132,20 @@ def test_whoever_is_handed_a_role_waits_until_its_policy_is_in_force(prod: Progr
         assert f"aws:iam/rolePolicy:RolePolicy::{name}{of_role}" in waited, kind
 
 
-def test_access_logs_are_asked_for_once_they_may_be_written(prod: Program) -> None:
+def test_logging_starts_only_after_the_bucket_policy_allows_it(prod: Program) -> None:
     for kind in ("s3/bucketLogging:BucketLogging", "lb/loadBalancer:LoadBalancer"):
         for resource in prod.of(kind):
             waited = {urn.split("$")[-1] for urn in resource.waits_for}
             assert "aws:s3/bucketPolicy:BucketPolicy::lesion-prod-access-logs" in waited, resource.name
 
 
-def test_every_resource_stands_in_a_component(program: Program) -> None:
+def test_every_resource_is_in_a_component(program: Program) -> None:
     for resource in program.resources:
         if resource.custom:
             assert "$analyzer:" in resource.parent, resource.name
 
 
-def test_the_entry_makes_no_resource_itself() -> None:
+def test_the_entry_creates_no_resource_itself() -> None:
     text = (ROOT / "infra" / "__main__.py").read_text()
     assert "aws.get_caller_identity()" in text
     assert text.count("aws.") == text.count("aws.get_") + text.count("pulumi_aws as aws.")
@@ -156,7 +158,7 @@ def _takes_tags(token: str) -> bool:
     return "tags" in inspect.signature(made._internal_init).parameters
 
 
-def _names(resource: Registered) -> Iterator[tuple[str, str]]:
+def _names(resource: Resource) -> Iterator[tuple[str, str]]:
     if resource.custom:
         for key in NAMED_BY:
             if isinstance(name := resource.inputs.get(key), str) and "0a1b2c3" not in name:

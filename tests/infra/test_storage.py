@@ -21,7 +21,7 @@ def test_every_bucket_is_private_versioned_and_owned(kind: str, program: Program
         assert beside.inputs["bucket"] == f"{bucket.name}-id"
 
 
-def test_data_and_models_are_encrypted_with_the_stacks_key_and_logs_with_the_only_one_they_can_be(dev: Program) -> None:
+def test_data_and_models_use_the_stacks_key_and_access_logs_the_key_of_s3(dev: Program) -> None:
     used = {
         r.name.removeprefix("lesion-dev-"): r.inputs["rules"][0]["applyServerSideEncryptionByDefault"]
         for r in dev.of("s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration")
@@ -35,7 +35,7 @@ def test_requests_without_tls_are_denied(kind: str, dev: Program) -> None:
     first, *_ = dev.one("s3/bucketPolicy:BucketPolicy", f"lesion-dev-{kind}").json("policy")["Statement"]
     arn = f"arn:aws:s3:lesion-dev-{kind}"
     assert first == {
-        "Sid": "TlsAlone",
+        "Sid": "DenyWithoutTls",
         "Effect": "Deny",
         "Principal": {"AWS": "*"},
         "Action": "s3:*",
@@ -44,7 +44,7 @@ def test_requests_without_tls_are_denied(kind: str, dev: Program) -> None:
     }
 
 
-def test_only_aws_itself_writes_access_logs_and_for_this_account_alone(dev: Program) -> None:
+def test_only_aws_services_write_access_logs_and_only_of_this_account(dev: Program) -> None:
     _, *writers = dev.one("s3/bucketPolicy:BucketPolicy", "lesion-dev-access-logs").json("policy")["Statement"]
     here = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     arn = "arn:aws:s3:lesion-dev-access-logs"
@@ -61,14 +61,14 @@ def test_only_aws_itself_writes_access_logs_and_for_this_account_alone(dev: Prog
         assert len(dev.one("s3/bucketPolicy:BucketPolicy", f"lesion-dev-{kind}").json("policy")["Statement"]) == 1
 
 
-def test_who_reads_data_and_models_is_logged(dev: Program) -> None:
+def test_access_to_data_and_models_is_logged(dev: Program) -> None:
     logged = {r.inputs["bucket"]: r.inputs for r in dev.of("s3/bucketLogging:BucketLogging")}
     assert set(logged) == {"lesion-dev-data-id", "lesion-dev-models-id"}
     assert {inputs["targetBucket"] for inputs in logged.values()} == {"lesion-dev-access-logs-id"}
     assert len({inputs["targetPrefix"] for inputs in logged.values()}) == 2
 
 
-def test_peoples_pictures_and_old_logs_go_after_a_time_and_models_stay() -> None:
+def test_pictures_and_logs_expire_and_models_do_not() -> None:
     program = deployed("dev", batchRetentionDays="9", logRetentionDays="60")
     expiring: dict[str, dict[str, int]] = {}
     for r in program.of("s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"):
@@ -85,7 +85,7 @@ def test_peoples_pictures_and_old_logs_go_after_a_time_and_models_stay() -> None
     }
 
 
-def test_the_key_turns_every_year_and_serves_this_accounts_services_alone(dev: Program) -> None:
+def test_the_key_is_rotated_and_only_for_services_of_this_account(dev: Program) -> None:
     key = dev.one("kms/key:Key")
     assert (key.inputs["enableKeyRotation"], key.inputs["deletionWindowInDays"]) == (True, 30)
     root, logs, telling = key.json("policy")["Statement"]
@@ -96,7 +96,7 @@ def test_the_key_turns_every_year_and_serves_this_accounts_services_alone(dev: P
     assert telling["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
 
 
-def test_registries_never_move_a_tag_scan_what_arrives_and_let_lambda_pull(dev: Program) -> None:
+def test_registries_have_immutable_tags_scan_images_and_let_lambda_pull(dev: Program) -> None:
     repositories = dev.of("ecr/repository:Repository")
     assert {r.name for r in repositories} == {"lesion-dev-classify", "lesion-dev-page"}
     for r in repositories:

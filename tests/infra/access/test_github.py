@@ -1,4 +1,4 @@
-"""What CI may do: roles without a stored secret, pinned to one repository and one environment each."""
+"""The roles of CI: no stored secret, and one repository and one environment for each role."""
 
 import fnmatch
 import json
@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from infra.access import deploying, reading
-from infra.access.deploying import PASSED_TO
-from tests.infra.stacks import ACCOUNT, Program, Registered
+from infra.access import deploy_policy, preview_policy
+from infra.access.deploy_policy import PASSED_TO
+from infra.terraform_check.program_run import Resource
+from tests.infra.stacks import ACCOUNT, Program
 
 KINDS = ("preview", "deploy", "models")
 # The IAM name of each service whose resources the program makes, by Pulumi's module; no other may be granted.
@@ -21,13 +22,13 @@ SERVICES = {
 }  # fmt: skip
 
 
-def role(program: Program, kind: str) -> Registered:
+def role(program: Program, kind: str) -> Resource:
     (found,) = [r for r in program.of("iam/role:Role") if r.name.endswith(f"-ci-{kind}")]
     return found
 
 
 def granted(program: Program, kind: str) -> list[dict[str, Any]]:
-    """All statements of the policies that are attached to a role of CI."""
+    """List all statements of the policies that are attached to a role of CI."""
     documents = [r for r in program.of("iam/policy:Policy") if f"-ci-{kind}-" in r.name]
     attached = [r for r in program.of("iam/rolePolicyAttachment:RolePolicyAttachment") if f"-ci-{kind}-" in r.name]
     assert len(documents) == len(attached) > 0
@@ -39,7 +40,7 @@ def listed(value: Any) -> list[str]:
 
 
 def may(statements: list[dict[str, Any]], action: str, resource: str) -> bool:
-    """Tell whether statements allow an action; conditions are taken as met."""
+    """Tell whether statements allow an action, if all their conditions are met."""
 
     def fits(statement: dict[str, Any]) -> bool:
         return any(fnmatch.fnmatchcase(action, pattern) for pattern in listed(statement["Action"])) and any(
@@ -75,7 +76,7 @@ def test_a_second_stack_of_the_account_uses_the_same_provider(dev: Program, prod
     assert trust["Principal"]["Federated"].startswith(f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.")
 
 
-def test_a_preview_only_looks_and_never_at_what_people_put_in(dev: Program) -> None:
+def test_the_preview_role_only_reads_and_reads_no_data(dev: Program) -> None:
     statements = granted(dev, "preview")
     assert {s["Effect"] for s in statements} == {"Allow"}
     verbs = ("Describe", "Get", "List", "View", "GET")
@@ -94,39 +95,37 @@ def test_a_preview_only_looks_and_never_at_what_people_put_in(dev: Program) -> N
     assert not may(statements, "s3:PutObject", "arn:aws:s3:::ann-state/.pulumi/stacks/dev.json")
 
 
-def test_a_deployment_may_use_the_services_of_the_program_and_no_other(dev: Program, prod: Program) -> None:
+def test_a_deployment_uses_only_the_services_of_the_program(dev: Program, prod: Program) -> None:
     made = {r.type.split(":")[1].split("/")[0] for p in (dev, prod) for r in p.resources if r.custom}
     needed = {SERVICES.get(module, module) for module in made - {"cloudwatch"}} | {"cloudwatch", "events", "logs"}
     allowed = [s for s in granted(prod, "deploy") if s["Effect"] == "Allow"]
-    writes = {a.split(":")[0] for s in allowed if s["Sid"] != "Look" for a in listed(s["Action"])}
+    writes = {a.split(":")[0] for s in allowed if s["Sid"] != "ReadConfiguration" for a in listed(s["Action"])}
     assert writes == needed
-    assert {a.split(":")[0] for a in reading.LOOKS} <= needed | {"sts", "elasticloadbalancing"}
+    assert {a.split(":")[0] for a in preview_policy.READS} <= needed | {"sts", "elasticloadbalancing"}
 
 
 def test_a_deployment_reaches_this_stack_and_not_another(dev: Program) -> None:
     statements = granted(dev, "deploy")
-    for action, mine, others in (
-        ("lambda:UpdateFunctionCode", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:lesion-{{}}-classify-1", True),
-        ("s3:DeleteBucket", "arn:aws:s3:::lesion-{}-data-1", True),
-        ("ecr:PutImage", f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/lesion-{{}}-page-1", True),
-        ("ecs:UpdateService", f"arn:aws:ecs:us-east-1:{ACCOUNT}:service/lesion-{{}}-page-1/lesion-{{}}-page-1", True),
-        ("ssm:PutParameter", f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/skin-lesion-analyzer/{{}}/deployment", True),
-        (
-            "secretsmanager:PutSecretValue",
-            f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:lesion-{{}}-page-1",
-            True,
-        ),
-        ("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/lesion-{{}}-classify-1", True),
+    at = f"us-east-1:{ACCOUNT}"
+    for action, resource in (
+        ("lambda:UpdateFunctionCode", f"arn:aws:lambda:{at}:function:lesion-{{}}-classify-1"),
+        ("s3:DeleteBucket", "arn:aws:s3:::lesion-{}-data-1"),
+        ("ecr:PutImage", f"arn:aws:ecr:{at}:repository/lesion-{{}}-page-1"),
+        ("ecs:UpdateService", f"arn:aws:ecs:{at}:service/lesion-{{}}-page-1/lesion-{{}}-page-1"),
+        ("ssm:PutParameter", f"arn:aws:ssm:{at}:parameter/skin-lesion-analyzer/{{}}/deployment"),
+        ("secretsmanager:PutSecretValue", f"arn:aws:secretsmanager:{at}:secret:lesion-{{}}-page-1"),
+        ("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/lesion-{{}}-classify-1"),
     ):
-        assert may(statements, action, mine.replace("{}", "dev")), action
-        if others:
-            assert not may(statements, action, mine.replace("{}", "prod")), action
+        assert may(statements, action, resource.replace("{}", "dev")), action
+        assert not may(statements, action, resource.replace("{}", "prod")), action
 
 
-def test_a_deployment_makes_roles_only_inside_the_boundary_and_never_changes_its_own_access(dev: Program) -> None:
+def test_a_deployment_creates_roles_only_inside_the_boundary_and_cannot_change_its_own(
+    dev: Program,
+) -> None:
     statements = granted(dev, "deploy")
     boundary = "arn:aws:iam:lesion-dev-boundary"
-    (bounded,) = [s for s in statements if s["Sid"] == "RolesInsideTheBoundary"]
+    (bounded,) = [s for s in statements if s["Sid"] == "CreateRolesInsideBoundary"]
     assert bounded["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": boundary}}
     assert "iam:CreateRole" in bounded["Action"]
     for action in ("iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRole"):
@@ -146,7 +145,7 @@ def test_a_deployment_makes_roles_only_inside_the_boundary_and_never_changes_its
         assert not may(statements, action, "*"), action
 
 
-def test_a_deployment_hands_roles_to_the_services_that_the_program_uses(dev: Program, prod: Program) -> None:
+def test_a_deployment_passes_roles_only_to_services_of_the_program(dev: Program, prod: Program) -> None:
     taken = set()
     for program in (dev, prod):
         for r in program.of("iam/role:Role"):
@@ -157,7 +156,7 @@ def test_a_deployment_hands_roles_to_the_services_that_the_program_uses(dev: Pro
     assert set(passed["Condition"]["StringEquals"]["iam:PassedToService"]) == set(PASSED_TO)
 
 
-def test_whoever_promotes_can_move_the_alias_and_cannot_change_the_code(dev: Program) -> None:
+def test_the_models_role_can_move_the_alias_and_cannot_change_the_code(dev: Program) -> None:
     statements = granted(dev, "models")
     function = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:lesion-dev-classify-1"
     for action in ("lambda:UpdateFunctionConfiguration", "lambda:PublishVersion", "lambda:UpdateAlias"):
@@ -170,7 +169,7 @@ def test_whoever_promotes_can_move_the_alias_and_cannot_change_the_code(dev: Pro
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_policy_is_longer_than_aws_takes(kind: str, prod: Program) -> None:
+def test_no_policy_is_longer_than_aws_allows(kind: str, prod: Program) -> None:
     documents = [r.inputs["policy"] for r in prod.of("iam/policy:Policy") if f"-ci-{kind}-" in r.name]
     assert documents
     assert len(documents) <= 10  # attached to one role
@@ -194,6 +193,6 @@ def test_every_role_of_a_workload_is_inside_the_boundary(prod: Program) -> None:
     assert denied["Effect"] == "Deny"
 
 
-def test_nothing_that_is_listed_for_a_deployment_is_listed_twice() -> None:
-    for actions in (deploying.NETWORK, deploying.EDGE, deploying.UNNAMED, reading.LOOKS):
+def test_no_action_is_listed_twice() -> None:
+    for actions in (deploy_policy.NETWORK, deploy_policy.EDGE, deploy_policy.UNNAMED, preview_policy.READS):
         assert len(set(actions)) == len(actions)

@@ -1,4 +1,4 @@
-"""The HTTP API: who may call it, how long it waits, what it logs."""
+"""The HTTP API: its permissions, timeouts, limits and logs."""
 
 import json
 
@@ -13,18 +13,18 @@ from webapp import gunicorn_conf
 from webapp.settings import TIMEOUT_S_RANGE, Settings
 
 
-def test_every_route_of_the_function_is_signed_for_and_so_is_any_other(dev: Program) -> None:
+def test_every_route_requires_a_signature(dev: Program) -> None:
     routes = {r.inputs["routeKey"]: r.inputs for r in dev.of("apigatewayv2/route:Route")}
     assert set(routes) == {f"{method} {path}" for path, method in METHODS.items()} | {"$default"}
     assert {inputs["authorizationType"] for inputs in routes.values()} == {"AWS_IAM"}
     assert {inputs["target"] for inputs in routes.values()} == {"integrations/lesion-dev-classify-id"}
 
 
-def test_no_other_sites_script_may_call_it(dev: Program) -> None:
+def test_scripts_of_other_sites_cannot_call_the_api(dev: Program) -> None:
     assert "corsConfiguration" not in dev.one("apigatewayv2/api:Api").inputs
 
 
-def test_it_calls_the_alias_and_only_it_may(dev: Program) -> None:
+def test_the_api_calls_the_alias_and_only_the_api_may(dev: Program) -> None:
     integration = dev.one("apigatewayv2/integration:Integration").inputs
     assert integration["integrationUri"] == "arn:invoke:lesion-dev-classify"
     assert (integration["integrationType"], integration["payloadFormatVersion"]) == ("AWS_PROXY", "2.0")
@@ -34,7 +34,7 @@ def test_it_calls_the_alias_and_only_it_may(dev: Program) -> None:
     assert permission.inputs["sourceArn"].endswith(":abcdef/*/*")
 
 
-def test_whoever_waits_waits_longer_than_who_works(dev: Program, prod: Program) -> None:
+def test_each_caller_waits_longer_than_the_part_it_calls(dev: Program, prod: Program) -> None:
     for program in (dev, prod):
         function_s = program.one("lambda/function:Function").inputs["timeout"]
         api_s = program.one("apigatewayv2/integration:Integration").inputs["timeoutMilliseconds"] / 1000
@@ -55,7 +55,7 @@ def test_whoever_waits_waits_longer_than_who_works(dev: Program, prod: Program) 
     assert TIMEOUT_S_RANGE[0] <= PAGE_TIMEOUT_S <= TIMEOUT_S_RANGE[1]
 
 
-def test_every_limit_on_a_picture_lets_the_next_one_speak(dev: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_size_limit_is_below_the_next_one(dev: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = dev.one("ecs/taskDefinition:TaskDefinition").json("containerDefinitions")[0]["environment"]
     given = {pair["name"]: pair["value"] for pair in environment}
     for name, value in {**given, "SECRET_KEY": "s" * 48}.items():
@@ -81,8 +81,8 @@ def test_calls_are_logged_without_addresses_and_bodies(dev: Program) -> None:
     ]
 
 
-def test_what_was_turned_away_is_told_apart_from_what_failed(prod: Program) -> None:
-    """Canaries are taken back for crashes and refused bundles; a stack without a model can still be given its first."""
+def test_a_canary_is_rolled_back_for_crashes_and_refused_bundles(prod: Program) -> None:
+    """The alarms for a missing model do not count, so that the first promotion is not rolled back."""
     group = prod.one("codedeploy/deploymentGroup:DeploymentGroup").inputs
     assert group["deploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes"
     alarms = [f"lesion-prod-{key}-0a1b2c3" for key in ("crashes", "invalid-bundle")]

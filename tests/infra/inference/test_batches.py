@@ -1,4 +1,4 @@
-"""The state machine of batches agrees with what the function takes and what `lesion batch` gives."""
+"""The state machine of batches agrees with the events of the function and with the input of `lesion batch`."""
 
 import json
 from typing import Any
@@ -35,7 +35,7 @@ def test_the_function_gets_events_that_it_understands(dev: Program) -> None:
     assert pictures["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
 
 
-def test_its_own_result_lies_beside_the_rows(dev: Program) -> None:
+def test_the_result_of_the_run_is_next_to_the_rows(dev: Program) -> None:
     writer = machine_of(dev).json("definition")["States"]["Pictures"]["ResultWriter"]
     assert writer["Parameters"] == {
         "Bucket.$": "$.results.bucket",
@@ -43,7 +43,7 @@ def test_its_own_result_lies_beside_the_rows(dev: Program) -> None:
     }
 
 
-def test_what_fails_is_tried_again_and_throttling_longest(dev: Program) -> None:
+def test_failures_are_retried_and_throttled_calls_most_often(dev: Program) -> None:
     classify = machine_of(dev).json("definition")["States"]["Pictures"]["ItemProcessor"]["States"]["Classify"]
     throttled, failed = classify["Retry"]
     assert "Lambda.TooManyRequestsException" in throttled["ErrorEquals"]
@@ -52,13 +52,13 @@ def test_what_fails_is_tried_again_and_throttling_longest(dev: Program) -> None:
     assert throttled["JitterStrategy"] == "FULL"
 
 
-def test_size_and_width_come_from_the_configuration() -> None:
+def test_batch_size_and_concurrency_come_from_the_configuration() -> None:
     program = deployed("dev", batchSize="20", batchConcurrency="3")
     pictures = machine_of(program).json("definition")["States"]["Pictures"]
     assert (pictures["ItemBatcher"]["MaxItemsPerBatch"], pictures["MaxConcurrency"]) == (20, 3)
 
 
-def test_it_is_traced_and_logs_its_errors_without_what_went_through_it(prod: Program) -> None:
+def test_it_is_traced_and_logs_errors_without_data(prod: Program) -> None:
     inputs = machine_of(prod).inputs
     assert inputs["tracingConfiguration"] == {"enabled": True}
     assert inputs["loggingConfiguration"]["level"] == "ERROR"

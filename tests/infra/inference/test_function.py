@@ -1,4 +1,4 @@
-"""The function as it is provisioned: its environment, its limits, its alias, and what happens to failed events."""
+"""The function's resources: its environment, its limits, its alias and the queue of failed events."""
 
 import re
 from collections.abc import Mapping
@@ -10,11 +10,12 @@ from contract.batch import MAX_ITEMS
 from functions.classify.metrics import DIMENSION_VALUES, METRICS, SERVICE
 from functions.classify.settings import NAMESPACE, Settings
 from infra.cloudwatch.alarms import LOAD_FAILURES
-from infra.cloudwatch.sources import OUTCOMES
-from infra.cloudwatch.sources import SERVICE as WATCHED_SERVICE
+from infra.cloudwatch.metrics import OUTCOMES
+from infra.cloudwatch.metrics import SERVICE as WATCHED_SERVICE
 from infra.config import MAX_BATCH
 from infra.inference.function import METRICS_NAMESPACE
-from tests.infra.stacks import Program, Registered, deployed
+from infra.terraform_check.program_run import Resource
+from tests.infra.stacks import Program, deployed
 
 ROOT = Path(__file__).parents[3]
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
@@ -25,7 +26,7 @@ POWERTOOLS = {"LOG_LEVEL"}  # read by Powertools, not by our settings
 
 
 class Recording(dict[str, str]):
-    """An environment that remembers what it was asked for."""
+    """An environment that records which variables are read."""
 
     asked: set[str]
 
@@ -40,7 +41,7 @@ def whole(request: pytest.FixtureRequest) -> Program:
     return found
 
 
-def function_of(program: Program) -> Registered:
+def function_of(program: Program) -> Resource:
     return program.one("lambda/function:Function")
 
 
@@ -49,7 +50,7 @@ def environment_of(program: Program) -> Mapping[str, str]:
     return variables
 
 
-def test_the_stack_sets_the_very_variables_that_the_functions_settings_read(whole: Program) -> None:
+def test_the_stack_sets_exactly_the_variables_that_the_function_reads(whole: Program) -> None:
     environment = Recording(environment_of(whole))
     Settings.from_env(environment)
     assert environment.asked - LAMBDAS_OWN - LOCAL_STACKS - LEFT_TO_DEFAULTS == set(environment) - POWERTOOLS
@@ -63,11 +64,11 @@ def test_the_settings_understand_what_the_stack_sets(dev: Program, prod: Program
     assert environment_of(dev)["LOG_LEVEL"] == "INFO"
 
 
-def test_nothing_lambda_reserves_is_set(whole: Program) -> None:
+def test_no_reserved_variable_of_lambda_is_set(whole: Program) -> None:
     assert not LAMBDAS_OWN & set(environment_of(whole))
 
 
-def test_a_promotion_is_not_undone_by_the_next_deployment(whole: Program) -> None:
+def test_a_deployment_does_not_undo_a_promotion(whole: Program) -> None:
     assert function_of(whole).ignored == ("environment.variables.MODEL_URI",)
     alias = whole.one("lambda/alias:Alias")
     assert set(alias.ignored) == {"functionVersion", "routingConfig"}
@@ -76,19 +77,25 @@ def test_a_promotion_is_not_undone_by_the_next_deployment(whole: Program) -> Non
 
 
 def test_memory_timeout_and_concurrency_come_from_the_configuration() -> None:
-    program = deployed("prod", functionMemoryMb="3538", functionTimeoutS="20", functionReservedConcurrency="30")
+    program = deployed(
+        "prod",
+        functionMemoryMb="3538",
+        functionTimeoutS="20",
+        functionReservedConcurrency="30",
+        provisionedConcurrency="3",
+    )
     inputs = function_of(program).inputs
     assert (inputs["memorySize"], inputs["timeout"], inputs["reservedConcurrentExecutions"]) == (3538, 20, 30)
     kept_warm = program.one("lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig").inputs
-    assert (kept_warm["provisionedConcurrentExecutions"], kept_warm["qualifier"]) == (1, "live")
+    assert (kept_warm["provisionedConcurrentExecutions"], kept_warm["qualifier"]) == (3, "live")
 
 
-def test_a_cheap_stack_reserves_nothing(dev: Program) -> None:
+def test_dev_reserves_no_concurrency(dev: Program) -> None:
     assert function_of(dev).inputs["reservedConcurrentExecutions"] == -1  # Lambda's word for none
     assert dev.of("lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig") == []
 
 
-def test_it_is_the_image_traced_and_encrypted(whole: Program) -> None:
+def test_the_function_is_an_image_with_tracing_and_encryption(whole: Program) -> None:
     inputs = function_of(whole).inputs
     assert (inputs["packageType"], inputs["architectures"]) == ("Image", ["x86_64"])
     assert inputs["imageUri"].endswith("lesion-classify:1")
@@ -96,7 +103,7 @@ def test_it_is_the_image_traced_and_encrypted(whole: Program) -> None:
     assert inputs["kmsKeyArn"].startswith("arn:aws:kms:")
 
 
-def test_events_that_fail_are_put_aside_and_kept_for_two_weeks(whole: Program) -> None:
+def test_failed_events_stay_in_a_queue_for_two_weeks(whole: Program) -> None:
     queue = whole.one("sqs/queue:Queue")
     assert queue.inputs["messageRetentionSeconds"] == 14 * 24 * 3600
     arn = f"arn:aws:sqs:{queue.name}"
@@ -107,7 +114,7 @@ def test_events_that_fail_are_put_aside_and_kept_for_two_weeks(whole: Program) -
 
 
 @pytest.mark.parametrize(("level", "kept_from"), [("DEBUG", "DEBUG"), ("INFO", "INFO"), ("ERROR", "INFO")])
-def test_metrics_pass_lambdas_own_filter_whatever_the_log_level(level: str, kept_from: str) -> None:
+def test_metrics_pass_the_log_filter_of_lambda_at_every_log_level(level: str, kept_from: str) -> None:
     program = deployed("dev", logLevel=level)
     logging = function_of(program).inputs["loggingConfig"]
     assert environment_of(program)["LOG_LEVEL"] == level
@@ -115,7 +122,7 @@ def test_metrics_pass_lambdas_own_filter_whatever_the_log_level(level: str, kept
     assert logging["systemLogLevel"] == "INFO"  # the line with the init time is of that level
 
 
-def test_what_is_watched_is_what_the_function_tells() -> None:
+def test_the_monitored_metrics_are_metrics_of_the_function() -> None:
     assert METRICS_NAMESPACE == NAMESPACE
     assert WATCHED_SERVICE == SERVICE
     assert set(OUTCOMES) == DIMENSION_VALUES["outcome"]
@@ -127,11 +134,11 @@ def test_what_is_watched_is_what_the_function_tells() -> None:
     assert used | {"UnfamiliarScore", "Confidence"} <= set(METRICS)
 
 
-def test_batches_are_no_larger_than_the_function_takes() -> None:
+def test_batches_are_no_larger_than_the_function_accepts() -> None:
     assert MAX_BATCH == MAX_ITEMS
 
 
-def test_the_image_that_lambda_gets_is_built_as_lambda_takes_it() -> None:
+def test_the_documented_build_makes_an_image_that_lambda_accepts() -> None:
     deploy = (ROOT / "docs" / "deploy.md").read_text()
     builds = [line for line in deploy.splitlines() if re.search(r"docker (buildx )?build", line)]
     assert builds

@@ -1,4 +1,4 @@
-"""The page: nothing reaches it but CloudFront, its tasks may only ask the API, and it is told all that it reads."""
+"""The page: only CloudFront reaches it, its tasks only call the API, and the stack sets its whole environment."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,6 @@ from webapp.classify_client import ClassifyClient
 from webapp.settings import VARIABLES, Settings
 
 ROOT = Path(__file__).parents[3]
-BALANCER, TASKS = "lesion-{}-page-id", "lesion-{}-page-id"
 
 
 def container_of(program: Program) -> Any:
@@ -36,7 +35,7 @@ def whole(request: pytest.FixtureRequest) -> Program:
     return found
 
 
-def test_the_stack_sets_the_very_variables_that_the_pages_settings_read(whole: Program) -> None:
+def test_the_stack_sets_exactly_the_variables_that_the_page_reads(whole: Program) -> None:
     container = container_of(whole)
     (secret,) = container["secrets"]
     assert secret["name"] == "SECRET_KEY"
@@ -65,18 +64,18 @@ def test_no_secret_is_written_into_the_task(whole: Program) -> None:
     assert version.ignored == ("secretString",)  # the next deployment does not draw another
 
 
-def test_only_cloudfronts_own_group_reaches_the_balancer_and_only_that_reaches_the_tasks(whole: Program) -> None:
+def test_only_cloudfront_reaches_the_load_balancer_and_only_that_reaches_the_tasks(whole: Program) -> None:
     vpc = whole.one("ec2/vpc:Vpc").name
     rules = [
         r.inputs for r in whole.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule") if "training" not in r.name
     ]
     assert len(rules) == 2
     assert not [rule for rule in rules if "cidrIpv4" in rule or "cidrIpv6" in rule or "prefixListId" in rule]
-    sources = {rule["toPort"]: rule["referencedSecurityGroupId"] for rule in rules}
+    parts = {rule["toPort"]: rule["referencedSecurityGroupId"] for rule in rules}
     front = 443 if whole.one("lb/listener:Listener").inputs["protocol"] == "HTTPS" else 80
-    assert set(sources) == {front, balancer.PAGE_PORT}
-    assert "CloudFront-VPCOrigins-Service-SG" in sources[front]
-    assert f"{vpc}-id" in sources[front]
+    assert set(parts) == {front, balancer.PAGE_PORT}
+    assert "CloudFront-VPCOrigins-Service-SG" in parts[front]
+    assert f"{vpc}-id" in parts[front]
     for rule in rules:
         assert rule["fromPort"] == rule["toPort"]
     groups = whole.of("ec2/securityGroup:SecurityGroup")
@@ -86,7 +85,7 @@ def test_only_cloudfronts_own_group_reaches_the_balancer_and_only_that_reaches_t
     assert not default.get("egress")
 
 
-def test_the_balancer_is_inside_and_drops_what_it_cannot_read(whole: Program) -> None:
+def test_the_load_balancer_is_internal_and_drops_invalid_headers(whole: Program) -> None:
     inputs = whole.one("lb/loadBalancer:LoadBalancer").inputs
     assert inputs["internal"] is True
     assert inputs["dropInvalidHeaderFields"] is True
@@ -95,16 +94,14 @@ def test_the_balancer_is_inside_and_drops_what_it_cannot_read(whole: Program) ->
     assert len(inputs["subnets"]) == 2
 
 
-def test_tasks_reach_https_alone(whole: Program) -> None:
+def test_tasks_reach_only_https(whole: Program) -> None:
     outward = [
         r.inputs for r in whole.of("vpc/securityGroupEgressRule:SecurityGroupEgressRule") if "training" not in r.name
     ]
     assert {(rule.get("cidrIpv4"), rule["toPort"]) for rule in outward} == {("0.0.0.0/0", 443), (None, 8080)}
 
 
-def test_a_cheap_stack_needs_no_nat_gateway_and_a_stack_for_people_has_no_public_task(
-    dev: Program, prod: Program
-) -> None:
+def test_dev_has_no_nat_gateway_and_prod_has_no_public_task(dev: Program, prod: Program) -> None:
     assert dev.of("ec2/natGateway:NatGateway") == []
     network = dev.one("ecs/service:Service").inputs["networkConfiguration"]
     assert network["assignPublicIp"] is True  # for calls outward; no rule lets anything in but the balancer
@@ -115,7 +112,7 @@ def test_a_cheap_stack_needs_no_nat_gateway_and_a_stack_for_people_has_no_public
     assert all("private" in subnet for subnet in network["subnets"])
 
 
-def test_subnets_lie_in_the_network_and_beside_each_other() -> None:
+def test_subnets_are_in_the_network_and_do_not_overlap() -> None:
     program = deployed("prod", vpcCidr="10.99.0.0/20", natGateways="3")
     blocks = [IPv4Network(r.inputs["cidrBlock"]) for r in program.of("ec2/subnet:Subnet")]
     assert len(blocks) == 6
@@ -124,7 +121,7 @@ def test_subnets_lie_in_the_network_and_beside_each_other() -> None:
     assert not [r for r in program.of("ec2/subnet:Subnet") if r.inputs["mapPublicIpOnLaunch"]]
 
 
-def test_private_subnets_have_no_way_out_but_nat(dev: Program, prod: Program) -> None:
+def test_private_subnets_reach_the_internet_only_through_nat(dev: Program, prod: Program) -> None:
     def gateways(program: Program) -> dict[str, str]:
         return {r.name: "nat" if "natGatewayId" in r.inputs else "internet" for r in program.of("ec2/route:Route")}
 
@@ -136,7 +133,7 @@ def test_private_subnets_have_no_way_out_but_nat(dev: Program, prod: Program) ->
     }
 
 
-def test_cloudfront_speaks_tls_on_a_name_of_its_own_or_on_yours(dev: Program, prod: Program) -> None:
+def test_cloudfront_uses_tls_on_its_own_name_and_on_your_domain(dev: Program, prod: Program) -> None:
     own = dev.one("cloudfront/distribution:Distribution").inputs
     assert own["viewerCertificate"] == {"cloudfrontDefaultCertificate": True}
     assert "aliases" not in own
@@ -151,7 +148,7 @@ def test_cloudfront_speaks_tls_on_a_name_of_its_own_or_on_yours(dev: Program, pr
     assert origin["originProtocolPolicy"] == "https-only"
 
 
-def test_nothing_is_cached_but_static_files_and_the_page_sees_the_host_it_is_asked_for(whole: Program) -> None:
+def test_only_static_files_are_cached_and_the_page_gets_the_host_header(whole: Program) -> None:
     inputs = whole.one("cloudfront/distribution:Distribution").inputs
     default = inputs["defaultCacheBehavior"]
     assert (default["cachePolicyId"], default["originRequestPolicyId"]) == (CACHING_DISABLED, ALL_OF_THE_VIEWER)
@@ -163,7 +160,7 @@ def test_nothing_is_cached_but_static_files_and_the_page_sees_the_host_it_is_ask
         assert behaviour["viewerProtocolPolicy"] == "redirect-to-https"
 
 
-def test_who_opened_the_page_is_logged(dev: Program) -> None:
+def test_cloudfront_writes_access_logs(dev: Program) -> None:
     source = dev.one("cloudwatch/logDeliverySource:LogDeliverySource").inputs
     assert (source["logType"], source["region"]) == ("ACCESS_LOGS", "us-east-1")
     destination = dev.one("cloudwatch/logDeliveryDestination:LogDeliveryDestination").inputs
@@ -171,7 +168,7 @@ def test_who_opened_the_page_is_logged(dev: Program) -> None:
     assert to == "arn:aws:s3:lesion-dev-access-logs/cloudfront"
 
 
-def test_the_firewall_is_there_when_asked_for_and_lets_pictures_through(dev: Program, prod: Program) -> None:
+def test_the_firewall_is_optional_and_does_not_block_pictures(dev: Program, prod: Program) -> None:
     assert dev.of("wafv2/webAcl:WebAcl") == []
     assert "webAclId" not in dev.one("cloudfront/distribution:Distribution").inputs
     acl = prod.one("wafv2/webAcl:WebAcl").inputs
@@ -191,7 +188,7 @@ def test_the_firewall_is_there_when_asked_for_and_lets_pictures_through(dev: Pro
     assert {field["singleHeader"]["name"] for field in logged["redactedFields"]} == {"cookie", "authorization"}
 
 
-def test_the_container_is_asked_and_stopped_as_its_image_says(whole: Program) -> None:
+def test_port_health_check_and_stop_time_agree_with_the_image(whole: Program) -> None:
     container = container_of(whole)
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert f"EXPOSE {balancer.PAGE_PORT}" in dockerfile
@@ -206,7 +203,7 @@ def test_the_container_is_asked_and_stopped_as_its_image_says(whole: Program) ->
     assert container["linuxParameters"]["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_a_stack_for_people_runs_two_tasks_or_more_and_grows_with_the_load(dev: Program, prod: Program) -> None:
+def test_prod_runs_at_least_two_tasks_and_both_stacks_scale_with_the_load(dev: Program, prod: Program) -> None:
     for program, least, most, provider in ((dev, 1, 2, "FARGATE_SPOT"), (prod, 2, 8, "FARGATE")):
         service = program.one("ecs/service:Service")
         assert service.inputs["desiredCount"] == least
@@ -227,7 +224,7 @@ def test_a_stack_for_people_runs_two_tasks_or_more_and_grows_with_the_load(dev: 
     assert prod.one("lb/loadBalancer:LoadBalancer").inputs["enableDeletionProtection"] is True
 
 
-def test_the_pages_role_may_ask_the_classifier_and_nothing_else(whole: Program) -> None:
+def test_the_role_of_the_page_only_calls_the_api(whole: Program) -> None:
     name = whole.one("ecs/service:Service").name
     (only,) = whole.statements(name)
     api = f"arn:aws:execute-api:us-east-1:{ACCOUNT}:abcdef"

@@ -1,11 +1,11 @@
-"""What training jobs find: their role, the group of models, their log, and somebody who is told of failures."""
+"""What training jobs need: the model package group, the log, the network, and the message of a failure."""
 
 import json
 
 from tests.infra.stacks import Program
 
 
-def test_failed_jobs_of_this_stack_alone_are_told_with_their_reason(dev: Program) -> None:
+def test_failed_jobs_of_this_stack_are_reported_with_their_reason(dev: Program) -> None:
     rule = dev.one("cloudwatch/eventRule:EventRule", "lesion-dev-failed").json("eventPattern")
     assert rule["detail"] == {"TrainingJobStatus": ["Failed"], "RoleArn": ["arn:aws:iam:lesion-dev-training"]}
     target = dev.one("cloudwatch/eventTarget:EventTarget", "lesion-dev-failed").inputs
@@ -15,7 +15,7 @@ def test_failed_jobs_of_this_stack_alone_are_told_with_their_reason(dev: Program
         assert f"<{name}>" in template
 
 
-def test_jobs_logs_are_kept_for_a_time_and_encrypted(dev: Program) -> None:
+def test_job_logs_have_a_retention_time_and_are_encrypted(dev: Program) -> None:
     logs = dev.one("cloudwatch/logGroup:LogGroup", "lesion-dev-jobs").inputs
     assert (logs["name"], logs["retentionInDays"]) == ("/aws/sagemaker/TrainingJobs", 14)
     assert logs["kmsKeyId"] == "arn:aws:kms:lesion-dev"
@@ -26,7 +26,7 @@ def test_models_are_registered_in_a_group_of_the_stack(dev: Program, prod: Progr
     assert [g["modelPackageGroupName"] for g in groups] == ["lesion-dev", "lesion-prod"]
 
 
-def test_jobs_in_the_network_talk_to_each_other_and_to_https_alone(dev: Program, prod: Program) -> None:
+def test_jobs_in_the_network_reach_only_each_other_and_https(dev: Program, prod: Program) -> None:
     assert not [r for r in dev.of("ec2/securityGroup:SecurityGroup") if "training" in r.name]
     inward = [r for r in prod.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule") if "training" in r.name]
     outward = [r for r in prod.of("vpc/securityGroupEgressRule:SecurityGroupEgressRule") if "training" in r.name]

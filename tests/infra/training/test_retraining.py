@@ -1,11 +1,11 @@
-"""Training anew: the state machine makes a job like the one behind the newest model, with checkpoints of its own."""
+"""Retraining: the state machine repeats the job of the newest model, with its own checkpoints."""
 
 import json
 import re
 import uuid
 from typing import Any
 
-from jsonata import Jsonata
+from jsonata import Jsonata  # type: ignore[import-untyped]
 
 from infra.training.retraining import definition
 from tests.infra.stacks import ACCOUNT, Program
@@ -46,7 +46,7 @@ def states() -> dict[str, Any]:
     return dict(definition(GROUP, "data", {"Stack": "dev", "Project": "lesions"})["States"])
 
 
-def test_the_new_job_is_the_old_one_with_a_name_and_checkpoints_of_its_own() -> None:
+def test_the_new_job_copies_the_old_one_with_its_own_name_and_checkpoints() -> None:
     job = evaluated(states()["TrainAnew"]["Arguments"], OLD_JOB)
     name = job["TrainingJobName"]
     assert re.fullmatch(r"again-\d{8}T\d{6}-[0-9a-f]{8}", name)
@@ -59,12 +59,12 @@ def test_the_new_job_is_the_old_one_with_a_name_and_checkpoints_of_its_own() -> 
     }
 
 
-def test_a_job_without_checkpoints_is_repeated_without() -> None:
+def test_a_job_without_checkpoints_is_repeated_without_checkpoints() -> None:
     job = evaluated(states()["TrainAnew"]["Arguments"], {k: v for k, v in OLD_JOB.items() if k != "CheckpointConfig"})
     assert "CheckpointConfig" not in job
 
 
-def test_sagemaker_takes_what_is_sent() -> None:
+def test_sagemakers_own_model_accepts_the_calls() -> None:
     """Every member of the call, and of each structure in it, is one that SageMaker's own model knows."""
     import boto3
     from botocore.validate import ParamValidator
@@ -80,7 +80,7 @@ def test_sagemaker_takes_what_is_sent() -> None:
     assert report == ""
 
 
-def test_it_finds_the_job_behind_the_newest_model_and_says_so_when_there_is_none() -> None:
+def test_it_finds_the_job_of_the_newest_model_or_fails_with_a_sentence() -> None:
     found = {"ModelPackageSummaryList": [{"ModelPackageArn": "arn:newest"}]}
     choice = states()["IsThereOne"]
     assert evaluated(choice["Choices"][0]["Condition"], found) is True
@@ -98,7 +98,7 @@ def test_every_state_leads_somewhere() -> None:
         assert following or state.get("End") or state["Type"] == "Fail"
 
 
-def test_nothing_starts_it_unless_asked_for(dev: Program, prod: Program) -> None:
+def test_only_a_configured_schedule_or_the_drift_alarm_starts_it(dev: Program, prod: Program) -> None:
     assert dev.of("scheduler/schedule:Schedule") == []
     assert [r.name for r in dev.of("cloudwatch/eventRule:EventRule")] == ["lesion-dev-failed"]
     schedule = prod.one("scheduler/schedule:Schedule").inputs

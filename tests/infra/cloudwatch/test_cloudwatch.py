@@ -20,19 +20,19 @@ def alarms_of(program: Program) -> dict[str, Any]:
     return {r.name.split("-", 2)[2]: r.inputs for r in program.of("cloudwatch/metricAlarm:MetricAlarm")}
 
 
-def test_everything_that_should_wake_somebody_has_an_alarm(dev: Program, prod: Program) -> None:
+def test_each_stack_has_the_expected_alarms(dev: Program, prod: Program) -> None:
     assert set(alarms_of(dev)) == EVERYWHERE
     assert set(alarms_of(prod)) == EVERYWHERE | {"no-traffic"}
 
 
-def test_every_alarm_tells_the_topic_in_a_sentence_when_it_comes_and_when_it_goes(prod: Program) -> None:
+def test_every_alarm_sends_a_sentence_when_it_starts_and_when_it_ends(prod: Program) -> None:
     for alarm in alarms_of(prod).values():
         assert alarm["alarmActions"] == alarm["okActions"] == ["arn:aws:sns:lesion-prod-alarms"]
         assert re.fullmatch(r"[A-Z].+[.?]", alarm["alarmDescription"])
 
 
 def formula(alarm: dict[str, Any], **values: float) -> float:
-    """Work out an alarm's formula as CloudWatch does, on given values."""
+    """Evaluate the formula of an alarm, as CloudWatch does, with given values."""
     (last,) = [q["expression"] for q in alarm["metricQueries"] if q["returnData"]]
     known = {
         "IF": lambda condition, then, other: then if condition else other,
@@ -52,7 +52,7 @@ def test_errors_above_one_percent_for_five_minutes(dev: Program) -> None:
         assert metric["dimensions"] == {"ApiId": "lesion-dev-classify-id"}
 
 
-def test_slow_answers_and_slow_starts(dev: Program) -> None:
+def test_alarms_on_latency_and_init_time(dev: Program) -> None:
     latency, init = alarms_of(dev)["latency"], alarms_of(dev)["init-time"]
     assert (latency["metricName"], latency["extendedStatistic"], latency["threshold"]) == ("Latency", "p95", 2000)
     assert (init["metricName"], init["extendedStatistic"], init["threshold"]) == ("InitTime", "p95", 8000)
@@ -63,7 +63,7 @@ def test_slow_answers_and_slow_starts(dev: Program) -> None:
     assert read["logGroupName"] == "lesion-dev-classify-0a1b2c3"
 
 
-def test_drift_is_the_share_of_unfamiliar_pictures_of_a_day_with_enough_of_them(dev: Program) -> None:
+def test_drift_is_the_daily_share_of_unfamiliar_pictures_if_there_are_enough(dev: Program) -> None:
     alarm = alarms_of(dev)["drift"]
     assert formula(alarm, unfamiliar=30, pictures=100) == 30
     assert formula(alarm, unfamiliar=None, pictures=100) == 0  # type: ignore[arg-type]
@@ -76,14 +76,14 @@ def test_drift_is_the_share_of_unfamiliar_pictures_of_a_day_with_enough_of_them(
         assert metric["period"] == 86_400
 
 
-def test_crashes_are_those_of_what_people_are_served_by(dev: Program) -> None:
+def test_the_crash_alarm_watches_the_live_alias(dev: Program) -> None:
     alarm = alarms_of(dev)["crashes"]
     for query in alarm["metricQueries"][:2]:
         assert query["metric"]["dimensions"]["Resource"] == "lesion-dev-classify-0a1b2c3:live"
     assert formula(alarm, crashed=1, calls=10) == 10
 
 
-def test_silence_is_an_alarm_where_people_are_expected(prod: Program) -> None:
+def test_prod_has_an_alarm_for_no_traffic(prod: Program) -> None:
     alarm = alarms_of(prod)["no-traffic"]
     assert (alarm["evaluationPeriods"], alarm["period"], alarm["treatMissingData"]) == (6, 3600, "breaching")
     assert (alarm["comparisonOperator"], alarm["threshold"]) == ("LessThanThreshold", 1)
@@ -96,7 +96,7 @@ def test_thresholds_come_from_the_configuration() -> None:
     assert alarms["no-traffic"]["evaluationPeriods"] == 2
 
 
-def test_the_rest_alarm_at_the_first_occurrence(dev: Program) -> None:
+def test_other_alarms_start_at_the_first_occurrence(dev: Program) -> None:
     expected = {
         "throttles": ("AWS/Lambda", "Throttles"),
         "failed-events": ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
@@ -112,7 +112,7 @@ def test_the_rest_alarm_at_the_first_occurrence(dev: Program) -> None:
         assert (alarm["threshold"], alarm["comparisonOperator"]) == (0, "GreaterThanThreshold")
 
 
-def test_the_dashboard_shows_whether_people_are_answered_how_fast_and_at_what_cost(prod: Program) -> None:
+def test_the_dashboard_shows_traffic_errors_latency_drift_and_cost(prod: Program) -> None:
     body = prod.one("cloudwatch/dashboard:Dashboard").json("dashboardBody")
     charts = {w["properties"]["title"]: w["properties"].get("metrics", []) for w in body["widgets"]}
     shown = json.dumps(charts).replace("\\", "")  # quotes inside a search stay quotes
@@ -130,7 +130,7 @@ def test_the_dashboard_shows_whether_people_are_answered_how_fast_and_at_what_co
     ):
         assert f'"{metric}"' in shown, metric
     for quantile in ("p50", "p95", "p99"):
-        assert quantile in json.dumps(charts["How long callers wait, ms"])
+        assert quantile in json.dumps(charts["API latency, ms"])
     assert len(body["widgets"][0]["properties"]["alarms"]) == len(alarms_of(prod))
     places = [(w["x"], w["y"]) for w in body["widgets"]]
     assert len(set(places)) == len(places)
@@ -138,7 +138,7 @@ def test_the_dashboard_shows_whether_people_are_answered_how_fast_and_at_what_co
         assert w["x"] + w["width"] <= 24
 
 
-def test_the_dashboard_asks_for_metrics_as_the_function_tells_them(prod: Program) -> None:
+def test_the_dashboard_uses_the_dimensions_of_the_functions_metrics(prod: Program) -> None:
     body = prod.one("cloudwatch/dashboard:Dashboard").json("dashboardBody")
     rows = [row for w in body["widgets"] for row in w["properties"].get("metrics", []) if row[0] == f"{NAMESPACE}/prod"]
     assert len(rows) > 8
@@ -150,21 +150,21 @@ def test_the_dashboard_asks_for_metrics_as_the_function_tells_them(prod: Program
             assert (name, dimensions) == ("InitTime", [])
 
 
-def test_the_topic_takes_messages_of_this_accounts_alarms_alone_and_over_tls(prod: Program) -> None:
-    told, denied = prod.one("sns/topicPolicy:TopicPolicy").json("policy")["Statement"]
-    assert set(told["Principal"]["Service"]) == {
+def test_the_topic_accepts_only_messages_of_this_account_and_over_tls(prod: Program) -> None:
+    allowed, denied = prod.one("sns/topicPolicy:TopicPolicy").json("policy")["Statement"]
+    assert set(allowed["Principal"]["Service"]) == {
         "cloudwatch.amazonaws.com",
         "events.amazonaws.com",
         "budgets.amazonaws.com",
     }
-    assert told["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
     assert prod.one("sns/topic:Topic").inputs["kmsMasterKeyId"].startswith("arn:aws:kms:")
     subscribed = prod.one("sns/topicSubscription:TopicSubscription").inputs
     assert (subscribed["protocol"], subscribed["endpoint"]) == ("email", "alarms@example.org")
 
 
-def test_the_budget_speaks_at_half_at_four_fifths_and_when_it_is_used_up(dev: Program, prod: Program) -> None:
+def test_the_budget_sends_messages_at_50_80_and_100_percent(dev: Program, prod: Program) -> None:
     for program, limit in ((dev, "50"), (prod, "400")):
         budget = program.one("budgets/budget:Budget").inputs
         assert (budget["limitAmount"], budget["timeUnit"]) == (limit, "MONTHLY")

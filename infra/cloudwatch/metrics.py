@@ -1,4 +1,4 @@
-"""What can be watched: the parts of a stack whose metrics alarms and the dashboard read, and those metrics' names."""
+"""The metrics that alarms and the dashboard read: the parts of the stack that have them, and their names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Any, Final
 import pulumi
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
-SERVICE: Final = "classify"  # the dimension that the function gives all its metrics
+SERVICE: Final = "classify"  # the value of the dimension "service" of all the function's metrics
 OUTCOMES: Final = ("see_a_doctor", "low_risk", "inconclusive", "unfamiliar")
-INIT_TIME: Final = "InitTime"  # milliseconds; read from Lambda's own log lines
+INIT_TIME: Final = "InitTime"  # milliseconds; a metric filter reads it from Lambda's own log lines
 
 Dimensions = Mapping[str, pulumi.Input[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PageSource:
-    """The page's parts, where there is a page."""
+class MonitoredPage:
+    """The parts of the page."""
 
     balancer_suffix: pulumi.Input[str]
     target_group_suffix: pulumi.Input[str]
@@ -25,8 +25,8 @@ class PageSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sources:
-    """The parts of one stack."""
+class MonitoredParts:
+    """The parts of one stack; `page` is None without a page."""
 
     region: str
     namespace: str  # of the function's own metrics
@@ -36,16 +36,16 @@ class Sources:
     log_group: pulumi.Input[str]
     failed_events_queue: pulumi.Input[str]
     failed_jobs_rule: pulumi.Input[str]
-    page: PageSource | None
+    page: MonitoredPage | None
 
     @property
-    def api(self) -> Dimensions:
-        """The API's dimensions."""
+    def api_dimensions(self) -> Dimensions:
+        """The dimensions of the API."""
         return {"ApiId": self.api_id}
 
     @property
-    def live(self) -> Dimensions:
-        """The function's dimensions, as called by the API."""
+    def alias_dimensions(self) -> Dimensions:
+        """The dimensions of the alias that the API calls."""
         return {
             "FunctionName": self.function_name,
             "Resource": pulumi.Output.concat(self.function_name, f":{self.alias}"),
@@ -68,5 +68,5 @@ def query(query_id: str, namespace: str, metric: str, dimensions: Dimensions, st
 
 
 def expression(text: str, label: str) -> dict[str, Any]:
-    """Write the formula that a metric-math alarm compares."""
+    """Write the formula whose value a metric-math alarm compares with its threshold."""
     return {"id": "result", "expression": text, "label": label, "return_data": True}

@@ -1,12 +1,12 @@
-"""What a preview may do: see how the stack is, and nothing that people put into it."""
+"""The permissions of `pulumi preview` in CI: read how resources are configured, and no data in them."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from infra import iam
 
-# How things are set up, never what is in them: no object of a bucket, no value of a secret, no line of a log.
-LOOKS: Final = (
+# Configuration only: no object of a bucket, no value of a secret, no line of a log.
+READS: Final = (
     "apigateway:GET",
     "application-autoscaling:Describe*",
     "application-autoscaling:ListTagsForResource",
@@ -75,14 +75,14 @@ LOOKS: Final = (
 
 
 def statements(stack: str, account: str, region: str, state_bucket: str | None) -> Sequence[iam.Statement]:
-    """Write the statements of a role that only looks."""
-    told = f"arn:aws:ssm:{region}:{account}:parameter/skin-lesion-analyzer/{stack}/*"
-    looking = [
-        iam.allow("Look", LOOKS, ["*"]),
-        iam.allow("ReadWhatTheStackTells", ["ssm:GetParameter", "ssm:GetParameters"], [told]),
+    """Write the statements of the preview role, which only reads."""
+    parameters = f"arn:aws:ssm:{region}:{account}:parameter/skin-lesion-analyzer/{stack}/*"
+    granted = [
+        iam.allow("ReadConfiguration", READS, ["*"]),
+        iam.allow("ReadDeploymentParameter", ["ssm:GetParameter", "ssm:GetParameters"], [parameters]),
     ]
     if state_bucket:
-        at = [f"arn:aws:s3:::{state_bucket}", f"arn:aws:s3:::{state_bucket}/*"]
+        bucket = [f"arn:aws:s3:::{state_bucket}", f"arn:aws:s3:::{state_bucket}/*"]
         own = {"StringEquals": {"aws:ResourceAccount": account}}
-        looking.append(iam.allow("ReadState", ["s3:GetObject", "s3:ListBucket"], at, own))
-    return looking
+        granted.append(iam.allow("ReadState", ["s3:GetObject", "s3:ListBucket"], bucket, own))
+    return granted

@@ -1,8 +1,8 @@
-"""What a deployment may do: make, change and remove what this program makes, under this stack's names.
+"""The permissions of `pulumi up` in CI: create, change and delete the resources of one stack.
 
-Where AWS lets a policy name the resource, it names this stack's; where it does not (networks, distributions, log
-deliveries), the single actions are listed. It cannot touch its own role, the other roles of CI or the boundary: who may
-do what is changed by a person.
+Where AWS lets a policy name the resource, the policy names this stack's resources. Where AWS does not (networks,
+distributions, log deliveries), the policy lists single actions. CI cannot change its own role, the other roles of CI or
+the permissions boundary: a person changes permissions.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import pulumi
 from infra import iam
 
 ROLE_ACTIONS: Final = ("iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary")
-TENDING_ROLES: Final = (
+MANAGED_ROLE_ACTIONS: Final = (
     "iam:DeleteRole",
     "iam:DeleteRolePolicy",
     "iam:DetachRolePolicy",
@@ -32,7 +32,7 @@ PASSED_TO: Final = (
     "states.amazonaws.com",
     "vpc-flow-logs.amazonaws.com",
 )
-SERVICE_LINKED: Final = (  # roles that AWS makes for itself, the first time an account uses a service
+SERVICE_LINKED: Final = (  # AWS creates their roles the first time that an account uses the service
     "ecs.amazonaws.com",
     "ecs.application-autoscaling.amazonaws.com",
     "elasticloadbalancing.amazonaws.com",
@@ -97,7 +97,7 @@ EDGE: Final = (
     "wafv2:UntagResource",
     "wafv2:UpdateWebACL",
 )
-UNNAMED: Final = (  # services whose actions of this kind know no resource, or one whose name nobody chooses
+UNNAMED: Final = (  # actions that take no resource in a policy, or one with a random name
     "application-autoscaling:DeleteScalingPolicy",
     "application-autoscaling:DeregisterScalableTarget",
     "application-autoscaling:PutScalingPolicy",
@@ -118,8 +118,8 @@ UNNAMED: Final = (  # services whose actions of this kind know no resource, or o
 )
 
 
-def statements(stack: str, account: str, region: str) -> Sequence[iam.Statement]:
-    """Write what may be made under the stack's names."""
+def named_statements(stack: str, account: str, region: str) -> Sequence[iam.Statement]:
+    """Write the statements about resources that carry the stack's name."""
     name = f"lesion-{stack}"
 
     def at(service: str, resource: str) -> str:
@@ -161,7 +161,7 @@ def statements(stack: str, account: str, region: str) -> Sequence[iam.Statement]
             [f"{balancing}:*"],
             [at(balancing, f"{kind}/{name}-*") for kind in ("loadbalancer/app", "targetgroup", "listener/app")],
         ),
-        "Watching": (
+        "Monitoring": (
             ["cloudwatch:*"],
             [at("cloudwatch", f"alarm:{name}-*"), f"arn:aws:cloudwatch::{account}:dashboard/{name}*"],
         ),
@@ -207,9 +207,9 @@ def statements(stack: str, account: str, region: str) -> Sequence[iam.Statement]
 
 
 def unnamed_statements(stack: str, account: str, region: str) -> Sequence[iam.Statement]:
-    """Write what may be made of the kinds that AWS's policies cannot name."""
+    """Write the statements about resources that a policy cannot name."""
     ours = {"StringEquals": {"aws:ResourceTag/Stack": stack}}
-    tending_keys = [
+    key_actions = [
         "kms:CreateGrant",
         "kms:EnableKeyRotation",
         "kms:PutKeyPolicy",
@@ -220,15 +220,15 @@ def unnamed_statements(stack: str, account: str, region: str) -> Sequence[iam.St
         "kms:GenerateDataKey",
     ]
     return [
-        iam.allow("Key", tending_keys, [f"arn:aws:kms:{region}:{account}:key/*"], ours),
+        iam.allow("Key", key_actions, [f"arn:aws:kms:{region}:{account}:key/*"], ours),
         iam.allow("Network", NETWORK, ["*"], {"StringEquals": {"aws:RequestedRegion": region}}),
         iam.allow("Edge", EDGE, ["*"]),
-        iam.allow("Unnamed", UNNAMED, ["*"]),
+        iam.allow("ActionsWithoutName", UNNAMED, ["*"]),
     ]
 
 
 def role_statements(stack: str, account: str, boundary_arn: pulumi.Input[str]) -> Sequence[iam.Statement]:
-    """Write which roles may be made: this stack's, inside the boundary, and never CI's own."""
+    """Write the statements about roles: only this stack's, only inside the boundary, and never those of CI."""
     roles = f"arn:aws:iam::{account}:role/lesion-{stack}"
     ci = [f"{roles}-ci-*", f"arn:aws:iam::{account}:policy/lesion-{stack}-ci-*", boundary_arn]
     bounded = {"StringEquals": {"iam:PermissionsBoundary": boundary_arn}}
@@ -245,27 +245,27 @@ def role_statements(stack: str, account: str, boundary_arn: pulumi.Input[str]) -
         "iam:Update*",
     ]
     return [
-        iam.allow("RolesInsideTheBoundary", ROLE_ACTIONS, [f"{roles}-*"], bounded),
-        iam.allow("TendRoles", TENDING_ROLES, [f"{roles}-*"]),
+        iam.allow("CreateRolesInsideBoundary", ROLE_ACTIONS, [f"{roles}-*"], bounded),
+        iam.allow("ManageRoles", MANAGED_ROLE_ACTIONS, [f"{roles}-*"]),
         iam.allow("PassRoles", ["iam:PassRole"], [f"{roles}-*"], passed),
         iam.allow(
-            "RolesOfAwsItself",
+            "CreateServiceLinkedRoles",
             ["iam:CreateServiceLinkedRole"],
             [f"arn:aws:iam::{account}:role/aws-service-role/*"],
             linked,
         ),
-        iam.deny("NeverItsOwnAccess", changes, ci),
-        iam.deny("NeverOutOfTheBoundary", ["iam:DeleteRolePermissionsBoundary"], ["*"]),
+        iam.deny("DenyChangesToCiRoles", changes, ci),
+        iam.deny("DenyBoundaryRemoval", ["iam:DeleteRolePermissionsBoundary"], ["*"]),
     ]
 
 
 def state_statements(state_bucket: str | None, key_arn: pulumi.Input[str]) -> Sequence[iam.Statement]:
-    """Write what pushing images and keeping Pulumi's state needs."""
-    made = [
-        iam.allow("SignInToRegistries", ["ecr:GetAuthorizationToken"], ["*"]),
+    """Write the statements for pushing images and writing Pulumi's state."""
+    granted = [
+        iam.allow("RegistryLogin", ["ecr:GetAuthorizationToken"], ["*"]),
         iam.allow("EncryptImages", ["kms:DescribeKey"], [key_arn]),
     ]
     if state_bucket:
         writes = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-        made.append(iam.allow("KeepState", writes, [f"arn:aws:s3:::{state_bucket}/*"]))
-    return made
+        granted.append(iam.allow("WriteState", writes, [f"arn:aws:s3:::{state_bucket}/*"]))
+    return granted

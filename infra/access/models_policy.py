@@ -1,4 +1,4 @@
-"""What the workflows that train and promote may do: start jobs, read models, shift the function's alias."""
+"""The permissions of the workflows that train and promote: start jobs, read models, move the function's alias."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def statements(
     models_bucket_arn: pulumi.Input[str],
     data_bucket_arn: pulumi.Input[str],
 ) -> Sequence[iam.Statement]:
-    """Write what `lesion retrain`, `lesion jobs` and `lesion models` call."""
+    """Write the statements that `lesion retrain`, `lesion jobs` and `lesion models` need."""
     name, concat = f"lesion-{stack}", pulumi.Output.concat
 
     def at(service: str, resource: str) -> str:
@@ -29,16 +29,18 @@ def statements(
     function = [at("lambda", f"function:{name}-*")]
     canary = [at("codedeploy", f"{kind}:{name}-*") for kind in ("application", "deploymentgroup")]
     return [
-        iam.allow("FindTheStack", ["ssm:GetParameter"], [at("ssm", f"parameter/skin-lesion-analyzer/{stack}/*")]),
-        iam.allow("ListBuckets", ["s3:ListBucket", "s3:GetBucketLocation"], [models, data]),
-        iam.allow("ReadBoth", ["s3:GetObject"], [concat(models, "/*"), concat(data, "/*")]),
-        iam.deny("ButNobodysBatches", ["s3:GetObject"], [concat(data, "/pictures/*"), concat(data, "/answers/*")]),
-        iam.allow("SendTheSource", ["s3:PutObject", "s3:DeleteObject"], [concat(data, "/jobs/*")]),
-        iam.allow("TakeTurns", ["s3:PutObject"], [concat(models, "/locks/*")]),
-        iam.allow("UseTheKey", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [key_arn]),
-        iam.allow("GrantTheKeyToJobs", ["kms:CreateGrant"], [key_arn], {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
         iam.allow(
-            "Train",
+            "ReadDeploymentParameter", ["ssm:GetParameter"], [at("ssm", f"parameter/skin-lesion-analyzer/{stack}/*")]
+        ),
+        iam.allow("ListBuckets", ["s3:ListBucket", "s3:GetBucketLocation"], [models, data]),
+        iam.allow("ReadModelsAndData", ["s3:GetObject"], [concat(models, "/*"), concat(data, "/*")]),
+        iam.deny("DenyBatchData", ["s3:GetObject"], [concat(data, "/pictures/*"), concat(data, "/answers/*")]),
+        iam.allow("WriteJobSource", ["s3:PutObject", "s3:DeleteObject"], [concat(data, "/jobs/*")]),
+        iam.allow("WriteLocks", ["s3:PutObject"], [concat(models, "/locks/*")]),
+        iam.allow("UseKey", ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [key_arn]),
+        iam.allow("GrantKeyToJobs", ["kms:CreateGrant"], [key_arn], {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+        iam.allow(
+            "ManageTrainingJobs",
             [
                 "sagemaker:AddTags",
                 "sagemaker:CreateTrainingJob",
@@ -48,7 +50,7 @@ def statements(
             [at("sagemaker", "training-job/*")],
         ),
         iam.allow("ListJobsAndModels", ["sagemaker:ListTrainingJobs", "sagemaker:ListModelPackages"], ["*"]),
-        iam.allow("AsTheTrainingRole", ["iam:PassRole"], [training_role_arn], to_sagemaker),
+        iam.allow("PassTrainingRole", ["iam:PassRole"], [training_role_arn], to_sagemaker),
         iam.allow(
             "ReadJobLogs",
             ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"],
@@ -58,7 +60,7 @@ def statements(
             ],
         ),
         iam.allow(
-            "KeepModels",
+            "RegisterModels",
             [
                 "sagemaker:CreateModelPackage",
                 "sagemaker:DescribeModelPackage",
@@ -68,7 +70,7 @@ def statements(
             packages,
         ),
         iam.allow(
-            "SetTheModel",
+            "UpdateFunction",
             [
                 "lambda:GetAlias",
                 "lambda:GetFunction",
@@ -82,7 +84,7 @@ def statements(
             [*function, f"{function[0]}:*"],
         ),
         iam.allow(
-            "ShiftByCanary",
+            "ManageDeployments",
             [
                 "codedeploy:BatchGetDeployments",
                 "codedeploy:CreateDeployment",
@@ -96,7 +98,9 @@ def statements(
             ],
             canary,
         ),
-        iam.allow("KnowTheCanary", ["codedeploy:GetDeploymentConfig"], [at("codedeploy", "deploymentconfig:*")]),
-        iam.allow("WatchAlarms", ["cloudwatch:DescribeAlarms"], ["*"]),
-        iam.allow("AskTheApi", ["execute-api:Invoke"], [at("execute-api", "*/$default/*/v1/*")]),
+        iam.allow(
+            "ReadDeploymentConfigs", ["codedeploy:GetDeploymentConfig"], [at("codedeploy", "deploymentconfig:*")]
+        ),
+        iam.allow("ReadAlarms", ["cloudwatch:DescribeAlarms"], ["*"]),
+        iam.allow("InvokeApi", ["execute-api:Invoke"], [at("execute-api", "*/$default/*/v1/*")]),
     ]

@@ -1,0 +1,19 @@
+"""An AWS on this machine that Terraform's provider can ask: moto, on a free port of the loopback interface."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from moto.server import ThreadedMotoServer
+
+
+@contextmanager
+def loopback_aws() -> Iterator[str]:
+    """Start an empty account, give its URL, and stop it in the end."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request otherwise
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        yield "http://{}:{}".format(*server.get_host_and_port())
+    finally:
+        server.stop()
