@@ -28,7 +28,7 @@ ROUNDS ?= 12
 .PHONY: help setup setup-infra demo test lint docs scan fuzz bench image lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/ready-run $(VENV)/emulator ## Install `lesion` and its packages into .venv
 

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.local import FOLDER, default_bundle
-from contract.api import MAX_BODY_BYTES, Prediction, Problem
 from contract.errors import AnalyzerError, ModelUnavailableError
+
+if TYPE_CHECKING:
+    from contract.api import Prediction, Problem
 
 TIMEOUT_S = 35.0  # API Gateway gives up after 30
 RETRIES = 5
@@ -19,7 +21,7 @@ RETRIES = 5
 class PredictionClient:
     """Classifies pictures, and names what answers."""
 
-    predict: Callable[[bytes], Prediction | Problem]  # takes an encoded picture; may be called from several threads
+    predict: "Callable[[bytes], Prediction | Problem]"  # takes an encoded picture; may be called from several threads
     answered_by: str  # the URL of the API, or the version of the model
 
 
@@ -46,7 +48,7 @@ def open_client(url: str | None, bundle: Path | None, *, workers: int = 1) -> It
         yield client
 
 
-def call_api(url: str, encoded: bytes) -> Prediction | Problem:
+def call_api(url: str, encoded: bytes) -> "Prediction | Problem":
     """Send a picture to an API and return its answer.
 
     Raises:
@@ -73,7 +75,9 @@ def call_api(url: str, encoded: bytes) -> Prediction | Problem:
     return _read(answer.status, answer.data)
 
 
-def _read(status: int, body: str | bytes) -> Prediction | Problem:
+def _read(status: int, body: str | bytes) -> "Prediction | Problem":
+    from contract.api import Prediction, Problem
+
     try:
         return Prediction.model_validate_json(body) if status == 200 else Problem.model_validate_json(body)
     except ValueError as error:
@@ -104,6 +108,7 @@ def _start_function(bundle: Path, workers: int) -> Iterator[PredictionClient]:
     """Run the deployed function's code in the Lambda emulator, with a bundle on this machine."""
     import tempfile
 
+    from contract.api import MAX_BODY_BYTES
     from contract.bundle import read_bundle
     from local.emulator import Function, FunctionFailedError
 
@@ -112,7 +117,7 @@ def _start_function(bundle: Path, workers: int) -> Iterator[PredictionClient]:
         environment = {"MODEL_URI": bundle.resolve().as_uri(), "MODEL_CACHE": f"{folder}/models"}
         function = Function(environment=environment, logs=Path(folder), limit=workers)
 
-        def predict(encoded: bytes) -> Prediction | Problem:
+        def predict(encoded: bytes) -> "Prediction | Problem":
             if len(encoded) > MAX_BODY_BYTES:
                 encoded = encoded[: MAX_BODY_BYTES + 1]  # still too large, so refused in the same way; less to send
             try:

@@ -10,8 +10,8 @@ from tests.reference_pages.markdown import code_block, page, table
 WIDTH = 110  # characters in a line of JSON
 
 INTRODUCTION = """\
-The function serves this description to programs at `/openapi.json` (OpenAPI 3.1). [inference.md](inference.md) says what
-the answers mean.
+The function serves this description at `/openapi.json` too (OpenAPI 3.1). [inference.md](inference.md) says what the
+answers mean.
 
 Against the local stack (`lesion local up`), no signature is needed:
 
