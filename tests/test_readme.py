@@ -1,5 +1,6 @@
 """README.md and the pages of docs/ name commands, targets, folders and pages that exist."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import click
 import pytest
 
 from cli.main import cli
+from contract.labels import BY_CODE, MALIGNANT_CODES
 from tests.test_house import published_files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,6 +59,25 @@ def test_an_unknown_command_is_found() -> None:
     ]
     assert command_of(["data", "chek"]) is None
     assert command_of(["predict", "x"]) is cli.commands["predict"]
+
+
+def test_the_numbers_in_the_readme_are_those_of_the_reference_model() -> None:
+    bundle = ROOT / "models" / "reference"
+    data, metrics = (json.loads((bundle / "manifest.json").read_text())[key] for key in ("data", "metrics"))
+    accuracy = metrics["balanced_accuracy"]
+    golden = json.loads((bundle / "golden" / "answers.json").read_text())
+    lines = [f"trained on {data['images']:,} pictures of {data['lesions']:,} lesions"]
+    lines += [f"{accuracy['value']:.3f}  (95% {accuracy['low']:.3f} to {accuracy['high']:.3f}, held-out lesions)"]
+    for picture, shown in (("akiec.jpg", 1), ("mel.jpg", 3)):
+        answers = sorted(((share, code) for code, share in golden[picture].items()), reverse=True)
+        malignant = sum(share for share, code in answers if code in MALIGNANT_CODES)
+        lines += [f"{picture}: see a doctor, malignant {malignant:.1%}"]
+        lines += [f"{share:6.1%}  {code:<5}  {BY_CODE[code].name}" for share, code in answers[:shown]]
+    assert [line for line in lines if line not in README] == []
+    words = (f"balanced accuracy of {accuracy['value']:.3f}", f"macro F1 of {metrics['macro_f1']['value']:.3f}",
+             f"finds {metrics['melanoma_sensitivity']['value']:.0%} of the melanomas",
+             f"{1 - metrics['any_malignant_specificity']['value']:.0%} false alarms")  # fmt: skip
+    assert [text for text in words if text not in " ".join(README.split())] == []
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
