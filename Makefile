@@ -25,7 +25,7 @@ BASE_IMAGE ?=
 BUNDLE ?=
 ROUNDS ?= 12
 
-.PHONY: help setup setup-infra demo test lint docs scan fuzz bench image lock clean
+.PHONY: help setup setup-infra demo test lint scan fuzz bench image lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,7 @@ lint: $(VENV)/ready-test ## Check style, format and types
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
 
+.PHONY: docs
 docs: $(VENV)/ready-test ## Write the generated pages and tables of docs/
 	@$(BIN)/python -m tests.reference_pages
 	@$(BIN)/python -m tests.inference_page
@@ -77,7 +78,7 @@ fuzz: $(VENV)/ready-fuzz ## Fuzz the picture decoder (FUZZ_SECONDS=60; FUZZ_SEED
 	@mkdir -p .cache/fuzz
 	@$(BIN)/python -W ignore -m tests.fuzz.decoder .cache/fuzz/corpus -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.cache/fuzz/found-
 
-bench: $(VENV)/ready-bench $(VENV)/emulator ## Compare the function's speed with alternatives (BUNDLE=DIR, ROUNDS=12)
+bench: $(VENV)/ready-bench $(VENV)/emulator ## Compare the function with alternatives: time, memory, price (BUNDLE=DIR, ROUNDS=12)
 	@$(BIN)/python -W ignore -m benchmarks.serving $(if $(BUNDLE),--bundle "$(BUNDLE)") --rounds $(ROUNDS)
 	@$(BIN)/python -m benchmarks.serving.budget $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
