@@ -1,5 +1,6 @@
 """docs/commands.md: every command of `lesion` with its help."""
 
+import copy
 from collections.abc import Iterator
 
 import click
@@ -10,8 +11,8 @@ from tests.reference_pages.markdown import code_block, page, table
 WIDTH = 100  # characters in a line of help
 
 INTRODUCTION = """\
-`make setup` installs `lesion` as `.venv/bin/lesion`; after `source .venv/bin/activate` the short name is enough. In a
-terminal, `--help` after any command prints the text below.
+`make setup` installs `lesion` as `.venv/bin/lesion`; after `source .venv/bin/activate` the short name is enough. Every
+command has `-h` and `--help`, which print the text below.
 
 | exit status | meaning |
 | --- | --- |
@@ -42,7 +43,7 @@ def walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command
 
 
 def help_of(name: str, command: click.Command) -> str:
-    """Return what `NAME --help` prints in a terminal of WIDTH characters."""
-    context = click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH,
-                            help_option_names=["-h", "--help"])  # fmt: skip
-    return command.get_help(context)
+    """Return the help of a command in lines of WIDTH characters, without the line of `--help` itself."""
+    command = copy.copy(command)
+    command.add_help_option = False
+    return command.get_help(click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH))
