@@ -45,12 +45,6 @@ lint: $(VENV)/ready-test ## Check style, format and types
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
 
-.PHONY: docs
-docs: $(VENV)/ready-test ## Write the generated pages and tables of docs/
-	@$(BIN)/python -m tests.reference_pages
-	@$(BIN)/python -m tests.inference_page
-	@$(BIN)/python -m tests.infra.pages
-
 # PLANNER: a script that plans a Pulumi program by Terraform's AWS provider; without one, that part is left out.
 PLANNER ?=
 EXAMPLES := --config classifyImage=123456789012.dkr.ecr.us-east-1.amazonaws.com/lesion-classify:1 \
@@ -73,6 +67,12 @@ scan: $(VENV)/scanners $(if $(PLANNER),$(VENV)/ready-test) ## Check workflows, D
 	@for group in $(if $(AUDIT),$(GROUPS)); do \
 		$</bin/pip-audit --disable-pip --require-hashes --requirement requirements/$$group.txt; \
 	done
+
+.PHONY: docs
+docs: $(VENV)/ready-test ## Write the generated pages and tables of docs/
+	@$(BIN)/python -m tests.reference_pages
+	@$(BIN)/python -m tests.inference_page
+	@$(BIN)/python -m tests.infra.pages
 
 fuzz: $(VENV)/ready-fuzz ## Fuzz the picture decoder (FUZZ_SECONDS=60; FUZZ_SEED=N repeats a search)
 	@mkdir -p .cache/fuzz
