@@ -1,4 +1,4 @@
-# One machine, no account: everything below sets itself up. `make` alone lists what there is.
+# Every target installs what it needs. `make` lists the targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -27,20 +27,20 @@ ROUNDS ?= 12
 
 .PHONY: help setup setup-infra demo test lint plan scan fuzz bench image image-test lock clean
 
-help: ## List what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/ready-run $(VENV)/emulator ## Install what `lesion` needs, into .venv
+setup: $(VENV)/ready-run $(VENV)/emulator ## Install `lesion` and its packages into .venv
 
-setup-infra: $(VENV)/ready-infra ## Install what `pulumi up` needs, into .venv
+setup-infra: $(VENV)/ready-infra ## Install the packages of the Pulumi program into .venv
 
-demo: setup ## Serve the reference model until Ctrl-C (ONCE=1: ask it twice and stop; TRAIN=1: train a small one first; WEIGHTS=imagenet|FILE: from there)
+demo: setup ## Serve the reference model until Ctrl-C (ONCE=1: classify two pictures and stop; TRAIN=1: train a small model first; WEIGHTS=imagenet|FILE: start that training from weights)
 	@$(BIN)/lesion demo $(if $(TRAIN),--train) $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(ONCE),--once)
 
-test: $(VENV)/ready-test $(VENV)/emulator ## Run every test, in two processes (WORKERS=1: in one)
+test: $(VENV)/ready-test $(VENV)/emulator ## Run all tests in two processes (WORKERS=1: in one)
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-lint: $(VENV)/ready-test ## Check style and types
+lint: $(VENV)/ready-test ## Check style, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
@@ -67,7 +67,14 @@ scan: $(VENV)/scanners $(if $(TERRAFORM),plan) ## Check workflows, Dockerfiles a
 		$</bin/pip-audit --disable-pip --require-hashes --requirement requirements/$$group.txt; \
 	done
 
-fuzz: $(VENV)/ready-fuzz ## Search for bytes that the picture decoder does not answer as agreed (FUZZ_SECONDS=60, FUZZ_SEED=0: a new search each time)
+.PHONY: docs
+docs: $(VENV)/ready-test ## Write the generated pages and tables of docs/
+	@$(BIN)/python -m tests.functions.http.openapi_document
+	@$(BIN)/python -m tests.reference_pages
+	@$(BIN)/python -m tests.inference_page
+	@$(BIN)/python -m tests.infra.pages
+
+fuzz: $(VENV)/ready-fuzz ## Fuzz the picture decoder (FUZZ_SECONDS=60; FUZZ_SEED=N repeats a search)
 	@mkdir -p .cache/fuzz
 	@$(BIN)/python -W ignore -m tests.fuzz.decoder .cache/fuzz/corpus -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.cache/fuzz/found-
 
@@ -85,15 +92,15 @@ image-test: $(VENV)/ready-test $(VENV)/emulator ## Build the function's image wi
 	@$(BIN)/python -m tests.containers
 	@$(BIN)/python -m pytest -q -rs tests/containers
 
-clean: ## Remove what was made here: packages, caches, models, state
+clean: ## Delete everything that was made here: packages, caches, models, state
 	@if [ -x $(BIN)/lesion ]; then $(BIN)/lesion local down || true; fi
 	rm -rf $(VENV) .cache .local artifacts .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 
 # --- set-up: uv and every package at the locked version and hash, into .venv -----------------------------------------
 
 $(UV): requirements/bootstrap.txt
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..." >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, and $(PYTHON) is older: name another with PYTHON=..." >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: install it, or give its path with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, and $(PYTHON) is older: give the path of another with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: on Debian, apt install python3-venv" >&2; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
@@ -126,7 +133,7 @@ $(VENV)/ready-fuzz: $(VENV)/ready-run requirements/fuzz.txt
 $(VENV)/ready-bench: $(VENV)/ready-run requirements/bench.txt
 	$(call install,bench)
 
-# Scanners in a place of their own, since what they need agrees with nothing else.
+# The scanners have an environment of their own: their packages conflict with the others.
 $(VENV)/scanners: $(UV) requirements/scan.txt
 	@echo "==> scanners"
 	@rm -rf $@ && $(UV) venv --quiet --python $(BIN)/python $@
@@ -138,7 +145,7 @@ $(VENV)/emulator: requirements/emulator.txt $(UV)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --target $@.new -r $<
 	@mv $@.new $@ && touch $@
 
-lock: $(UV) ## Resolve every package anew and write requirements/
+lock: $(UV) ## Resolve the newest packages and write requirements/
 	@set -- --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command "make lock"; \
 	all=$$(mktemp); trap 'rm -f $$all' EXIT; \
 	printf 'uv\nsetuptools>=80\n' | $(UV) pip compile - "$$@" --upgrade --no-annotate --output-file requirements/bootstrap.txt; \

@@ -1,24 +1,28 @@
-"""How long work and results are shown: progress on standard error, results on standard output."""
+"""Progress bars on standard error, and results as JSON on standard output."""
 
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from training.progress import OnProgress
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 
 @contextmanager
 def progress_bars() -> Iterator[OnProgress]:
-    """Show a bar for each kind of work that reports itself; without a terminal, a line when each is done."""
+    """Show a bar for each kind of work that reports progress; without a terminal, one line when it is done."""
     if not sys.stderr.isatty():
-        yield _plain_lines
+        yield _print_when_done
         return
+    from rich.console import Console  # here, so that `lesion --help` need not load it
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     tasks: dict[str, TaskID] = {}
     with Progress(*columns, console=Console(stderr=True)) as bars:
@@ -31,11 +35,11 @@ def progress_bars() -> Iterator[OnProgress]:
         yield on_progress
 
 
-def _plain_lines(what: str, done: int, total: int) -> None:
+def _print_when_done(what: str, done: int, total: int) -> None:
     if done == total:
         click.echo(f"{what}: {total} done", err=True)
 
 
 def print_json(value: Any) -> None:
-    """Print a result for a program to read."""
+    """Print a result as JSON, for programs."""
     click.echo(json.dumps(value, indent=2, default=str))

@@ -15,7 +15,7 @@ import click
 from cli.console import progress_bars
 from cli.local import FOLDER, MODELS, REFERENCE_MODEL, port_options, start_parts
 from cli.predict import describe
-from cli.prediction_client import ask_api
+from cli.prediction_client import call_api
 from contract.errors import AnalyzerError
 from training.quiet import quiet_tensorflow
 
@@ -66,7 +66,7 @@ def demo(train_first: bool, weights: str | None, once: bool, page_port: int, api
             with _step(next(numbers), "two pictures, sent to the page and to the API"):
                 for picture in _two_pictures(pictures):
                     _say(f"page  {picture.name}: {_ask_page(urls['page'], picture)}")
-                    _say(f"API   {describe(picture.name, ask_api(urls['api'], picture.read_bytes()))}")
+                    _say(f"API   {describe(picture.name, call_api(urls['api'], picture.read_bytes()))}")
             return
         click.echo(f"Open {urls['page']} and upload a picture. Ctrl-C stops everything.")
         try:

@@ -1,4 +1,4 @@
-"""The `lesion` command: joins the groups of commands, and turns every error into one sentence and an exit status."""
+"""The `lesion` command: adds all commands, and turns every error into one sentence and an exit status."""
 
 import errno
 import sys
@@ -29,8 +29,8 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="skin-lesion-analyzer")
 def cli(debug: bool) -> None:
-    """Train, serve and ask a classifier of skin lesions. Research software: never a diagnosis."""
-    del debug  # main() looks for it, since an error may come before click has parsed anything
+    """Train, serve and use a classifier of skin lesions. Research software: never a diagnosis."""
+    del debug  # _fail() reads it from sys.argv: an error may come before click has parsed the options
 
 
 data.add_command(upload)
@@ -50,19 +50,19 @@ cli.add_command(demo)
 
 
 def main() -> None:
-    """Run the command line; exit 0 when done, 1 when it failed, 2 when it was misused, 130 when interrupted."""
+    """Run the command line; exit 0 on success, 1 on failure, 2 on wrong usage, 130 on Ctrl-C."""
     try:
-        status = cli.main(standalone_mode=False)  # an exit that a command asked for comes back as a number
+        status = cli.main(standalone_mode=False)  # a command's own exit status is returned
     except click.UsageError as error:
         error.show()
         sys.exit(MISUSED)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; nothing half-written was left", INTERRUPTED)
+        _fail("interrupted; no incomplete file was left", INTERRUPTED)
     except (AnalyzerError, LocalStackError, click.ClickException) as error:
         _fail(error.format_message() if isinstance(error, click.ClickException) else str(error), FAILED)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _fail("the disk is full: free some space and run it again", FAILED)
+            _fail("the disk is full: free some space and run the command again", FAILED)
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", FAILED)
     sys.exit(status if isinstance(status, int) else 0)

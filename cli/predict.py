@@ -1,23 +1,27 @@
-"""`lesion predict`: ask about pictures, over HTTP or with a model bundle on this machine."""
+"""`lesion predict`: classify pictures, over HTTP or with a model bundle on this machine."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.console import print_json, progress_bars
-from cli.predict_table import predict_table
-from cli.prediction_client import asking
-from contract.api import Prediction, Problem
+
+if TYPE_CHECKING:
+    from contract.api import Prediction, Problem
 
 
 @click.command()
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--url", help="Ask this API; one on AWS is asked with your AWS credentials.")
-@click.option("--bundle", type=click.Path(path_type=Path), help="Ask this model, in the Lambda emulator.")
+@click.option("--url", help="Send the pictures to this API. Requests to an API on AWS are signed with your AWS "
+              "credentials.")  # fmt: skip
+@click.option("--bundle", type=click.Path(path_type=Path), help="Use this model bundle, in the Lambda emulator.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write a table, .csv or .parquet, a row a picture; run again if interrupted.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(1, 64), help="Pictures asked about at once  [default: a core each]")
-@click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+              help="Write a table (.csv or .parquet) with a row for each picture. If the run is interrupted, the same "
+              "command continues it.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(1, 64), help="Number of pictures classified in parallel, with --out.  "
+              "[default: the number of processor cores]")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def predict(
     pictures: tuple[Path, ...],
     url: str | None,
@@ -26,23 +30,29 @@ def predict(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Classify PICTURES (JPEG, PNG or WebP; with --out, folders too). Never a diagnosis.
+    """Classify PICTURES (JPEG, PNG or WebP; with --out also folders). Never a diagnosis.
 
-    Without --url or --bundle, the local stack is asked if it runs, else the newest model on this machine.
+    Without --url and --bundle, the pictures go to the local stack if it runs, or else to the newest model on this
+    machine. Exits 1 if a picture is refused.
     """
     if url and bundle:
         raise click.UsageError("Give --url or --bundle, not both.")
     if out:
+        from cli.predict_table import predict_table
+
         predict_table(pictures, out, url=url, bundle=bundle, workers=workers, as_json=as_json)
         return
     if folders := [picture for picture in pictures if picture.is_dir()]:
-        raise click.UsageError(f"{folders[0]} is a folder: name a table for its answers with --out.")
-    with asking(url, bundle) as (ask, _), progress_bars() as on_progress:
+        raise click.UsageError(f"{folders[0]} is a folder: add --out FILE to write a table of its pictures.")
+    from cli.prediction_client import open_client
+    from contract.api import Prediction, Problem
+
+    with open_client(url, bundle) as client, progress_bars() as on_progress:
         answers = {}
         for number, picture in enumerate(pictures, start=1):
-            answers[picture] = ask(picture.read_bytes())
+            answers[picture] = client.predict(picture.read_bytes())
             if len(pictures) > 1:
-                on_progress("asking", number, len(pictures))
+                on_progress("classifying", number, len(pictures))
     if as_json:
         print_json([{"picture": str(picture), **answer.model_dump()} for picture, answer in answers.items()])
     else:
@@ -54,8 +64,10 @@ def predict(
         raise click.exceptions.Exit(1)
 
 
-def describe(name: str, answer: Prediction | Problem) -> str:
-    """Word an answer in a few lines."""
+def describe(name: str, answer: "Prediction | Problem") -> str:
+    """Format the answer for the picture `name` as a few lines of text."""
+    from contract.api import Problem
+
     if isinstance(answer, Problem):
         return f"{name}: {answer.detail}"
     lines = [f"{name}: {answer.outcome.replace('_', ' ')}, malignant {answer.malignant_probability:.1%}"]

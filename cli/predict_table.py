@@ -1,4 +1,4 @@
-"""`lesion predict --out`: many pictures, asked about side by side, into one table."""
+"""`lesion predict --out`: classify many pictures in parallel, and write one table."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,95 +9,104 @@ from typing import NamedTuple
 import click
 
 from cli.console import print_json, progress_bars
-from cli.prediction_client import Ask, asking
-from cli.results import Results, Stamp
+from cli.prediction_client import PredictionClient, open_client
+from cli.results import Fingerprint, Results
 from contract.api import Prediction, Problem
 from contract.errors import AnalyzerError
 from contract.rows import row_of
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-GO_ON = "What was answered is kept: run the same command again to go on."
+HOW_TO_CONTINUE = "The finished rows are kept: run the same command again to continue."
 
 
-class Listed(NamedTuple):
-    """A picture to ask about."""
+class NamedPicture(NamedTuple):
+    """A picture file, and its name in the table."""
 
-    name: str  # below the folder that was named, or the path of a file that was named itself
+    name: str  # its path below the folder on the command line, or the path of a file that is on the command line itself
     path: Path
 
 
 def predict_table(
-    places: Sequence[Path], out: Path, *, url: str | None, bundle: Path | None, workers: int | None, as_json: bool
+    paths: Sequence[Path], out: Path, *, url: str | None, bundle: Path | None, workers: int | None, as_json: bool
 ) -> None:
-    """Ask about every picture, and write a row for each; exit 1 if one of them was refused.
+    """Classify every picture and write a row for each; exit 1 if one of them is refused.
+
+    Args:
+        paths: files, and folders that are searched for pictures.
 
     Raises:
-        AnalyzerError: there is no picture, `out` cannot be written, or there is nobody to ask.
+        AnalyzerError: there is no picture, `out` cannot be written, or neither an API nor a model can be used.
     """
-    pictures = list(_listed(places))
+    pictures = list(_find_pictures(paths))
     if not pictures:
-        raise AnalyzerError(f"There is no picture ({', '.join(SUFFIXES)}) in {places[0]}.")
+        raise AnalyzerError(f"There is no picture ({', '.join(SUFFIXES)}) in {paths[0]}: name another folder.")
     workers = workers or os.cpu_count() or 1
-    with asking(url, bundle, workers=workers) as (ask, who), Results(out, answered_by=who) as results:
-        stamps = {picture.name: _stamp(picture.path) for picture in pictures}
-        missing = [picture for picture in pictures if not results.has(picture.name, stamps[picture.name])]
+    with (
+        open_client(url, bundle, workers=workers) as client,
+        Results(out, answered_by=client.answered_by) as results,
+    ):
+        fingerprints = {picture.name: _fingerprint(picture.path) for picture in pictures}
+        missing = [picture for picture in pictures if not results.has(picture.name, fingerprints[picture.name])]
         with progress_bars() as on_progress, ThreadPoolExecutor(workers) as threads:
-            on_progress("asking", len(pictures) - len(missing), len(pictures))
+            on_progress("classifying", len(pictures) - len(missing), len(pictures))
             try:
-                for number, answer in enumerate(threads.map(lambda picture: _ask(ask, picture), missing), start=1):
+                answers = threads.map(lambda picture: _predict(client, picture), missing)
+                for number, answer in enumerate(answers, start=1):
                     name = missing[number - 1].name
-                    results.add(name, stamps[name], row_of(name, answer))
-                    on_progress("asking", len(pictures) - len(missing) + number, len(pictures))
+                    results.add(name, fingerprints[name], row_of(name, answer))
+                    on_progress("classifying", len(pictures) - len(missing) + number, len(pictures))
             except KeyboardInterrupt:
-                click.echo(GO_ON, err=True)
+                click.echo(HOW_TO_CONTINUE, err=True)
                 raise
             finally:
                 threads.shutdown(wait=False, cancel_futures=True)
         rows = results.finish([picture.name for picture in pictures])
     refused = sum(row["error"] is not None for row in rows)
     if as_json:
-        print_json({"out": str(out), "pictures": len(rows), "refused": refused, "answered_by": who})
+        summary = {"out": str(out), "pictures": len(rows), "refused": refused, "answered_by": client.answered_by}
+        print_json(summary)
     else:
         click.echo(f"{out}: {len(rows)} pictures, {refused} of them refused. Never a diagnosis.")
     if refused:
         raise click.exceptions.Exit(1)
 
 
-def _listed(places: Sequence[Path]) -> Iterator[Listed]:
-    for place in places:
-        if not place.is_dir():
-            yield Listed(str(place), place)
+def _find_pictures(paths: Sequence[Path]) -> Iterator[NamedPicture]:
+    for start in paths:
+        if not start.is_dir():
+            yield NamedPicture(str(start), start)
             continue
-        for path in sorted(place.rglob("*")):
-            below = path.relative_to(place)
+        for path in sorted(start.rglob("*")):
+            below = path.relative_to(start)
             if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in below.parts):
-                yield Listed(below.as_posix() if len(places) == 1 else str(path), path)
+                yield NamedPicture(below.as_posix() if len(paths) == 1 else str(path), path)
 
 
-def _stamp(path: Path) -> Stamp:
+def _fingerprint(path: Path) -> Fingerprint:
     try:
         stat = path.stat()
-    except OSError:  # a link that leads nowhere, a folder that cannot be searched: its row will say so
+    except OSError:  # a broken link, or a folder without permission: the picture's row will give the error
         return 0, 0
     return stat.st_size, stat.st_mtime_ns
 
 
-def _ask(ask: Ask, picture: Listed) -> Prediction | Problem:
-    """Ask about one picture; a file that cannot be read gets a problem in its place.
+def _predict(client: PredictionClient, picture: NamedPicture) -> Prediction | Problem:
+    """Classify one picture; for a file that cannot be read, return a problem.
 
     Raises:
-        AnalyzerError: there is no model, or nobody answers: no row would say anything about the picture.
+        AnalyzerError: there is no model, or the API does not answer. Such an error says nothing about the picture, so
+            it must not become a row.
     """
     try:
         encoded = picture.path.read_bytes()
     except OSError as error:
         return _problem("unreadable_file", "The file cannot be read", f"{error.strerror or error}.")
     try:
-        answer = ask(encoded)
+        answer = client.predict(encoded)
     except AnalyzerError as error:
-        raise AnalyzerError(f"{picture.name}: {error} {GO_ON}") from error
+        raise AnalyzerError(f"{picture.name}: {error} {HOW_TO_CONTINUE}") from error
     if isinstance(answer, Problem) and answer.status >= 500:
-        raise AnalyzerError(f"{picture.name}: {answer.detail} {GO_ON}")
+        raise AnalyzerError(f"{picture.name}: {answer.detail} {HOW_TO_CONTINUE}")
     return answer
 
 

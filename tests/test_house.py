@@ -1,4 +1,4 @@
-"""The rules that hold the house together: imports run down, doors stay light, and no file speaks of one machine."""
+"""Rules for the whole project: which package imports which, and what no file may contain."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Each package, and what of ours its files may import beside itself.
+# Each package, and the other packages of this project that it may import.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "contract": (),
     "training": ("contract",),
@@ -23,8 +23,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "local": ("contract",),
     "cli": ("contract", "training", "operations", "functions", "webapp", "infra", "local"),
 }
-HEAVY = ("tensorflow", "keras", "boto3", "botocore")  # what contract/ must never need
-NEVER_IMPORTS: dict[str, tuple[str, ...]] = {  # of packages that are not ours
+HEAVY = ("tensorflow", "keras", "boto3", "botocore")  # contract/ must not need these
+NEVER_IMPORTS: dict[str, tuple[str, ...]] = {  # third-party packages that a package must not import
     "contract": HEAVY,
     "training": ("boto3", "botocore", "sagemaker", "pulumi", "pulumi_aws"),
     "operations": ("pulumi", "pulumi_aws"),
@@ -37,22 +37,22 @@ NEVER_IMPORTS: dict[str, tuple[str, ...]] = {  # of packages that are not ours
 
 
 def sources(package: str) -> list[Path]:
-    """All Python files of a top-level package."""
+    """List the Python files of a top-level package."""
     return sorted((ROOT / package).rglob("*.py"))
 
 
 def imported_by(path: Path) -> set[str]:
-    """Every module that a file names in an import, wherever in it, or loads by a literal name."""
-    inside = path.relative_to(ROOT).with_suffix("").parts
-    return {name for node in ast.walk(ast.parse(path.read_text())) for name in _named(node, inside)}
+    """List the modules that a file imports anywhere in it, also by `import_module` with a literal name."""
+    module = path.relative_to(ROOT).with_suffix("").parts
+    return {name for node in ast.walk(ast.parse(path.read_text())) for name in _imported_by_node(node, module)}
 
 
-def _named(node: ast.AST, inside: tuple[str, ...]) -> Iterator[str]:
+def _imported_by_node(node: ast.AST, importer: tuple[str, ...]) -> Iterator[str]:
     match node:
         case ast.Import(names=names):
             yield from (alias.name for alias in names)
         case ast.ImportFrom(module=module, names=names, level=level):
-            base = ".".join([*(inside[:-level] if level else ()), *([module] if module else [])])
+            base = ".".join([*(importer[:-level] if level else ()), *([module] if module else [])])
             yield from (f"{base}.{alias.name}" for alias in names)
         case ast.Call(
             func=ast.Attribute(attr="import_module") | ast.Name(id="import_module" | "__import__"), args=args
@@ -65,29 +65,31 @@ def within(module: str, package: str) -> bool:
 
 
 def forbidden_imports(path: Path) -> set[str]:
-    """What of ours a file imports against the rules."""
+    """List the imports of a file that MAY_IMPORT does not allow."""
     package = path.relative_to(ROOT).parts[0]
-    ours = {name for name in imported_by(path) if name.split(".")[0] in MAY_IMPORT}
-    return {name for name in ours if not any(within(name, allowed) for allowed in (package, *MAY_IMPORT[package]))}
+    in_project = {name for name in imported_by(path) if name.split(".")[0] in MAY_IMPORT}
+    return {
+        name for name in in_project if not any(within(name, allowed) for allowed in (package, *MAY_IMPORT[package]))
+    }
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
-def test_imports_run_down(package: str) -> None:
+def test_a_package_imports_only_the_packages_below_it(package: str) -> None:
     files = sources(package)
     assert files
     assert {str(path.relative_to(ROOT)): found for path in files if (found := forbidden_imports(path))} == {}
 
 
 @pytest.mark.parametrize("package", NEVER_IMPORTS)
-def test_a_package_stays_away_from_what_belongs_to_others(package: str) -> None:
+def test_a_package_does_not_import_what_another_part_needs(package: str) -> None:
     never = NEVER_IMPORTS[package]
     found = {str(path): names for path in sources(package)
              if (names := {name for name in imported_by(path) if name.split(".")[0] in never})}  # fmt: skip
     assert found == {}
 
 
-def test_no_files_import_each_other_in_a_circle() -> None:
-    """Also where an import stands inside a function, or is for the type checker alone."""
+def test_there_is_no_import_cycle() -> None:
+    """Imports inside functions and under TYPE_CHECKING count too."""
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for package in MAY_IMPORT
                for path in sources(package)}  # fmt: skip
     graph = {
@@ -95,11 +97,11 @@ def test_no_files_import_each_other_in_a_circle() -> None:
         for module, path in modules.items()
     }
     assert len(graph) > 200
-    tuple(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError, which names the cycle
 
 
 def _module_of(name: str, modules: Container[str]) -> str | None:
-    """Find the file of an imported name, which is a module or something in one."""
+    """Return the module that an imported name is, or is defined in."""
     return next((found for found in (name, name.rpartition(".")[0]) if found in modules), None)
 
 
@@ -116,42 +118,43 @@ def _module_of(name: str, modules: Container[str]) -> str | None:
         ("text = 'import training'", set()),
     ],
 )
-def test_every_way_to_import_is_seen(line: str, expected: set[str]) -> None:
-    inside = ("contract", "deep", "room")
-    assert {name for node in ast.walk(ast.parse(line)) for name in _named(node, inside)} == expected
+def test_every_form_of_import_is_found(line: str, expected: set[str]) -> None:
+    importer = ("contract", "deep", "module")
+    found = {name for node in ast.walk(ast.parse(line)) for name in _imported_by_node(node, importer)}
+    assert found == expected
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
-def test_every_package_says_that_it_is_one(package: str) -> None:
+def test_every_folder_of_a_package_has_an_init_file(package: str) -> None:
     folders = {path.parent for path in sources(package)}
     assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
 
 
 def loaded_by(modules: list[str]) -> set[str]:
-    """Import modules in a fresh interpreter and tell every top-level module that this loads."""
+    """Import modules in a new interpreter; return the top-level modules that are loaded then."""
     script = f"import sys\nimport {', '.join(modules)}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
-def test_the_page_opens_pictures_without_loading_numpy() -> None:
+def test_the_page_decodes_pictures_without_numpy() -> None:
     loaded = loaded_by(["contract.image", "contract.api", "contract.labels", "contract.errors"])
     assert "contract" in loaded
     assert "PIL" in loaded
     assert "numpy" not in loaded
 
 
-def test_importing_all_of_the_contract_loads_neither_tensorflow_nor_aws() -> None:
-    rooms = [f"contract.{path.stem}" for path in sources("contract") if path.stem != "__init__"]
-    assert len(rooms) >= 6
-    assert loaded_by(rooms).isdisjoint(HEAVY)
+def test_the_contract_loads_neither_tensorflow_nor_boto3() -> None:
+    modules = [f"contract.{path.stem}" for path in sources("contract") if path.stem != "__init__"]
+    assert len(modules) >= 6
+    assert loaded_by(modules).isdisjoint(HEAVY)
 
 
 @pytest.mark.parametrize(
     ("dockerfile", "folders"),
     [("Dockerfile.lambda", {"contract", "functions"}), ("Dockerfile", {"contract", "webapp"})],
 )
-def test_a_container_carries_its_own_folders_and_no_others(dockerfile: str, folders: set[str]) -> None:
+def test_a_container_image_has_only_its_own_folders(dockerfile: str, folders: set[str]) -> None:
     text = (ROOT / dockerfile).read_text()
     copied = {source.split("/")[0] for source in re.findall(r"^(?:COPY|ADD) (?!--from)(\S+)", text, re.MULTILINE)}
     assert copied == folders | {"requirements"}
@@ -159,24 +162,28 @@ def test_a_container_carries_its_own_folders_and_no_others(dockerfile: str, fold
     assert copied <= sent
 
 
-# --- what no file may speak of ---------------------------------------------------------------------------------------
+# --- what no file may contain ----------------------------------------------------------------------------------------
 
-# Joined here, so that this file does not contain what it looks for.
+# In two parts, so that this file does not contain the names that it looks for.
 PACKAGE_REGISTRIES = ["pypi" + ".org", "python" + "hosted.org", "registry." + "npmjs", "crates" + ".io",
                       "ana" + "conda.org", "proxy." + "golang", "rubygems" + ".org", "deb." + "debian.org"]  # fmt: skip
 HOST = re.compile("|".join(map(re.escape, PACKAGE_REGISTRIES)), re.IGNORECASE)
-SOMEONES_FOLDER = re.compile(r"(?<![\w.:/~}-])/(?:" + "|".join(["home", "Users", "root", "work"]) + r")/[\w.-]")
-NOT_OURS = {"__pycache__", "build", "data", "artifacts", "node_modules"}
+USER_FOLDER = re.compile(r"(?<![\w.:/~}-])/(?:" + "|".join(["home", "Users", "root", "work"]) + r")/[\w.-]")
+GENERATED_FOLDERS = {"__pycache__", "build", "data", "artifacts", "node_modules"}
 
 
 def published_files() -> list[Path]:
-    """Every file that git tracks or would; without git, every file outside hidden and generated folders."""
+    """List the files that git tracks or would track; without git, all files outside hidden and generated folders."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode == 0:
         return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
     parts = {path: path.relative_to(ROOT).parts for path in ROOT.rglob("*") if path.is_file()}
-    return [path for path, names in parts.items() if not any(n in NOT_OURS or n.startswith(".") for n in names[:-1])]
+    return [
+        path
+        for path, names in parts.items()
+        if not any(n in GENERATED_FOLDERS or n.startswith(".") for n in names[:-1])
+    ]
 
 
 def lines_that_match(pattern: re.Pattern[str]) -> list[str]:
@@ -184,7 +191,7 @@ def lines_that_match(pattern: re.Pattern[str]) -> list[str]:
     for path in published_files():
         try:
             text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:  # no text
+        except UnicodeDecodeError:  # not a text file
             continue
         for number, line in enumerate(text.splitlines(), start=1):
             if pattern.search(line):
@@ -192,27 +199,27 @@ def lines_that_match(pattern: re.Pattern[str]) -> list[str]:
     return found
 
 
-def test_the_files_looked_through_are_those_of_the_project() -> None:
+def test_the_searched_files_are_those_of_the_project() -> None:
     names = {str(path.relative_to(ROOT)) for path in published_files()}
     assert {"pyproject.toml", "contract/image.py", "requirements/classify.txt", "tests/test_house.py"} <= names
 
 
-def test_no_file_names_the_host_of_a_package_registry() -> None:
+def test_no_file_contains_the_host_of_a_package_registry() -> None:
     assert lines_that_match(HOST) == []
 
 
-def test_no_file_names_a_folder_of_someones_machine() -> None:
-    assert lines_that_match(SOMEONES_FOLDER) == []
+def test_no_file_contains_a_path_of_one_machine() -> None:
+    assert lines_that_match(USER_FOLDER) == []
 
 
 @pytest.mark.parametrize("path", ["home/ann/x", "Users/ann/x", "root/.aws", "work/main"])
-def test_a_folder_of_someones_machine_is_recognized(path: str) -> None:
+def test_a_path_of_one_machine_is_found(path: str) -> None:
     for line in (f"/{path}", f'open("/{path}")', f"DIR=/{path}", f"at /{path}."):
-        assert SOMEONES_FOLDER.search(line)
+        assert USER_FOLDER.search(line)
     for line in (path, f"src/{path}", f"https://example.com/{path}", f"~/{path}", f"./{path}"):
-        assert not SOMEONES_FOLDER.search(line)
+        assert not USER_FOLDER.search(line)
 
 
 @pytest.mark.parametrize("host", PACKAGE_REGISTRIES)
-def test_the_host_of_a_package_registry_is_recognized(host: str) -> None:
+def test_the_host_of_a_package_registry_is_found(host: str) -> None:
     assert HOST.search(f"--index-url https://{host.upper()}/simple")

@@ -1,67 +1,104 @@
-"""The README keeps its word: what it says of variables and commands is what the code reads and offers."""
+"""README.md and the pages of docs/ name commands, targets, folders and pages that exist."""
 
+import json
 import re
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from functions.classify.settings import Settings as FunctionSettings
-from webapp.settings import VARIABLES as PAGE_VARIABLES
+import click
+import pytest
+
+from cli.main import cli
+from contract.labels import BY_CODE, MALIGNANT_CODES
+from tests.test_house import published_files
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+DECISIONS = ROOT / "docs" / "decisions"
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "models" / "README.md"]
+MAX_WORDS = 1000
 
 
-class Recording(Mapping[str, str]):
-    """An environment that notes which variables are asked for."""
-
-    def __init__(self, **values: str) -> None:
-        self._values = values
-        self.asked: set[str] = set()
-
-    def __getitem__(self, name: str) -> str:
-        self.asked.add(name)
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) <= MAX_WORDS, "move details to a page of docs/"
 
 
-def documented(container: str) -> set[str]:
-    """Read the variables of one container from the table."""
-    rows = re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|", README, re.MULTILINE)
-    return {name for name, containers in rows if container in containers}
+def commands_in(text: str) -> Iterator[list[str]]:
+    """Every `lesion ...` in backticks or code blocks, as words before the first option or argument."""
+    for words in re.findall(r"(?:`|^ *(?:\$ )?|/)lesion((?: [a-z][a-z-]*)+)", text, re.MULTILINE):
+        yield words.split()
 
 
-def test_each_container_reads_the_variables_that_the_table_names() -> None:
-    environment = Recording()
-    FunctionSettings.from_env(environment)
-    library = {"LOG_LEVEL", "POWERTOOLS_TRACE_DISABLED"}  # read by Powertools, not by our settings
-    assert documented("function") - library == environment.asked
-    assert documented("page") == set(PAGE_VARIABLES)
+def command_of(words: list[str]) -> click.Command | None:
+    """Find a command; the words after it are its arguments."""
+    command: click.Command = cli
+    for word in words:
+        if not isinstance(command, click.Group):
+            break
+        if word not in command.commands:
+            return None
+        command = command.commands[word]
+    return command
 
 
-def test_every_command_that_the_readme_names_exists() -> None:
-    commands = {tuple(words.split()) for words in re.findall(r"`lesion ((?:data|local) \w+|[\w-]+)", README)}
-    assert commands
-    lesion = str(Path(sys.executable).with_name("lesion"))
-    for words in commands:
-        done = subprocess.run([lesion, *words, "--help"], capture_output=True, text=True)
-        assert done.returncode == 0, f"lesion {' '.join(words)}: {done.stderr}"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_that_a_page_names_exists(page: Path) -> None:
+    assert [words for words in commands_in(page.read_text()) if command_of(words) is None] == []
+
+
+def test_the_readme_names_several_commands() -> None:
+    named = {words[0] for words in commands_in(README)}
+    assert {"predict", "train", "retrain", "models", "local", "data"} <= named
+
+
+def test_an_unknown_command_is_found() -> None:
+    assert list(commands_in("Run `lesion data chek` or\n$ lesion predict x.jpg")) == [
+        ["data", "chek"],
+        ["predict", "x"],
+    ]
+    assert command_of(["data", "chek"]) is None
+    assert command_of(["predict", "x"]) is cli.commands["predict"]
+
+
+def test_the_numbers_in_the_readme_are_those_of_the_reference_model() -> None:
+    bundle = ROOT / "models" / "reference"
+    data, metrics = (json.loads((bundle / "manifest.json").read_text())[key] for key in ("data", "metrics"))
+    accuracy = metrics["balanced_accuracy"]
+    golden = json.loads((bundle / "golden" / "answers.json").read_text())
+    lines = [f"trained on {data['images']:,} pictures of {data['lesions']:,} lesions"]
+    lines += [f"{accuracy['value']:.3f}  (95% {accuracy['low']:.3f} to {accuracy['high']:.3f}, held-out lesions)"]
+    for picture, shown in (("akiec.jpg", 1), ("mel.jpg", 3)):
+        answers = sorted(((share, code) for code, share in golden[picture].items()), reverse=True)
+        malignant = sum(share for share, code in answers if code in MALIGNANT_CODES)
+        lines += [f"{picture}: see a doctor, malignant {malignant:.1%}"]
+        lines += [f"{share:6.1%}  {code:<5}  {BY_CODE[code].name}" for share, code in answers[:shown]]
+    assert [line for line in lines if line not in README] == []
+    words = (f"balanced accuracy of {accuracy['value']:.3f}", f"macro F1 of {metrics['macro_f1']['value']:.3f}",
+             f"finds {metrics['melanoma_sensitivity']['value']:.0%} of the melanomas",
+             f"{1 - metrics['any_malignant_specificity']['value']:.0%} false alarms")  # fmt: skip
+    assert [text for text in words if text not in " ".join(README.split())] == []
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
     targets = set(re.findall(r"make ([a-z]+)", README))
-    assert {"demo", "test"} <= targets
+    assert {"demo", "test", "docs"} <= targets
     for target in targets:
         assert subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True).returncode == 0, target
 
 
-def test_every_link_inside_the_project_leads_somewhere() -> None:
-    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
-        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def test_the_readme_lists_every_folder() -> None:
+    listed = {name.split("/")[0] for name in re.findall(r"^\| `([\w/]+)/` \|", README, re.MULTILINE)}
+    folders = {path.relative_to(ROOT).parts[0] for path in published_files() if path.parent != ROOT}
+    assert listed == {folder for folder in folders if not folder.startswith(".")} - {"requirements"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_decision_is_listed() -> None:
+    listed = re.findall(r"^\| \[([\w-]+)\]\(\1\.md\) \|", (DECISIONS / "README.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted({page.stem for page in DECISIONS.glob("*.md")} - {"README"})

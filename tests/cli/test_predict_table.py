@@ -1,4 +1,4 @@
-"""Many pictures into one table: every one has its row, and an interrupted run goes on."""
+"""`lesion predict --out`: every picture has a row in the table, and an interrupted run continues."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ from contract.rows import COLUMNS
 from tests.odd_pictures import odd_pictures
 from tests.tiny_bundle import write_tiny_bundle
 
-MANY = 800  # pictures: more than can be answered between a look at the journal and the next
+MANY = 800  # pictures: more than are classified between two looks at the journal
 
 
 @pytest.fixture(scope="module")
@@ -42,30 +42,30 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 @pytest.fixture
 def pictures(tmp_path: Path, originals: list[bytes]) -> Path:
-    """A folder as people keep them: pictures in folders, some of them odd, and other files."""
+    """A folder as users have them: pictures in subfolders, some of them unusual, and other files."""
     folder = tmp_path / "pictures"
     (folder / "older").mkdir(parents=True)
     for number, original in enumerate(originals[:6]):
         (folder / f"{number}.jpg").write_bytes(original)
     (folder / "older" / "mole, left.PNG").write_bytes(odd_pictures()["PNG"].encoded)
     (folder / "notes.jpg").write_bytes(b"these are my notes")
-    (folder / "gone.jpg").symlink_to(tmp_path / "nowhere")
-    (folder / "notes.txt").write_text("not asked about")
-    (folder / ".hidden.jpg").write_bytes(b"not asked about")
+    (folder / "missing.jpg").symlink_to(tmp_path / "nowhere")
+    (folder / "notes.txt").write_text("not a picture")
+    (folder / ".hidden.jpg").write_bytes(b"hidden, so ignored")
     return folder
 
 
 def test_a_folder_becomes_a_table_with_a_row_for_each_picture(pictures: Path, bundle: Path, tmp_path: Path) -> None:
     done = predict(pictures, "--bundle", bundle, "--out", "results.csv", "--json", "--workers", "2", cwd=tmp_path)
-    assert done.returncode == 1, done.stderr  # some were refused
+    assert done.returncode == 1, done.stderr  # two are refused
     summary = json.loads(done.stdout)
     assert (summary["pictures"], summary["refused"], summary["answered_by"]) == (9, 2, bundle.name)
     rows = rows_of(tmp_path / "results.csv")
     assert list(rows[0]) == list(COLUMNS)
     names = [row["picture"] for row in rows]
-    assert names == [*(f"{number}.jpg" for number in range(6)), "gone.jpg", "notes.jpg", "older/mole, left.PNG"]
+    assert names == [*(f"{number}.jpg" for number in range(6)), "missing.jpg", "notes.jpg", "older/mole, left.PNG"]
     errors = {row["picture"]: row["error"] for row in rows if row["error"]}
-    assert errors == {"gone.jpg": "unreadable_file", "notes.jpg": "unsupported_picture"}
+    assert errors == {"missing.jpg": "unreadable_file", "notes.jpg": "unsupported_picture"}
     for row in rows:
         if not row["error"]:
             assert sum(float(row[f"p_{code}"]) for code in CODES) == pytest.approx(1, abs=1e-5)
@@ -78,7 +78,7 @@ def test_a_folder_becomes_a_table_with_a_row_for_each_picture(pictures: Path, bu
     assert float(rows[0]["malignant_probability"]) == answer["malignant_probability"]
 
 
-def test_a_run_that_is_interrupted_goes_on_after_what_is_done(
+def test_an_interrupted_run_continues_after_the_finished_rows(
     bundle: Path, tmp_path: Path, originals: list[bytes]
 ) -> None:
     folder = tmp_path / "many"
@@ -93,16 +93,15 @@ def test_a_run_that_is_interrupted_goes_on_after_what_is_done(
         while not (journal.exists() and journal.read_bytes().count(b"\n") > 5) and time.monotonic() < deadline:
             time.sleep(0.02)
         run.send_signal(signal.SIGINT)
-        assert "run the same command again to go on" in run.communicate(timeout=60)[1]
+        assert "run the same command again to continue" in run.communicate(timeout=60)[1]
     assert run.returncode == 130
     assert not (tmp_path / "results.csv").exists()
     kept = journal.read_text().splitlines()
     assert 5 < len(kept) < MANY
-    with journal.open("a") as torn:
-        torn.write('["999.jpg", [1, ')  # as a machine that lost its power leaves it
     kept_row = json.loads(kept[1])
     kept_row[2]["detail"] = "kept from the first run"
-    journal.write_text("\n".join([kept[0], json.dumps(kept_row), *kept[2:]]) + '\n["999.jpg", [1, ')
+    incomplete_line = '["999.jpg", [1, '  # as after a power failure
+    journal.write_text("\n".join([kept[0], json.dumps(kept_row), *kept[2:], incomplete_line]))
     for number in range(60, MANY):
         (folder / f"{number:03}.jpg").unlink()
 
@@ -118,7 +117,7 @@ def row(name: str) -> dict[str, Any]:
     return {**dict.fromkeys(COLUMNS), "picture": name}
 
 
-def test_a_picture_that_was_changed_is_asked_about_again(tmp_path: Path) -> None:
+def test_a_changed_picture_is_classified_again(tmp_path: Path) -> None:
     with Results(tmp_path / "r.csv", answered_by="m") as results:
         results.add("a.jpg", (1, 2), row("a.jpg"))
     with Results(tmp_path / "r.csv", answered_by="m") as results:
@@ -127,7 +126,7 @@ def test_a_picture_that_was_changed_is_asked_about_again(tmp_path: Path) -> None
         assert not results.has("b.jpg", (1, 2))
 
 
-def test_answers_of_two_models_do_not_mix_and_two_runs_do_not_share_a_table(tmp_path: Path) -> None:
+def test_a_table_has_rows_of_one_model_and_is_written_by_one_run(tmp_path: Path) -> None:
     with Results(tmp_path / "r.csv", answered_by="m") as results:
         results.add("a.jpg", (1, 2), row("a.jpg"))
         with pytest.raises(AnalyzerError, match="Another run"):
@@ -138,7 +137,21 @@ def test_answers_of_two_models_do_not_mix_and_two_runs_do_not_share_a_table(tmp_
         assert results.has("a.jpg", (1, 2))
 
 
-def test_names_of_any_bytes_survive(tmp_path: Path) -> None:
+def test_a_lock_file_of_a_killed_run_does_not_block_the_next_run(tmp_path: Path) -> None:
+    script = (
+        "import os, pathlib; from cli.results import Results\n"
+        "Results(pathlib.Path('r.csv'), answered_by='m').add('a.jpg', (1, 2), {'picture': 'a.jpg'})\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=tmp_path).returncode == -signal.SIGKILL
+    assert (tmp_path / "r.csv.lock").exists()
+    with Results(tmp_path / "r.csv", answered_by="m") as results:
+        assert results.has("a.jpg", (1, 2))
+        results.finish(["a.jpg"])
+    assert [path.name for path in tmp_path.iterdir()] == ["r.csv"]
+
+
+def test_a_file_name_may_have_any_bytes(tmp_path: Path) -> None:
     name = os.fsdecode(b'caf\xe9, "x"\n.jpg')
     for _ in range(2):
         with Results(tmp_path / "r.csv", answered_by="m") as results:
@@ -163,7 +176,7 @@ def test_parquet_keeps_numbers_as_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "sentence"),
     [
-        (["pictures", "--bundle", "{bundle}"], 2, "pictures is a folder: name a table"),
+        (["pictures", "--bundle", "{bundle}"], 2, "pictures is a folder: add --out FILE"),
         (
             ["empty", "--bundle", "{bundle}", "--out", "r.csv"],
             1,
@@ -172,10 +185,10 @@ def test_parquet_keeps_numbers_as_numbers(tmp_path: Path) -> None:
         (["pictures", "--bundle", "{bundle}", "--out", "r.txt"], 1, "name a file that ends in .csv or .parquet"),
         (["pictures", "--bundle", "{bundle}", "--out", "taken.csv"], 1, "taken.csv exists"),
         (["pictures", "--bundle", "empty", "--out", "r.csv"], 1, "not a model bundle"),
-        (["pictures", "--url", "http://127.0.0.1:9", "--out", "r.csv"], 1, "run the same command again to go on"),
+        (["pictures", "--url", "http://127.0.0.1:9", "--out", "r.csv"], 1, "run the same command again to continue"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(
+def test_a_wrong_call_gets_one_sentence_and_no_traceback(
     pictures: Path, bundle: Path, tmp_path: Path, words: list[str], status: int, sentence: str
 ) -> None:
     (tmp_path / "empty").mkdir()
