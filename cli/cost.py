@@ -90,10 +90,10 @@ def _as_text(value: Any) -> str:
 
 def _training(instance_type: str, hours: float) -> "list[Line]":
     from infra.costs import Line
-    from operations.jobs.cost import estimate
+    from operations.jobs.cost import estimate_job_cost
     from operations.prices import read_prices
 
-    job = estimate(
+    job = estimate_job_cost(
         instance_type=instance_type,
         instances=1,
         max_run_s=round(3600 * hours),

@@ -172,7 +172,7 @@ class Jobs:
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
         with subprocess.Popen(
-            [sys.executable, "-u", "-m", "operations.jobs.entry"],
+            [sys.executable, "-u", "-m", "operations.container.entry"],
             cwd=base / "code",
             env=environment,
             stdin=subprocess.DEVNULL,

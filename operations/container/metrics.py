@@ -1,4 +1,4 @@
-"""The numbers that SageMaker reads from a job's log: the lines that the entry point prints, and how they are found."""
+"""The metrics that SageMaker reads from a job's log: the lines, and the regular expressions that find them."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,12 @@ from training.fitting.epoch import METRICS
 
 
 def metric_definitions() -> dict[str, str]:
-    """Give every metric's name and the regular expression, of one group, that finds it."""
+    """Give the name of every metric and its regular expression, which has one group."""
     return METRICS | {f"held-out:{name}": rf"^held-out {name} = ([0-9.e+-]+)" for name in HEADLINE_METRICS}
 
 
 def metric_lines(manifest: Manifest) -> Iterator[str]:
-    """Word what the held-out lesions came to; of a metric that could not be measured there is no line."""
+    """Give a line for each metric on the test lesions that could be measured."""
     for name in HEADLINE_METRICS:
         if (metric := manifest.metrics.get(name)) is not None:
             yield f"held-out {name} = {metric.value:.6g}"

@@ -1,54 +1,50 @@
-"""Bring a version's bundle from S3 to this machine, every byte as it was published."""
+"""Download a version's bundle from S3 to this machine, and verify it."""
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contract.bundle import MANIFEST, Manifest, parse_manifest, read_bundle
 from contract.errors import BundleError, DeploymentError, InvalidUriError
 from contract.s3_uri import S3Uri
-from operations.aws import client, told
+from operations.account import Account
+from operations.aws_errors import aws_errors
+from training.atomic_folder import atomic_folder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def fetch_bundle(model_uri: str, cache: Path, *, region: str | None = None, fresh: bool = False) -> Path:
-    """Download a bundle and verify it whole: hashes, lengths, labels and schema.
+def fetch_bundle(model_uri: str, cache: Path, account: Account, *, fresh: bool = False) -> Path:
+    """Download a bundle and verify all of it: hashes, lengths, labels and schema.
 
     Args:
         model_uri: "s3://<bucket>/models/<version>".
-        cache: where bundles are kept, a folder for each version; made if need be.
-        region: of the bucket.
-        fresh: look at S3 again, even if the version is in the cache: what counts is what will be served.
+        cache: the folder of downloaded bundles, with a folder for each version; made if it is absent.
+        account: of the bucket.
+        fresh: download it even if the version is in the cache, to verify the very files that will be served.
 
     Returns:
-        its folder in the cache.
+        the folder of the version in the cache.
 
     Raises:
-        BundleError: it is not whole, or of another schema than this code's; nothing was kept of it.
+        BundleError: the bundle is incomplete, or has another schema than this code; nothing of it was kept.
         DeploymentError: there is none, or AWS refuses.
         InvalidUriError: `model_uri` is not the S3 URI of a version.
     """
     bucket, key = S3Uri.parse(model_uri)
     if not (prefix := key.rstrip("/")):
         raise InvalidUriError(f"{model_uri} names no model: it must be s3://<bucket>/models/<version>.")
-    cache.mkdir(parents=True, exist_ok=True)
-    with told(f"fetching {model_uri}"):
-        s3 = client("s3", region)
+    with aws_errors(f"fetching {model_uri}"):
+        s3 = account.client("s3")
         manifest = _read_manifest(s3, bucket, prefix, model_uri)
         folder = cache / manifest.version
-        if not fresh and _is_whole(folder, manifest):
-            return folder
-        with tempfile.TemporaryDirectory(prefix=".arriving-", dir=cache) as arriving:
-            copy = Path(arriving) / manifest.version
-            for name in (*manifest.files, MANIFEST):
-                (copy / name).parent.mkdir(parents=True, exist_ok=True)
-                _download(s3, bucket, f"{prefix}/{name}", copy / name)
-            read_bundle(copy)
-            shutil.rmtree(folder, ignore_errors=True)
-            copy.rename(folder)
+        if fresh or not _has_bundle(folder, manifest):
+            with atomic_folder(folder, replace=True) as copy:
+                for name in (*manifest.files, MANIFEST):
+                    (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                    _download(s3, bucket, f"{prefix}/{name}", copy / name)
+                read_bundle(copy)
     return folder
 
 
@@ -61,7 +57,9 @@ def _read_manifest(s3: "S3Client", bucket: str, prefix: str, model_uri: str) -> 
         ) from error
     manifest = parse_manifest(text)
     if not model_uri.rstrip("/").endswith(manifest.version):
-        raise BundleError(f"{model_uri} holds the model {manifest.version}, which belongs elsewhere. Publish it again.")
+        raise BundleError(
+            f"{model_uri} contains another model, {manifest.version}. Publish the model again, and copy no folders."
+        )
     return manifest
 
 
@@ -74,7 +72,7 @@ def _download(s3: "S3Client", bucket: str, key: str, target: Path) -> None:
         shutil.copyfileobj(body, opened, 1 << 20)
 
 
-def _is_whole(folder: Path, manifest: Manifest) -> bool:
+def _has_bundle(folder: Path, manifest: Manifest) -> bool:
     try:
         return read_bundle(folder) == manifest
     except BundleError:

@@ -1,9 +1,9 @@
-"""The entry point of a training container, under SageMaker or anywhere with the same folders.
+"""The entry point of a training container, on SageMaker or on any machine with the same folders.
 
-Run as `python -m operations.jobs.entry`.
+Run it with `python -m operations.container.entry`.
 
-Exits 0 when the model is made, 1 with a sentence in the failure file, 143 when SIGTERM ended it: the run is then
-written down in the checkpoints folder, and the next start with that folder goes on with it.
+It exits with 0 when the model is trained; with 1 and a sentence in the failure file when the job failed; with 143 after
+SIGTERM. Then the checkpoint is in the checkpoints folder, and the next start with that folder continues from it.
 """
 
 import os
@@ -17,25 +17,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from contract.errors import AnalyzerError, DatasetError, DeploymentError, TrainingError
-from operations.jobs.environment import JobEnvironment, failure_file, write_failure
-from operations.jobs.settings import JobSettings, parse_hyperparameters
-from training.data.layout import METADATA, PUBLISHED_PARTS
+from operations.container.environment import JobEnvironment, failure_file, write_failure
+from operations.container.settings import JobSettings, parse_hyperparameters
+from training.data.layout import IMAGES, METADATA, PUBLISHED_PARTS
 from training.quiet import quiet_tensorflow
 
 if TYPE_CHECKING:
     from training.train import TrainedModel
 
 PROGRESS_EVERY_S: Final = 5.0
-RUN: Final = "run"  # the checkpoint's folder: the run removes it in the end, and SageMaker's own is not the run's
+RUN: Final = "run"  # folder of the checkpoint, in SageMaker's checkpoints folder: the run removes it at its end
 
 
 def main() -> None:
     """Run the job that this process's environment describes, and exit."""
-    signal.signal(signal.SIGTERM, _end)  # the first process of a container would ignore it
+    signal.signal(signal.SIGTERM, _end)  # Linux ignores it for the first process of a container by default
     try:
         run(os.environ)
     except AnalyzerError as error:
-        status = getattr(error, "exit_status", 1)  # of a run that a signal ended: 128 and more
+        status = getattr(error, "exit_status", 1)  # 128 plus its number if a signal ended the run
         say(str(error))
         if status == 1:
             write_failure(failure_file(os.environ), str(error))
@@ -47,10 +47,10 @@ def main() -> None:
 
 
 def run(environ: Mapping[str, str]) -> None:
-    """Train, publish and register, as far as the job's hyperparameters ask for it.
+    """Train, and then publish and register the model if the hyperparameters say where.
 
     Raises:
-        AnalyzerError: the job cannot go on, or was told to end; the sentence says why.
+        AnalyzerError: the job cannot continue, or a signal asked it to end.
     """
     job = JobEnvironment.from_env(environ)
     settings = parse_hyperparameters(job.hyperparameters, _weights(job))
@@ -68,12 +68,14 @@ def run(environ: Mapping[str, str]) -> None:
     if not job.cluster.leads:
         take_part(settings.config, pictures, **shared)
         return
-    from operations.jobs.metrics import metric_lines
+    from operations.container.metrics import metric_lines
     from training.train import train
 
     say(f"job {job.job}: {settings.config}")
-    trained = train(settings.config, pictures, job.model, **shared, job=job.job, on_progress=Progress().report, say=say)
-    # The run is over and its checkpoint gone. What is left takes less time than is given between SIGTERM and the end.
+    trained = train(
+        settings.config, pictures, job.model, **shared, job=job.job, on_progress=ProgressLog().report, say=say
+    )
+    # The run has removed its checkpoint. The rest takes less time than SageMaker gives after SIGTERM.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for line in metric_lines(trained.manifest):
         say(line)
@@ -81,41 +83,43 @@ def run(environ: Mapping[str, str]) -> None:
 
 
 def deliver(trained: "TrainedModel", settings: JobSettings, job: JobEnvironment) -> None:
-    """Publish a finished bundle and register it, as far as the settings say where.
+    """Publish a finished bundle and register it, if the settings say where.
 
     Raises:
-        AnalyzerError: it could not be published, or not registered; the sentence says what there is.
+        AnalyzerError: it could not be published or registered.
     """
     if settings.publish_to is None:
         say("not published: there is no hyperparameter publish_to; the bundle is in the job's model.tar.gz")
         return
-    from operations.registry.packages import register
+    from operations.account import Account
+    from operations.registry.packages import ModelRegistry
     from operations.registry.publish import publish
 
-    uri = publish(trained.folder, settings.publish_to)
+    account = Account(job.region)
+    uri = publish(trained.folder, settings.publish_to, account)
     say(f"published {uri}")
     if settings.group is None:
         say("not registered: there is no hyperparameter model_package_group")
         return
     try:
-        arn = register(trained.manifest, uri, group=settings.group, job=job.job, region=job.region)
+        arn = ModelRegistry(account, settings.group).register(trained.manifest, uri, job=job.job)
     except DeploymentError as error:
-        raise DeploymentError(f"{error} The model itself is published, as {uri}.") from error
+        raise DeploymentError(f"{error} The model itself is published as {uri}.") from error
     say(f"registered {arn}")
 
 
 def gather_pictures(job: JobEnvironment) -> Path:
-    """Lay the channels side by side as a set of pictures is published, without copying.
+    """Link the channels into one folder with the layout of HAM10000, without copying.
 
     Returns:
-        a folder for `training.data.ham10000.read_dataset`.
+        the folder, for `training.data.ham10000.read_dataset`.
 
     Raises:
         DatasetError: a channel is missing.
     """
     for name in ("images", "metadata"):
         if name not in job.channels:
-            raise DatasetError(f"The job has no channel {name}: give it one, with HAM10000's {name}.")
+            raise DatasetError(f"The job has no channel {name}: give it one with HAM10000's {name}.")
     folder = job.scratch / "pictures"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -125,36 +129,36 @@ def gather_pictures(job: JobEnvironment) -> Path:
     for part in parts:
         (folder / part).symlink_to(images / part)
     if not parts:
-        (folder / "images").symlink_to(images)
+        (folder / IMAGES).symlink_to(images)
     return folder
 
 
 def _weights(job: JobEnvironment) -> str | None:
-    """Find the one file of the weights channel, if there is such a channel."""
+    """Find the file in the weights channel, if there is such a channel."""
     if "weights" not in job.channels:
         return None
     files = sorted(job.channels["weights"].glob("*.npz"))
     if len(files) != 1:
-        raise TrainingError(f"The channel weights must hold one .npz file, and holds {len(files)}.")
+        raise TrainingError(f"The channel weights must hold exactly one .npz file, but holds {len(files)}.")
     return str(files[0])
 
 
-class Progress:
-    """Words progress for a log: a line now and then, and one at the end, for each kind of work."""
+class ProgressLog:
+    """Progress as log lines: at most one every few seconds for each kind of work, and one at its end."""
 
     def __init__(self) -> None:
-        self._said: dict[str, float] = {}
+        self._last: dict[str, float] = {}  # kind of work -> time of its last line
 
     def report(self, what: str, done: int, total: int) -> None:
-        """Say how far it is, unless that was said a moment ago."""
+        """Write a line, unless the last one is too recent."""
         now = time.monotonic()
-        if done == total or now - self._said.get(what, now - PROGRESS_EVERY_S) >= PROGRESS_EVERY_S:
-            self._said[what] = now
+        if done == total or now - self._last.get(what, now - PROGRESS_EVERY_S) >= PROGRESS_EVERY_S:
+            self._last[what] = now
             say(f"progress: {what} {done}/{total}")
 
 
 def say(line: str) -> None:
-    """Write a line of the job's log at once."""
+    """Write a line to the job's log, unbuffered."""
     print(line, flush=True)  # noqa: T201
 
 

@@ -1,6 +1,6 @@
-"""What a container starts: installs the packages that were locked with the source, then becomes the entry point.
+"""The first module that a container runs: install the locked packages, then become the entry point.
 
-Runs on the standard library of whatever Python the image has. See docs/decisions/training-image.md.
+It needs only the standard library of the image's Python. See docs/decisions/training-image.md.
 """
 
 import os
@@ -10,39 +10,39 @@ from pathlib import Path
 from typing import Final
 
 from contract.errors import TrainingError
-from operations.jobs.environment import JobEnvironment, failure_file, write_failure
+from operations.container.environment import JobEnvironment, failure_file, write_failure
 
 SOURCE: Final = Path(__file__).resolve().parents[2]
 REQUIREMENTS: Final = "requirements.txt"
-SEVERAL: Final = "requirements-several.txt"  # beside the first, for a job of several instances
-ENTRY: Final = "operations.jobs.entry"
+DISTRIBUTED_REQUIREMENTS: Final = "requirements-distributed.txt"  # installed too if the job has several instances
+ENTRY: Final = "operations.container.entry"
 
 
 def main() -> None:
-    """Install, and hand this process over."""
+    """Install the packages, and replace this process by the entry point."""
     try:
-        several = len(JobEnvironment.from_env(os.environ).cluster.hosts) > 1
-        for name in (REQUIREMENTS, SEVERAL) if several else (REQUIREMENTS,):
+        distributed = len(JobEnvironment.from_env(os.environ).cluster.hosts) > 1
+        for name in (REQUIREMENTS, DISTRIBUTED_REQUIREMENTS) if distributed else (REQUIREMENTS,):
             install(SOURCE / name)
     except TrainingError as error:
         print(error, flush=True)  # noqa: T201
         write_failure(failure_file(os.environ), str(error))
         sys.exit(1)
     os.chdir(SOURCE)
-    os.execv(sys.executable, [sys.executable, "-m", ENTRY])  # noqa: S606  # the signals go where this process was
+    os.execv(sys.executable, [sys.executable, "-m", ENTRY])  # noqa: S606  # the entry point gets SageMaker's signals
 
 
 def pip_command(requirements: Path) -> list[str]:
-    """Word the call that takes exactly what is locked: every package by its hash, and none that is not named."""
+    """Give the pip command that installs exactly the locked packages, each verified by its hash."""
     options = ["--require-hashes", "--no-deps", "--disable-pip-version-check", "--quiet", "--root-user-action=ignore"]
     return [sys.executable, "-m", "pip", "install", *options, "--requirement", str(requirements)]
 
 
 def install(requirements: Path) -> None:
-    """Install what is locked.
+    """Install the packages of a lock file.
 
     Raises:
-        TrainingError: pip refuses; the sentence has its last words.
+        TrainingError: pip failed; the sentence has its first error.
     """
     done = subprocess.run(pip_command(requirements), stdout=sys.stdout, stderr=subprocess.PIPE, text=True)
     print(done.stderr, end="", flush=True)  # noqa: T201
@@ -50,7 +50,7 @@ def install(requirements: Path) -> None:
         errors = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise TrainingError(
             f"The packages of {requirements.name} could not be installed: {(errors or ['pip failed'])[0]} "
-            "Let the job reach a package index, or train without a VPC."
+            "Give the job access to a package index, or train without a VPC."
         )
 
 

@@ -1,7 +1,7 @@
-"""The door through which a training container's environment enters: SageMaker's files under /opt/ml, and its variables.
+"""The environment of a training container: SageMaker's files under /opt/ml, and its variables. It is read only here.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
-Loads the standard library alone, since it is read before a job's packages are installed.
+This module needs only the standard library, because it is used before the job's packages are installed.
 """
 
 import json
@@ -14,29 +14,29 @@ from contract.errors import TrainingError
 from training.fitting.cluster import Cluster, read_cluster
 
 BASE: Final = "/opt/ml"
-CHANNELS: Final = ("images", "metadata", "weights")  # of which weights may be absent
+CHANNELS: Final = ("images", "metadata", "weights")  # weights is optional
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobEnvironment:
-    """What one instance of a job was told."""
+    """The environment of one instance of a job."""
 
-    job: str  # its name
+    job: str  # name of the job
     region: str | None
     hyperparameters: dict[str, str]
     cluster: Cluster
-    channels: dict[str, Path]  # those that are there
-    model: Path  # what lies here in the end goes to S3 as the job's model.tar.gz
-    checkpoints: Path  # kept in step with S3 by SageMaker, and there again after an interruption
-    failure: Path  # the file whose text is shown as the reason why a job failed
-    scratch: Path  # on the instance's own disk
+    channels: dict[str, Path]  # name -> folder, of the channels that exist
+    model: Path  # SageMaker uploads the files in this folder as the job's model.tar.gz
+    checkpoints: Path  # SageMaker copies this folder to S3, and back when the job starts again
+    failure: Path  # SageMaker shows the text of this file as the failure reason
+    scratch: Path  # a folder on the instance's own disk
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "JobEnvironment":
-        """Read the files under SAGEMAKER_BASE_DIR (/opt/ml), where no SM_* variable says otherwise.
+        """Read the SM_* variables, and the files under SAGEMAKER_BASE_DIR (/opt/ml) for those that are not set.
 
         Raises:
-            TrainingError: what is told cannot be read.
+            TrainingError: a file or a variable cannot be parsed.
         """
         base = Path(environment.get("SAGEMAKER_BASE_DIR") or BASE)
         data = Path(environment.get("SM_INPUT_DIR") or base / "input") / "data"
@@ -55,32 +55,32 @@ class JobEnvironment:
 
 
 def failure_file(environment: Mapping[str, str]) -> Path:
-    """Say where the reason of a failure goes, whatever else may be wrong."""
+    """Find the file for the failure reason. It works even if the rest of the environment is broken."""
     base = Path(environment.get("SAGEMAKER_BASE_DIR") or BASE)
     return Path(environment.get("SM_OUTPUT_DIR") or base / "output") / "failure"
 
 
 def write_failure(path: Path, sentence: str) -> None:
-    """Leave the reason why a job failed where SageMaker looks for it; it shows the first 1,024 characters."""
+    """Write the failure reason for SageMaker, which shows the first 1,024 characters."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(sentence, encoding="utf-8")
 
 
 def _hyperparameters(environment: Mapping[str, str], base: Path) -> dict[str, str]:
-    """Read them as text: from SM_HPS, or else from SageMaker's file; without either there are none."""
+    """Read the hyperparameters as text, from SM_HPS or else from SageMaker's file; {} without either."""
     path = base / "input" / "config" / "hyperparameters.json"
     source = "SM_HPS" if "SM_HPS" in environment else str(path)
     try:
-        told: Any = json.loads(environment["SM_HPS"] if "SM_HPS" in environment else path.read_text(encoding="utf-8"))
+        values: Any = json.loads(environment["SM_HPS"] if "SM_HPS" in environment else path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise TrainingError(f"{source} must be JSON, as SageMaker writes it.") from error
-    if not isinstance(told, dict):
-        raise TrainingError(f"{source} must be an object of names and texts, as SageMaker writes it.")
-    # Those that begin with sagemaker_ are for SageMaker's own launcher, where an image has one.
+    if not isinstance(values, dict):
+        raise TrainingError(f"{source} must be a JSON object of names and texts, as SageMaker writes it.")
+    # SageMaker's own launcher, which some images have, uses the names that start with sagemaker_.
     return {
         name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in told.items()
+        for name, value in values.items()
         if not name.startswith("sagemaker_")
     }
