@@ -16,7 +16,7 @@ import onnxruntime
 from benchmarks.bundles import MODELS, bare, newest_bundle
 from contract.bundle import INPUT_NAME, MODEL, MODEL_FP32, OUTPUT_NAMES, read_bundle
 from contract.errors import AnalyzerError
-from training.data.cache import decode_files
+from training.data.decode import decode_files
 from training.evaluation.labelled import read_labelled
 
 RESULTS = Path("artifacts/benchmarks/int8.json")

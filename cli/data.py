@@ -40,12 +40,12 @@ def fetch(folder: Path, accept_licence: bool, sources: tuple[Path, ...], url: st
 
     An interrupted download goes on where it stopped when the command is run again.
     """
-    from training.atomic_folder import refuse_full
+    from training.atomic_folder import refuse_nonempty
     from training.data.fetch import fetch as fetch_published
     from training.data.published.archive import unpack
     from training.data.published.licence import TERMS
 
-    refuse_full(folder)
+    refuse_nonempty(folder)
     click.echo(TERMS, err=True)
     if not sources and not accept_licence:
         _ask_for_agreement()
@@ -171,7 +171,8 @@ def cache(folder: Path, size: int, cache: Path, as_json: bool) -> None:
 
     An interrupted build goes on where it stopped when the command is run again.
     """
-    from training.data.cache import open_cache, usable_cores
+    from training.data.cache import open_cache
+    from training.data.decode import usable_cores
     from training.data.ham10000 import read_dataset
 
     dataset = read_dataset(folder)

@@ -29,6 +29,10 @@ from contract.metadata import SEQUENTIAL_FRAMES, START_OF_SCAN, jpeg_segments, s
 if TYPE_CHECKING:
     import numpy as np
 
+# Caches of decoded pictures are reused while this stays. Raise it in the commit that makes `decode_image` return other
+# pixels for any file; tests/contract/test_decoder_version.py compares them.
+DECODER_VERSION: Final = 1
+
 MAX_PIXELS: Final = 50_000_000  # a 50-megapixel phone photo; above it a small file can be a bomb
 MAX_SCANS: Final = 100  # of a progressive JPEG; encoders make about ten, and each visits every pixel for a few bytes
 MIN_SIDE_PX: Final = 32  # below it there is no lesion to be seen

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from training.atomic_folder import refuse_full, whole_folder
+from training.atomic_folder import atomic_folder, refuse_nonempty
 from training.config import TrainingConfig
 from training.data.cache import open_cache
 from training.data.ham10000 import Dataset, read_dataset
@@ -69,7 +69,7 @@ def cross_validate(
         DatasetError: the pictures cannot be trained on, or have too few lesions of a class for so many folds.
         TrainingError: the weights cannot be used, or the loss stopped being a number.
     """
-    refuse_full(out)
+    refuse_nonempty(out)
     dataset = read_dataset(pictures)
     if config.images is not None:
         dataset = sample_lesions(dataset, config.images, config.seed)
@@ -94,7 +94,7 @@ def cross_validate(
         false_alarm_rate=None,
         folds=spread,
     )
-    with whole_folder(out) as unfinished:
+    with atomic_folder(out) as unfinished:
         write_report(unfinished, evaluation, subject)
     return CrossValidated(evaluation, spread, out.absolute() / PAGE)
 

@@ -9,7 +9,7 @@ from contract.bundle import MODEL, REFERENCE, Manifest, read_bundle
 from contract.errors import DatasetError
 from contract.reference import Reference
 from training.artifact.answers import Answers
-from training.atomic_folder import refuse_full, whole_folder
+from training.atomic_folder import atomic_folder, refuse_nonempty
 from training.data.cache import open_cache
 from training.evaluation.calibrate import Calibration
 from training.evaluation.examine import ask_about, examine
@@ -62,7 +62,7 @@ def evaluate_bundle(
         BundleError: the bundle is not whole.
         DatasetError: the pictures cannot be evaluated on, or `out` is not empty; nothing was written.
     """
-    refuse_full(out)
+    refuse_nonempty(out)
     manifest = read_bundle(bundle)
     reference = Reference.read(bundle / REFERENCE)
     labelled = read_labelled(folder, metadata, manifest)
@@ -94,7 +94,7 @@ def evaluate_bundle(
         unfamiliar_threshold=manifest.unfamiliar.threshold,
         shipped=manifest.shipped.reason,
     )
-    with whole_folder(out) as unfinished:
+    with atomic_folder(out) as unfinished:
         write_report(unfinished, evaluation, subject, find_mistakes(verdicts, rows, pixels, pictures.rows))
     return Evaluated(manifest, labelled, evaluation, notes, out.absolute() / PAGE)
 

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from contract.bundle import MANIFEST, MODEL_FP32, Manifest, read_bundle
-from training.atomic_folder import whole_folder
+from training.atomic_folder import atomic_folder
 
 
 def trim(bundle: Path, out: Path) -> Manifest:
@@ -19,7 +19,7 @@ def trim(bundle: Path, out: Path) -> Manifest:
     manifest = read_bundle(bundle)
     files = {name: file for name, file in manifest.files.items() if name != MODEL_FP32}
     manifest = manifest.model_copy(update={"files": files})
-    with whole_folder(out) as unfinished:
+    with atomic_folder(out) as unfinished:
         for name in files:
             (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(bundle / name, unfinished / name)

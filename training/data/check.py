@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from contract.errors import DatasetError
 from contract.image import DecodedImage
 from contract.labels import CODES
-from training.data.cache import map_decoded
 from training.data.clean import UNKNOWN, CleaningReport, clean
+from training.data.decode import map_decoded
 from training.data.duplicates import HASHED_PX, Duplicates, Fingerprint, find_duplicates, fingerprint
 from training.data.ham10000 import find_faults, find_pictures, read_metadata
 from training.data.split import FEWEST_LESIONS

@@ -16,7 +16,7 @@ from contract.errors import DatasetError
 from contract.image import decode_image
 from contract.labels import CODES
 from contract.quality import assess
-from training.atomic_folder import whole_folder
+from training.atomic_folder import atomic_folder
 from training.data.ham10000 import COLUMNS, Dataset, read_dataset
 from training.data.layout import IMAGES, METADATA
 from training.data.synthetic.paint import paint_patch
@@ -80,7 +80,7 @@ def write_sample(folder: Path, images: int = 350, seed: int = 7, on_progress: On
         OSError: the folder cannot be written to; nothing is left of the set.
     """
     plan = _plan(images, np.random.default_rng(seed))
-    with whole_folder(folder) as unfinished:
+    with atomic_folder(folder) as unfinished:
         (unfinished / IMAGES).mkdir()
         _write(unfinished, plan, images, seed, on_progress)
     return read_dataset(folder)

@@ -9,8 +9,8 @@ import numpy as np
 
 from contract.bundle import Manifest
 from contract.errors import DatasetError
-from training.data.cache import map_decoded
 from training.data.clean import clean
+from training.data.decode import map_decoded
 from training.data.ham10000 import COLUMNS, Dataset, find_faults, read_table, with_pictures
 from training.data.layout import IMAGES, METADATA, PUBLISHED_PARTS
 from training.data.split import sample_lesions, split_by_lesion

@@ -51,5 +51,5 @@ def test_a_damaged_bundle_is_not_copied(bundle: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_over(bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="there already"):
+    with pytest.raises(DatasetError, match="not an empty folder"):
         trim(bundle, bundle)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from contract.errors import DatasetError
-from contract.image import decode_image
-from training.data.cache import ABANDONED_S, BLOCK, open_cache
+from contract.image import DECODER_VERSION, decode_image
+from training.data.cache import ABANDONED_S, BLOCK, DECODER, cache_key, open_cache
 
 SIZE = 64
 
@@ -84,6 +84,14 @@ def test_another_order_or_size_is_another_cache_and_another_diagnosis_is_not(fol
     again = Progress()
     open_cache(folder.read(), SIZE, caches, again)
     assert again.reports == []
+
+
+def test_another_decoder_version_is_another_cache(small_dataset, tmp_path: Path) -> None:
+    paths = small_dataset.rows["path"].tolist()
+    assert DECODER.startswith(f"{DECODER_VERSION} Pillow ")
+    assert cache_key(paths, SIZE) == cache_key(paths, SIZE, DECODER)
+    assert cache_key(paths, SIZE, f"{DECODER_VERSION + 1} Pillow 1.0") != cache_key(paths, SIZE, DECODER)
+    assert cache_key(paths, SIZE) in Path(str(open_cache(small_dataset, SIZE, tmp_path).filename)).name
 
 
 def test_an_interrupted_build_is_no_cache_and_the_next_goes_on_after_its_finished_blocks(small_dataset, tmp_path):
@@ -177,8 +185,8 @@ def test_one_that_waits_builds_it_where_the_other_gave_up(small_dataset, tmp_pat
 
 def test_what_was_left_of_other_caches_goes_after_a_day(small_dataset, tmp_path: Path) -> None:
     old, fresh = (tmp_path / f".pixels-{SIZE}-{name}.partial" for name in ("old", "fresh"))
-    journal = old.with_suffix(".journal")
-    for left in (old, fresh, journal):
+    journal, lock = old.with_suffix(".journal"), old.with_suffix(".lock")
+    for left in (old, fresh, journal, lock):
         left.write_bytes(b"unfinished")
     for left in (old, journal):
         os.utime(left, times=(time.time() - ABANDONED_S - 60,) * 2)
@@ -216,7 +224,7 @@ def test_a_picture_that_went_away_is_named(folder, tmp_path: Path) -> None:
     dataset = folder.read()
     gone = Path(dataset.rows["path"].iloc[4])
     gone.unlink()
-    with pytest.raises(DatasetError, match=f"{gone.name} is no longer there"):
+    with pytest.raises(DatasetError, match=f"{gone.name} no longer exists"):
         open_cache(dataset, SIZE, tmp_path / "cache")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from filelock import FileLock
 
 from cli.data import data
 from contract.errors import DatasetError
@@ -310,13 +311,5 @@ def test_an_interrupted_command_leaves_no_set_and_the_next_goes_on(archive: Arch
 
 
 def test_a_second_process_is_told_to_wait(archive: Archive, tmp_path: Path) -> None:
-    import fcntl
-
-    (tmp_path / ".set.download").mkdir()
-    handle = os.open(tmp_path / ".set.download", os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        with pytest.raises(DatasetError, match="Another process is downloading"):
-            bring(archive, tmp_path / "set")
-    finally:
-        os.close(handle)
+    with FileLock(tmp_path / ".set.download.lock"), pytest.raises(DatasetError, match="Another process is downloading"):
+        bring(archive, tmp_path / "set")

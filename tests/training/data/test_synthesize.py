@@ -128,9 +128,9 @@ def test_an_interrupted_set_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_folder_with_something_in_it_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("do not lose me")
-    with pytest.raises(DatasetError, match="there already and not an empty folder"):
+    with pytest.raises(DatasetError, match="already exists and is not an empty folder"):
         write_sample(tmp_path, images=FEWEST)
-    with pytest.raises(DatasetError, match="there already and not an empty folder"):
+    with pytest.raises(DatasetError, match="already exists and is not an empty folder"):
         write_sample(tmp_path / "thesis.txt", images=FEWEST)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 

@@ -11,7 +11,7 @@ from contract.errors import DatasetError
 from contract.image import DecodedImage
 from contract.labels import CODES
 from contract.quality import laplacian_variance
-from training.data.cache import map_decoded
+from training.data.decode import map_decoded
 from training.data.ham10000 import Dataset
 from training.progress import OnProgress
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from contract.labels import BY_CODE, CLASSES, CODES
-from training.atomic_folder import whole_folder
+from training.atomic_folder import atomic_folder
 from training.data.clean import UNKNOWN
 from training.data.explore import charts
 from training.data.explore.associations import associate, correlate
@@ -47,7 +47,7 @@ def explore(
         DatasetError: the pictures cannot be read, or `out` is not empty.
         OSError: `out` cannot be written to; nothing is left of it.
     """
-    with whole_folder(out) as unfinished:
+    with atomic_folder(out) as unfinished:
         dataset = read_dataset(folder)
         measured = sample_classes(dataset, pictures, seed)
         statistics = measure_pictures(measured, on_progress)

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from contract.errors import DatasetError
-from training.atomic_folder import refuse_full, whole_folder
+from training.atomic_folder import atomic_folder, refuse_nonempty
 from training.data.ham10000 import COLUMNS, read_dataset
 from training.data.layout import IMAGES, METADATA
 from training.data.published.dataverse import TABLE_NAME
@@ -109,7 +109,7 @@ def unpack(sources: Sequence[Path], folder: Path, on_progress: OnProgress | None
         OSError: the folder cannot be written to; nothing is left of the set.
     """
     folder = folder.absolute()
-    refuse_full(folder)
+    refuse_nonempty(folder)
     with ExitStack() as opened:
         tables: dict[str, bytes] = {}  # where from -> what
         entries: list[_Entry] = []
@@ -216,7 +216,7 @@ def _find_pictures(table: list[list[str]], entries: list[_Entry]) -> dict[str, _
 
 
 def _write(folder: Path, table: list[list[str]], pictures: dict[str, _Entry], on_progress: OnProgress | None) -> None:
-    with whole_folder(folder) as unfinished:
+    with atomic_folder(folder) as unfinished:
         (unfinished / IMAGES).mkdir()
         for done, (image_id, entry) in enumerate(pictures.items(), 1):
             (unfinished / IMAGES / f"{image_id}.jpg").write_bytes(entry.read(MAX_PICTURE_BYTES))
