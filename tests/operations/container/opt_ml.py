@@ -1,4 +1,4 @@
-"""The folders that SageMaker gives a training container, anywhere on this machine."""
+"""The folders that SageMaker gives a training container, in any folder of this machine."""
 
 import json
 import os
@@ -19,10 +19,10 @@ SMALLEST = {
 
 
 def write_opt_ml(base: Path, pictures: Path, hyperparameters: dict[str, str]) -> Path:
-    """Lay out /opt/ml as it is when the container starts, with the channels images and metadata.
+    """Write /opt/ml as it is when the container starts, with the channels images and metadata.
 
     Args:
-        base: what stands for /opt/ml.
+        base: used in place of /opt/ml.
         pictures: a folder with HAM10000_metadata.csv and images/.
         hyperparameters: of the job.
     """
@@ -42,12 +42,12 @@ def write_opt_ml(base: Path, pictures: Path, hyperparameters: dict[str, str]) ->
 
 
 def start_entry(base: Path, **environment: str) -> subprocess.Popen[str]:
-    """Start the entry point as a container would; what it says comes on its standard output."""
-    told = {"SAGEMAKER_BASE_DIR": str(base), "TRAINING_JOB_NAME": "test-job", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    """Start the entry point like a container; its output and errors are both on its standard output."""
+    job = {"SAGEMAKER_BASE_DIR": str(base), "TRAINING_JOB_NAME": "test-job", "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.Popen(
-        [sys.executable, "-u", "-m", "operations.jobs.entry"],
+        [sys.executable, "-u", "-m", "operations.container.entry"],
         cwd=ROOT,
-        env={**os.environ, **told, **environment},
+        env={**os.environ, **job, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

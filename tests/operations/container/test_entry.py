@@ -1,4 +1,4 @@
-"""The entry point of a training container, run as one: it is ended, taken up again, and leaves a registered model."""
+"""The entry point of a training container: it is interrupted, resumed, and registers its model."""
 
 import json
 import re
@@ -10,23 +10,21 @@ import pytest
 
 from contract.bundle import read_bundle
 from contract.errors import DatasetError, TrainingError
-from operations.jobs.entry import Progress, gather_pictures, run
-from operations.jobs.environment import JobEnvironment
-from operations.jobs.metrics import metric_definitions
-from tests.operations.jobs.opt_ml import SMALLEST, start_entry, write_opt_ml
+from operations.container.entry import ProgressLog, gather_pictures, run
+from operations.container.environment import JobEnvironment
+from operations.container.metrics import metric_definitions
+from tests.operations.container.opt_ml import SMALLEST, start_entry, write_opt_ml
 from training.evaluation.report.card import MODEL_CARD
 
 
 @pytest.fixture
 def base(few_pictures: Path, bucket: str, tmp_path: Path) -> Path:
-    asked = {**SMALLEST, "publish_to": f"s3://{bucket}", "model_package_group": bucket}
+    hyperparameters = {**SMALLEST, "publish_to": f"s3://{bucket}", "model_package_group": bucket}
     boto3.client("sagemaker").create_model_package_group(ModelPackageGroupName=bucket)
-    return write_opt_ml(tmp_path / "opt" / "ml", few_pictures, asked)
+    return write_opt_ml(tmp_path / "opt" / "ml", few_pictures, hyperparameters)
 
 
-def test_a_job_that_spot_takes_away_goes_on_when_it_starts_again_and_registers_its_model(
-    base: Path, bucket: str
-) -> None:
+def test_an_interrupted_job_resumes_and_registers_its_model(base: Path, bucket: str) -> None:
     with start_entry(base) as job:
         assert job.stdout is not None
         first = []
@@ -40,30 +38,30 @@ def test_a_job_that_spot_takes_away_goes_on_when_it_starts_again_and_registers_i
     assert not (base / "output" / "failure").exists()
 
     with start_entry(base) as job:
-        told, _ = job.communicate(timeout=600)
-    assert job.returncode == 0, told
-    assert "goes on with an earlier run, in epoch 2 of head" in told
+        output, _ = job.communicate(timeout=600)
+    assert job.returncode == 0, output
+    assert "goes on with an earlier run, in epoch 2 of head" in output
     (bundle,) = (base / "model").iterdir()
     manifest = read_bundle(bundle)
     training = manifest.training
     assert (training.job, training.times_resumed) == ("test-job", 1)
-    told_on_card = f"the last took {training.seconds:.0f} s and all 2 epochs {training.epochs_s:.0f} s, on "
-    assert f"Trained in 2 sessions, of which {told_on_card}" in (bundle / MODEL_CARD).read_text()
-    assert list((base / "checkpoints").iterdir()) == []  # SageMaker's folder itself stays
+    on_card = f"the last took {training.seconds:.0f} s and all 2 epochs {training.epochs_s:.0f} s, on "
+    assert f"Trained in 2 sessions, of which {on_card}" in (bundle / MODEL_CARD).read_text()
+    assert list((base / "checkpoints").iterdir()) == []  # SageMaker's own folder stays
 
-    assert f"published s3://{bucket}/models/{manifest.version}\n" in told
+    assert f"published s3://{bucket}/models/{manifest.version}\n" in output
     (package,) = boto3.client("sagemaker").list_model_packages(ModelPackageGroupName=bucket)["ModelPackageSummaryList"]
     assert package["ModelApprovalStatus"] == "PendingManualApproval"
-    assert f"registered {package['ModelPackageArn']}\n" in told
+    assert f"registered {package['ModelPackageArn']}\n" in output
 
     found = {
-        name: re.findall(regex, "".join(first) + told, re.MULTILINE) for name, regex in metric_definitions().items()
+        name: re.findall(regex, "".join(first) + output, re.MULTILINE) for name, regex in metric_definitions().items()
     }
-    assert len(found["train:loss"]) == 2  # one for each epoch, whichever session it was in
+    assert len(found["train:loss"]) == 2  # one for each epoch of both sessions
     assert float(found["held-out:balanced_accuracy"][0]) == pytest.approx(
         manifest.metrics["balanced_accuracy"].value, rel=1e-5
     )
-    assert re.search(r"^progress: training \d+/\d+$", told, re.MULTILINE)
+    assert re.search(r"^progress: training \d+/\d+$", output, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +74,7 @@ def test_a_job_that_spot_takes_away_goes_on_when_it_starts_again_and_registers_i
         ({"model_package_group": "lesions"}, "give publish_to too"),
     ],
 )
-def test_what_cannot_be_asked_of_a_job_is_one_sentence_before_anything_is_loaded(
+def test_invalid_hyperparameters_are_one_sentence_before_anything_is_loaded(
     tmp_path: Path, hyperparameters: dict[str, str], sentence: str
 ) -> None:
     environment = {"SAGEMAKER_BASE_DIR": str(tmp_path), "SM_HPS": json.dumps(hyperparameters)}
@@ -85,15 +83,15 @@ def test_what_cannot_be_asked_of_a_job_is_one_sentence_before_anything_is_loaded
     assert sentence in str(caught.value)
 
 
-def test_the_reason_of_a_failure_is_where_sagemaker_shows_it(tmp_path: Path) -> None:
+def test_the_failure_reason_is_in_sagemakers_file(tmp_path: Path) -> None:
     with start_entry(tmp_path, SM_HPS='{"size": "8"}') as job:
-        told, _ = job.communicate(timeout=60)
+        output, _ = job.communicate(timeout=60)
     assert job.returncode == 1
-    assert told == (tmp_path / "output" / "failure").read_text() + "\n"
-    assert "The hyperparameter size cannot be '8'" in told
+    assert output == (tmp_path / "output" / "failure").read_text() + "\n"
+    assert "The hyperparameter size cannot be '8'" in output
 
 
-def test_a_job_without_pictures_says_which_channel_it_lacks(tmp_path: Path) -> None:
+def test_a_missing_channel_is_named(tmp_path: Path) -> None:
     (tmp_path / "input" / "data" / "images").mkdir(parents=True)
     with pytest.raises(DatasetError, match="no channel metadata"):
         run({"SAGEMAKER_BASE_DIR": str(tmp_path)})
@@ -102,25 +100,25 @@ def test_a_job_without_pictures_says_which_channel_it_lacks(tmp_path: Path) -> N
 def test_two_sources_of_weights_are_refused(tmp_path: Path) -> None:
     weights = tmp_path / "input" / "data" / "weights"
     weights.mkdir(parents=True)
-    with pytest.raises(TrainingError, match=r"must hold one \.npz file, and holds 0"):
+    with pytest.raises(TrainingError, match=r"must hold exactly one \.npz file, but holds 0"):
         run({"SAGEMAKER_BASE_DIR": str(tmp_path)})
     (weights / "some.npz").touch()
     with pytest.raises(TrainingError, match="give one of them"):
         run({"SAGEMAKER_BASE_DIR": str(tmp_path), "SM_HPS": '{"weights": "none"}'})
 
 
-def test_pictures_in_the_two_published_folders_are_found_in_their_channel(tmp_path: Path) -> None:
+def test_a_channel_may_have_the_two_published_folders(tmp_path: Path) -> None:
     data = tmp_path / "input" / "data"
     (data / "images" / "HAM10000_images_part_1").mkdir(parents=True)
     (data / "metadata").mkdir()
     job = JobEnvironment.from_env({"SAGEMAKER_BASE_DIR": str(tmp_path)})
     folder = gather_pictures(job)
     assert {path.name for path in folder.iterdir()} == {"HAM10000_metadata.csv", "HAM10000_images_part_1"}
-    assert gather_pictures(job) == folder  # a second start finds what the first one laid out
+    assert gather_pictures(job) == folder  # a second start finds the links of the first
 
 
-def test_progress_is_said_now_and_then_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress()
+def test_progress_is_logged_at_most_every_few_seconds_and_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = ProgressLog()
     for done in range(1, 101):
         progress.report("training", done, 100)
     assert capsys.readouterr().out.splitlines() == ["progress: training 1/100", "progress: training 100/100"]
