@@ -101,7 +101,7 @@ def list_models(stack: str, region: str | None, as_json: bool) -> None:
 @json_option
 def show(version: str, stack: str, region: str | None, as_json: bool) -> None:
     """Show the record of a VERSION. The first or last characters of its name are enough."""
-    from operations.registry.packages import check_version_name
+    from operations.registry.version_name import check_version_name
     from operations.rollout.function import traffic_shares
 
     check_version_name(version)
@@ -199,7 +199,7 @@ def promote(
     if force and not why.strip():
         raise click.UsageError("--force needs a reason: --why TEXT.")
     _check_data_options(folder, metadata)
-    from operations.registry.packages import check_version_name
+    from operations.registry.version_name import check_version_name
 
     check_version_name(version)
     account = connect(stack, region)
@@ -255,16 +255,14 @@ def _check_data_options(folder: Path | None, metadata: Path | None) -> None:
 def _check_model(named: str) -> None:
     """Refuse, before AWS is asked, an argument that is neither a bundle nor a possible version."""
     from contract.bundle import MANIFEST
-    from operations.registry.packages import check_version_name
+    from operations.registry.version_name import NAMING, may_be_version
 
     if (Path(named) / MANIFEST).is_file():
         return
     if Path(named).is_dir():
         raise BundleError(f"There is no {MANIFEST} in {named}: it is not a model bundle. Name another folder.")
-    try:
-        check_version_name(named)
-    except DeploymentError as error:
-        raise DeploymentError(f"There is no bundle in a folder {named}, and as a version: {error}") from error
+    if not may_be_version(named):
+        raise DeploymentError(f"{named} is neither the folder of a bundle nor a version: {NAMING}")
 
 
 def _find_bundle(named: str | None, stack: str, region: str | None, cache: Path) -> Path:

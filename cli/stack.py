@@ -28,10 +28,10 @@ def connect(stack: str, region: str | None = None) -> "Stack":
         click.ClickException: the local stack is not running.
         DeploymentError: there is no such stack, or AWS refuses.
     """
-    from operations.account import open_stack
-
     if stack == LOCAL:
         _use_local_aws()
+    from operations.account import open_stack
+
     return open_stack(stack, region)
 
 

@@ -15,14 +15,13 @@ from contract.bundle import MANIFEST, Manifest
 from contract.errors import DeploymentError
 from operations.account import Account
 from operations.aws_errors import aws_errors
+from operations.registry.version_name import VERSION
 
 Status = Literal["PendingManualApproval", "Approved", "Rejected"]  # SageMaker's values
 
 MAX_PROPERTY: Final = 256  # characters of a metadata property
 MAX_APPROVAL: Final = 1024  # characters of an approval's description
 _NOT_ALLOWED: Final = re.compile(r"[^\w\s.:/=+@-]")  # in a metadata property
-_VERSION: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
-_PART_OF_VERSION: Final = re.compile(r"(?=.)[0-9TZ]{0,16}-?[0-9a-f]{0,8}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,19 +186,6 @@ class ModelRegistry:
         )
 
 
-def check_version_name(text: str) -> None:
-    """Refuse, before AWS is asked, a text that cannot be the name of a version or the start or end of one.
-
-    Raises:
-        DeploymentError: it cannot.
-    """
-    if not _PART_OF_VERSION.fullmatch(text):
-        raise DeploymentError(
-            f"{text!r} cannot be a version: a version is named like 20260302T000000Z-d0d098e8, and its first or last "
-            "characters are enough. `lesion models list` shows all."
-        )
-
-
 def _describe_approval(decision: str, by: str, at: datetime, why: str) -> str:
     return " ".join(f"{decision} by {by} at {at:%Y-%m-%d %H:%M:%S} UTC: {why}".split())[:MAX_APPROVAL]
 
@@ -228,5 +214,5 @@ def _as_property(value: str) -> str:
 
 def _version_of(package: dict[str, Any]) -> str:
     """Read the model's version from the start of a package's description; "" if this project did not register it."""
-    named = _VERSION.match(package.get("ModelPackageDescription", ""))
+    named = VERSION.match(package.get("ModelPackageDescription", ""))
     return named[0] if named else ""

@@ -101,11 +101,11 @@ def test_wrong_options_are_a_usage_error(
     [
         (
             ("compare", "nosuch"),
-            "There is no bundle in a folder nosuch, and as a version: 'nosuch' cannot be a version",
+            "nosuch is neither the folder of a bundle nor a version: versions are named like",
         ),
         (("compare", "."), "There is no manifest.json in ."),
-        (("show", "nosuch"), "'nosuch' cannot be a version"),
-        (("promote", "nosuch"), "'nosuch' cannot be a version"),
+        (("show", "nosuch"), "'nosuch' is not a version"),
+        (("promote", "nosuch"), "'nosuch' is not a version"),
     ],
 )
 def test_an_impossible_version_is_refused_without_a_stack(

@@ -10,7 +10,7 @@ import pytest
 from contract.bundle import Manifest, read_bundle
 from contract.errors import DeploymentError
 from operations.account import Account
-from operations.registry.packages import ModelRegistry, check_version_name
+from operations.registry.packages import ModelRegistry
 from tests.tiny_bundle import write_tiny_bundle
 
 WHEN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -108,16 +108,3 @@ def test_an_unknown_version_is_an_error(registry: ModelRegistry, version: str) -
 def test_a_missing_group_is_an_error(aws_endpoint: str, manifests: list[Manifest]) -> None:
     with pytest.raises(DeploymentError, match=r"Registering the model .* failed: .*Group does not exist"):
         ModelRegistry(Account(), "no-such-group").register(manifests[0], uri_of(manifests[0]))
-
-
-@pytest.mark.parametrize(
-    "text", ["20260302T000000Z-d0d098e8", "2026", "20260302T", "20260302T000000Z-d0", "d0d098e8", "8"]
-)
-def test_a_version_and_every_start_or_end_of_it_pass_the_check(text: str) -> None:
-    check_version_name(text)
-
-
-@pytest.mark.parametrize("text", ["", "nosuch", "../models", "d0d098e8f", "20260302T000000Z-d0d098e8-", "latest"])
-def test_a_text_that_is_not_part_of_any_version_is_refused(text: str) -> None:
-    with pytest.raises(DeploymentError, match=r"cannot be a version: .* like 20260302T000000Z-d0d098e8"):
-        check_version_name(text)

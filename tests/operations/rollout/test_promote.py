@@ -217,9 +217,7 @@ def test_the_serving_model_can_be_promoted_again_on_new_code(
     assert package_of(cloud, fair).status == "Approved"
 
 
-def test_of_two_promotions_at_once_one_is_refused(
-    cloud: LocalCloud, put: Put, go: Go, models: dict[str, Path]
-) -> None:
+def test_of_two_promotions_at_once_one_is_refused(cloud: LocalCloud, put: Put, go: Go, models: dict[str, Path]) -> None:
     bad, good = put("bad"), put("good")
     refusals: list[str] = []
 
