@@ -95,7 +95,7 @@ def test_sagemaker_gets_everything_in_the_plan(stack: Stack, source: Source, tmp
     stored = boto3.client("s3").get_object(Bucket=bucket, Key=f"jobs/{made.name}/source/source.tar.gz")
     assert stored["ServerSideEncryption"] == "aws:kms"
     with tarfile.open(fileobj=io.BytesIO(stored["Body"].read())) as tar:
-        assert "operations/jobs/entry.py" in tar.getnames()
+        assert "operations/container/entry.py" in tar.getnames()
 
 
 def test_options_that_a_job_does_not_need_are_left_out(stack: Stack, source: Source) -> None:
