@@ -24,8 +24,8 @@ from training.data.cache import open_cache
 from training.data.ham10000 import Dataset, read_dataset
 from training.data.split import Split, split_by_lesion
 from training.evaluation.bootstrap import RESAMPLES, Measure, resample_lesions, with_interval
-from training.evaluation.measure import balanced_accuracy
-from training.evaluation.weighted_metrics import Share, balanced_accuracies, confusion_matrices, macro_f1
+from training.evaluation.metrics import balanced_accuracy
+from training.evaluation.weighted_metrics import Proportion, balanced_accuracies, confusion_matrices, macro_f1
 
 RESULTS = Path("artifacts/benchmarks/baselines.json")
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, chosen on validation lesions
@@ -87,7 +87,7 @@ def judge(predicted: np.ndarray, dataset: Dataset, split: Split, seed: int) -> d
     measures: dict[str, Measure] = {
         "balanced_accuracy": lambda of: balanced_accuracies(confusion_matrices(predicted, truth, of)),
         "macro_f1": lambda of: macro_f1(confusion_matrices(predicted, truth, of)),
-        "accuracy": Share(predicted == truth, np.ones(len(truth), bool)),
+        "accuracy": Proportion(predicted == truth, np.ones(len(truth), bool)),
     }
     found = {name: with_interval(measured, weights) for name, measured in measures.items()}
     return {name: metric.model_dump() for name, metric in found.items() if metric is not None}

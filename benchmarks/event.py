@@ -1,7 +1,8 @@
 """A picture, the event that API Gateway makes of it, and what Lambda hands over beside it."""
 
-import base64
 from typing import Any
+
+from contract.events import http_event
 
 
 class Context:
@@ -12,14 +13,5 @@ class Context:
 
 
 def event_with(encoded: bytes) -> dict[str, Any]:
-    """Word a picture as the event of payload format 2.0 that API Gateway sends."""
-    http = {"method": "POST", "path": "/v1/predictions", "sourceIp": "127.0.0.1", "userAgent": "benchmark"}
-    return {
-        "version": "2.0",
-        "rawPath": "/v1/predictions",
-        "rawQueryString": "",
-        "headers": {"content-type": "image/jpeg"},
-        "requestContext": {"http": http, "stage": "$default", "requestId": "benchmark"},
-        "body": base64.b64encode(encoded).decode(),
-        "isBase64Encoded": True,
-    }
+    """Make the event that API Gateway sends for a picture."""
+    return http_event("POST", "/v1/predictions", headers=[("content-type", "image/jpeg")], body=encoded)

@@ -66,14 +66,16 @@ def main() -> None:
 def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[str, float]:
     """Train once and judge on the validation lesions; the split is always the same."""
     import keras
+    from scipy.special import softmax
     from sklearn.metrics import f1_score, recall_score
 
     from training.config import TrainingConfig
-    from training.evaluation.calibrate import fit_temperature, softmax
-    from training.evaluation.measure import expected_calibration_error
+    from training.evaluation.calibration.logit_adjustment import fit_temperature
+    from training.evaluation.metrics import expected_calibration_error
     from training.fitting.loop import fit, predict_logits
-    from training.learn import read_data
+    from training.fitting.run import Run
     from training.model import build_classifier
+    from training.split_dataset import read_data
     from training.weights import load_weights
 
     began = time.perf_counter()
@@ -94,9 +96,10 @@ def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[
     classifier = build_classifier(options.size)
     loaded = load_weights(classifier, config.weights)
     # What the frozen stages make of the pictures is the same for every choice, and stays in the cache for the next.
-    fitted = fit(classifier, config, loaded, data.learn, data.choose, scratch=options.cache)
+    run = Run(config=config, train=data.train, validation=data.validation, scratch=options.cache)
+    fitted = fit(classifier, loaded, run)
     FEATURES.update(fitted.features)
-    logits, truth = predict_logits(classifier, data.choose), data.choose.class_index
+    logits, truth = predict_logits(classifier, data.validation), data.validation.class_index
     predicted = logits.argmax(axis=1)
     recalls = recall_score(truth, predicted, labels=range(len(CODES)), average=None, zero_division=0)
     return {
@@ -104,7 +107,7 @@ def run(options: argparse.Namespace, choice: dict[str, Any], seed: int) -> dict[
         "macro_f1": float(f1_score(truth, predicted, average="macro")),
         "melanoma_recall": float(recalls[CODES.index("mel")]),
         "accuracy": float(np.mean(predicted == truth)),
-        "ece": expected_calibration_error(softmax(logits / fit_temperature(logits, truth)), truth),
+        "ece": expected_calibration_error(softmax(logits / fit_temperature(logits, truth), axis=1), truth),
         "seconds": time.perf_counter() - began,
     }
 

@@ -17,7 +17,7 @@ from benchmarks.bundles import MODELS, bare, newest_bundle
 from contract.bundle import INPUT_NAME, MODEL, MODEL_FP32, OUTPUT_NAMES, read_bundle
 from contract.errors import AnalyzerError
 from training.data.decode import decode_files
-from training.evaluation.labelled import read_labelled
+from training.evaluation.pictures.evaluation_set import read_evaluation_set
 
 RESULTS = Path("artifacts/benchmarks/int8.json")
 WARM_UP = 5  # runs that are not counted
@@ -47,7 +47,7 @@ def main() -> None:
 def held_out(folder: Path, bundle: Path, pictures: int) -> np.ndarray:
     """Decode pictures of lesions that the model has not seen, or any of a folder that it was not trained on."""
     manifest = read_bundle(bundle)
-    labelled = read_labelled(folder, None, manifest)
+    labelled = read_evaluation_set(folder, None, manifest)
     positions = labelled.positions
     chosen = np.random.default_rng(0).choice(positions, min(pictures, len(positions)), replace=False)
     decoded = []

@@ -1,4 +1,4 @@
-"""`lesion cross-validate`: how good a way of training is, judged on every lesion."""
+"""`lesion cross-validate`: evaluate a training configuration on every lesion."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -11,34 +11,29 @@ from cli.train import read_config, train
 from training.config import TrainingConfig
 from training.quiet import quiet_tensorflow
 
-# Whatever `lesion train` lets one choose about a run.
-_OF_A_RUN = {"folder", "cache", "as_json", *(field.name for field in fields(TrainingConfig))}
+# The options of `lesion train` that apply to each fold.
+_SHARED_OPTIONS = {"folder", "cache", "as_json", *(field.name for field in fields(TrainingConfig))}
 
 
-@click.command("cross-validate", params=[param for param in train.params if param.name in _OF_A_RUN])
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), metavar="K", help="How many models.")
+@click.command("cross-validate", params=[param for param in train.params if param.name in _SHARED_OPTIONS])
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), metavar="K",
+              help="Number of folds, each with a model.")  # fmt: skip
 @click.option("--out", default="artifacts/cross-validation", show_default=True,
-              type=click.Path(file_okay=False, path_type=Path), help="Where the report goes.")  # fmt: skip
+              type=click.Path(file_okay=False, path_type=Path), help="Folder for the report.")  # fmt: skip
 def cross_validate(folder: Path, cache: Path, folds: int, out: Path, as_json: bool, **options: Any) -> None:
-    """Train K models, each judged by the lesions that it has not seen, and report on all of them together.
+    """Train K models, evaluate each on the lesions of its own fold, and report on all of them together.
 
-    No model is kept: this says how good a way of training is, and how much that varies. Takes K times as long as
-    `lesion train`, and takes its options.
+    No model is kept. The report shows how good a configuration is, and how much that varies between folds. It takes K
+    times as long as `lesion train`.
     """
     config = read_config(options)
     quiet_tensorflow()
     from training.cross_validate import cross_validate as run
+    from training.progress import Reporter
 
     with progress_bars() as on_progress:
-        done = run(
-            config,
-            folder,
-            out,
-            folds=folds,
-            cache=cache,
-            on_progress=on_progress,
-            say=lambda line: click.echo(line, err=True),
-        )
+        reporter = Reporter(on_progress, lambda line: click.echo(line, err=True))
+        done = run(config, folder, out, folds=folds, cache=cache, reporter=reporter)
     metrics = done.evaluation.metrics
     if as_json:
         print_json(
@@ -49,15 +44,15 @@ def cross_validate(folder: Path, cache: Path, folds: int, out: Path, as_json: bo
             }
         )
         return
-    click.echo(f"All {done.evaluation.pictures} pictures, each judged once, with 95% intervals; and over the folds:")
+    click.echo(f"All {done.evaluation.pictures} pictures, each predicted once, with 95% intervals, and by fold:")
     for name, metric in metrics.items():
         spread = done.folds[name]
         click.echo(
             f"  {name.replace('_', ' '):<28} {metric.value:.3f}  ({metric.low:.3f} to {metric.high:.3f})   "
-            f"mean {_shown(spread['mean'])}, standard deviation {_shown(spread['standard deviation'])}"
+            f"mean {_format(spread['mean'])}, standard deviation {_format(spread['standard deviation'])}"
         )
     click.echo(f"The report is in {done.page}.")
 
 
-def _shown(value: float | None) -> str:
+def _format(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"

@@ -99,7 +99,7 @@ def _named_pictures() -> Path | None:
 
 def _labelled_pictures() -> Path:
     from training.data.layout import METADATA
-    from training.data.synthesize import write_sample
+    from training.data.synthetic.dataset import write_synthetic_dataset
 
     if named := _named_pictures():
         _say(f"the real ones in {named}")
@@ -109,19 +109,24 @@ def _labelled_pictures() -> Path:
         return SYNTHETIC
     _say(f"there is no HAM10000 in HAM10000_DIR, so synthetic ones are painted into {SYNTHETIC}")
     with progress_bars() as on_progress:
-        write_sample(SYNTHETIC, on_progress=on_progress)
+        write_synthetic_dataset(SYNTHETIC, on_progress=on_progress)
     return SYNTHETIC
 
 
 def _train(pictures: Path, weights: str) -> Path:
     quiet_tensorflow()
     from training.config import TrainingConfig
+    from training.progress import Reporter
     from training.train import train
 
     small = FROM_SCRATCH if weights == "none" else FROM_WEIGHTS
     with progress_bars() as on_progress:
         trained = train(
-            TrainingConfig(weights=weights, **small), pictures, MODELS, cache=CACHE, on_progress=on_progress, say=_say
+            TrainingConfig(weights=weights, **small),
+            pictures,
+            MODELS,
+            cache=CACHE,
+            reporter=Reporter(on_progress, _say),
         )
     _describe(trained.folder, trained.manifest)
     return trained.folder

@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cli.local import FOLDER, default_bundle
 from contract.api import MAX_BODY_BYTES, Prediction, Problem
 from contract.errors import AnalyzerError, ModelUnavailableError
+from contract.events import http_event
 
 TIMEOUT_S = 35.0  # API Gateway gives up after 30
 RETRIES = 5
+CONTENT_TYPE = "application/octet-stream"
 
 Ask = Callable[[bytes], Prediction | Problem]
 
@@ -39,7 +40,7 @@ def ask_api(url: str, encoded: bytes) -> Prediction | Problem:
     import urllib3
 
     target = f"{url.rstrip('/')}/v1/predictions"
-    headers = {"Content-Type": "application/octet-stream", **_signature(target, encoded)}
+    headers = _signed(target, {"Content-Type": CONTENT_TYPE}, encoded)
     retries = urllib3.Retry(
         RETRIES,
         connect=0,
@@ -64,21 +65,18 @@ def _read(status: int, body: str | bytes) -> Prediction | Problem:
         raise AnalyzerError(f"The API answered {status} with nothing that this version can read.") from error
 
 
-def _signature(url: str, body: bytes) -> dict[str, str]:
-    """Sign a request to an API on AWS, which lets in only those whom IAM allows."""
+def _signed(url: str, headers: dict[str, str], body: bytes) -> dict[str, str]:
+    """Add a signature for an API on AWS, which answers only callers that IAM allows."""
     host = url.split("/")[2]
     if not host.endswith(".amazonaws.com"):
-        return {}
-    import botocore.session
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
+        return headers
+    from webapp.errors import SigningError
+    from webapp.signing import Signer
 
-    credentials = botocore.session.Session().get_credentials()
-    if credentials is None:
-        raise AnalyzerError("There are no AWS credentials to sign the request with: set them up, or use --bundle.")
-    request = AWSRequest("POST", url, data=body, headers={"Content-Type": "application/octet-stream"})
-    SigV4Auth(credentials, "execute-api", host.split(".")[2]).add_auth(request)
-    return dict(request.headers.items())
+    try:
+        return Signer(url).sign("POST", url, headers, body)
+    except SigningError as error:
+        raise AnalyzerError(f"{error} With --bundle no request is signed.") from error
 
 
 @contextmanager
@@ -98,7 +96,8 @@ def _function(bundle: Path, workers: int) -> Iterator[tuple[Ask, str]]:
             if len(encoded) > MAX_BODY_BYTES:
                 encoded = encoded[: MAX_BODY_BYTES + 1]  # the function refuses it as it would the whole
             try:
-                result = function.invoke(_event(encoded))
+                headers = [("Content-Type", CONTENT_TYPE)]
+                result = function.invoke(http_event("POST", "/v1/predictions", headers=headers, body=encoded))
             except FunctionFailedError as error:
                 raise AnalyzerError(f"The function gave no answer: {error}.") from error
             return _read(result["statusCode"], result["body"])
@@ -107,13 +106,3 @@ def _function(bundle: Path, workers: int) -> Iterator[tuple[Ask, str]]:
             yield ask, manifest.version
         finally:
             function.stop()
-
-
-def _event(encoded: bytes) -> dict[str, Any]:
-    from werkzeug.test import EnvironBuilder
-    from werkzeug.wrappers import Request
-
-    from local.gateway import event_of
-
-    request = EnvironBuilder("/v1/predictions", method="POST", data=encoded, content_type="application/octet-stream")
-    return event_of(Request(request.get_environ()))

@@ -1,4 +1,4 @@
-"""`lesion train`: from labelled pictures to a model bundle, on this machine."""
+"""`lesion train`: train a model on this machine, and write its bundle."""
 
 import os
 import time
@@ -21,41 +21,43 @@ if TYPE_CHECKING:
 @click.command()
 @folder_argument
 @click.option("--out", default="artifacts/models", show_default=True, type=click.Path(file_okay=False, path_type=Path),
-              help="Where the bundle goes, in a folder named after its version.")  # fmt: skip
+              help="Folder for the bundle, which gets a folder named after its version.")  # fmt: skip
 @click.option("--cache", default=".cache", show_default=True, type=click.Path(file_okay=False, path_type=Path),
-              help="Where decoded pictures are kept between runs.")  # fmt: skip
-@click.option("--weights", metavar="imagenet|none|FILE", help="What to start from; FILE is an .npz of Keras's weights.")
-@click.option("--size", type=int, metavar="PX", help="Side of the square that the model sees.")
-@click.option("--images", type=int, metavar="N", help="Take whole lesions with about N pictures, for a quick run.")
-@click.option("--head-epochs", type=int, metavar="N", help="Epochs of the head and of what starts fresh.")
-@click.option("--fine-tune-epochs", type=int, metavar="N", help="Epochs of everything from --train-from upwards.")
+              help="Folder that keeps decoded pictures between runs.")  # fmt: skip
+@click.option("--weights", metavar="imagenet|none|FILE", help="Weights to start from; FILE is an .npz file.")
+@click.option("--size", type=int, metavar="PX", help="Side of the square input, in pixels.")
+@click.option("--images", type=int, metavar="N", help="Use about N pictures, with complete lesions, for a quick run.")
+@click.option("--head-epochs", type=int, metavar="N", help="Epochs for the head and stages without loaded weights.")
+@click.option("--fine-tune-epochs", type=int, metavar="N", help="Epochs for all stages from --train-from upwards.")
 @click.option("--train-from", type=click.Choice(["all", "conv2", "conv3", "conv4", "conv4_block4", "conv5", "head"]),
-              help="The lowest stage that fine-tuning changes.")  # fmt: skip
+              help="The lowest stage that fine-tuning trains.")  # fmt: skip
 @click.option("--monitor", type=click.Choice(["balanced_accuracy", "balanced_loss"]),
-              help="What the best epoch is best in, on validation lesions.")  # fmt: skip
+              help="The metric on validation lesions that chooses the best epoch.")  # fmt: skip
 @click.option("--patience", type=int, metavar="N", help="Epochs without improvement before a phase ends.")
-@click.option("--average-epochs", type=int, metavar="N", help="Judge and keep the mean of about N epochs' weights.")
+@click.option("--average-epochs", type=int, metavar="N", help="Validate and keep the mean weights of about N epochs.")
 @click.option("--batch-size", type=int, metavar="N", help="Pictures in a step.")
-@click.option("--head-learning-rate", type=float, metavar="RATE", help="Adam's, in the head epochs.")
-@click.option("--fine-tune-learning-rate", type=float, metavar="RATE", help="Adam's, in the fine-tune epochs.")
+@click.option("--head-learning-rate", type=float, metavar="RATE",
+              help="Adam's learning rate in the head epochs.")  # fmt: skip
+@click.option("--fine-tune-learning-rate", type=float, metavar="RATE",
+              help="Adam's learning rate in the fine-tune epochs.")  # fmt: skip
 @click.option("--class-balance", type=click.Choice(["weights", "sampling", "focal", "logit_adjusted", "none"]),
-              help="How rare classes come to count.")  # fmt: skip
-@click.option("--balance-power", type=float, metavar="SHARE", help="Of weights, sampling and focal: 1 evens out.")
-@click.option("--focal-gamma", type=float, metavar="GAMMA", help="How little the focal loss cares for what is sure.")
-@click.option("--logit-adjustment", type=float, metavar="TAU", help="Times the log of each class's frequency.")
-@click.option("--label-smoothing", type=float, metavar="SHARE", help="Of each label, spread over all classes.")
-@click.option("--mixup", type=float, metavar="ALPHA", help="Mix each picture with another; 0.2 is usual, 0 is none.")
-@click.option("--augment/--no-augment", default=None, help="Turn, shift, mirror and relight the training pictures.")
+              help="How rare classes are made to count.")  # fmt: skip
+@click.option("--balance-power", type=float, metavar="SHARE", help="For weights, sampling, focal: 1 is full balance.")
+@click.option("--focal-gamma", type=float, metavar="GAMMA", help="How much the focal loss discounts confident answers.")
+@click.option("--logit-adjustment", type=float, metavar="TAU", help="Factor of the log of each class's frequency.")
+@click.option("--label-smoothing", type=float, metavar="SHARE", help="Share of a label spread over all classes.")
+@click.option("--mixup", type=float, metavar="ALPHA", help="Mix each picture with another; 0.2 is usual, 0: off.")
+@click.option("--augment/--no-augment", default=None, help="Turn, zoom, shift, mirror and relight training pictures.")
 @click.option(
-    "--frozen-views", type=int, metavar="N", help="Views of a picture where frozen stages run once, up to 8; 0: never."
+    "--frozen-views", type=int, metavar="N", help="Views of a picture when frozen stages run once, up to 8. 0: never."
 )
 @click.option("--precision", type=click.Choice(["auto", "float32", "mixed_float16", "mixed_bfloat16"]),
-              help="That training computes in; the model is float32.")  # fmt: skip
-@click.option("--seed", type=int, metavar="N", help="Of the split and of everything random.")
+              help="The precision of training. The exported model is float32.")  # fmt: skip
+@click.option("--seed", type=int, metavar="N", help="Seed of the split and of everything random.")
 @click.option("--checkpoints", type=click.Path(file_okay=False, path_type=Path),
-              help="A folder for this run's checkpoint; by default one in the cache.")  # fmt: skip
-@click.option("--fresh", is_flag=True, help="Give up what an interrupted run like this left, and start anew.")
-@click.option("--keep-features", is_flag=True, help="Keep what frozen stages gave in the cache, for the next run.")
+              help="Folder for this run's checkpoint. By default one in the cache.")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Delete the checkpoint of an interrupted run, and start again.")
+@click.option("--keep-features", is_flag=True, help="Keep the frozen features in the cache, for a later run.")
 @json_option
 def train(
     folder: Path,
@@ -69,37 +71,31 @@ def train(
 ) -> None:
     """Train a classifier on the labelled pictures in FOLDER and write its bundle.
 
-    A run that Ctrl-C or SIGTERM ends is kept: the same command goes on with it. On several instances, which SM_HOSTS
-    and SM_CURRENT_HOST name as on SageMaker, start it on each: the first writes the bundle.
+    Ctrl-C or SIGTERM ends a run. The same command resumes it after its last finished epoch. To train on several
+    instances, set SM_HOSTS and SM_CURRENT_HOST as on SageMaker and start the command on each. The first one writes the
+    bundle.
 
-    FOLDER is by default the environment variable HAM10000_DIR, or else data/ham10000. What is not given keeps the
-    default of training.config.TrainingConfig.
+    FOLDER defaults to the environment variable HAM10000_DIR, or else to data/ham10000. An option without a default
+    here has the default of training.config.TrainingConfig.
     """
     began = time.perf_counter()
     config = read_config(options)
     quiet_tensorflow()
-    from training.fitting.cluster import read_cluster
+    from training.fit_model import CheckpointPolicy, run_worker
+    from training.fitting.distributed.cluster import read_cluster
     from training.fitting.resuming.stop import RunInterruptedError
-    from training.learn import take_part
+    from training.progress import Reporter
     from training.train import train as run
 
     cluster = read_cluster(os.environ)
-    keeping: dict[str, Any] = {"checkpoints": checkpoints, "fresh": fresh, "keep_features": keep_features}
+    policy = CheckpointPolicy(folder=checkpoints, fresh=fresh, keep_features=keep_features)
     try:
         if not cluster.leads:
-            take_part(config, folder, cache=cache, cluster=cluster, **keeping)
+            run_worker(config, folder, cache=cache, cluster=cluster, policy=policy)
             return
         with progress_bars() as on_progress:
-            trained = run(
-                config,
-                folder,
-                out,
-                cache=cache,
-                cluster=cluster,
-                **keeping,
-                on_progress=on_progress,
-                say=lambda line: click.echo(line, err=True),
-            )
+            reporter = Reporter(on_progress, lambda line: click.echo(line, err=True))
+            trained = run(config, folder, out, cache=cache, cluster=cluster, policy=policy, reporter=reporter)
     except RunInterruptedError as error:
         click.echo(f"lesion: {error}", err=True)
         raise click.exceptions.Exit(error.exit_status) from error
@@ -120,7 +116,7 @@ def train(
 
 
 def read_config(options: dict[str, Any]) -> "TrainingConfig":
-    """Describe a run by the options that were given; what was not given keeps its default.
+    """Make the configuration of a run from its options. An option that was not given keeps its default.
 
     Raises:
         click.UsageError: a value is out of range.
@@ -136,14 +132,14 @@ def read_config(options: dict[str, Any]) -> "TrainingConfig":
 
 
 def _explain(error: "ValidationError") -> str:
-    """Say what is wrong with the first value that was refused, by the name of its option."""
+    """Describe the error in the first invalid value, by the name of its option."""
     first = error.errors()[0]
     option = f"--{str(first['loc'][0]).replace('_', '-')}: " if first["loc"] else ""
     return option + first["msg"].removeprefix("Value error, ") + "."
 
 
 def _print_result(trained: "TrainedModel", seconds: float) -> None:
-    from training.evaluation.measure import HEADLINE
+    from training.evaluation.metrics import HEADLINE
 
     click.echo(f"The model is in {trained.folder}, made in {seconds:.0f} s.")
     click.echo("On held-out lesions, with 95% intervals:")

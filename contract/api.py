@@ -1,4 +1,4 @@
-"""What crosses the wire between the function, the page and every other caller."""
+"""The messages of the HTTP API, for the function, the page and every other client."""
 
 from typing import Annotated, Literal
 
@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contract.errors import AnalyzerError
 
-MAX_BODY_BYTES = 4_500_000  # base64 adds a third, and Lambda takes events of up to 6 MB
+MAX_BODY_BYTES = 4_500_000  # base64 adds a third, and Lambda accepts events of up to 6 MB
 
-# The measures that say how good a model is, wherever there is room for a few: the page, a job's log, the registry.
+# The most important metrics of a model, for places that show only a few: the page, the log of a job, the registry.
 HEADLINE_METRICS = (
     "balanced_accuracy",
     "macro_f1",
@@ -25,13 +25,13 @@ Outcome = Literal["see_a_doctor", "low_risk", "inconclusive", "unfamiliar"]
 
 
 class Message(BaseModel):
-    """What every message has in common: unknown keys are refused, values do not change."""
+    """Base of all messages: unknown keys are refused, and values cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)  # JSON has no word for NaN
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)  # JSON has no NaN
 
 
 class ClassProbability(Message):
-    """One of the seven classes and how likely the model holds it to be."""
+    """One of the seven classes, with its probability."""
 
     code: str
     name: str
@@ -40,7 +40,7 @@ class ClassProbability(Message):
 
 
 class QualityFinding(Message):
-    """One reason why the picture may be too poor to judge: what was measured, what it missed, and what to do."""
+    """One reason why the picture is too poor to classify: the measured value, its threshold, and what to do."""
 
     code: str
     message: str
@@ -49,7 +49,7 @@ class QualityFinding(Message):
 
 
 class Picture(Message):
-    """The picture as it was understood: upright, in pixels."""
+    """The size of the upright picture in pixels, and its quality findings."""
 
     width: Annotated[int, Field(gt=0)]
     height: Annotated[int, Field(gt=0)]
@@ -57,10 +57,10 @@ class Picture(Message):
 
 
 class Explanation(Message):
-    """Where the evidence for the leading class lies.
+    """Where in the picture the evidence for the likeliest class is.
 
-    `grid` has h rows of w values in 0..1, top row first, over the centre square of the upright picture,
-    which is all that the model sees. 1 is the strongest evidence in this picture, 0 none or evidence against.
+    `grid` has h rows of w values in 0..1, top row first. It covers the centre square of the upright picture, which is
+    all that the model sees. 1 is the strongest evidence in this picture; 0 is none, or evidence against the class.
     """
 
     code: str
@@ -76,7 +76,7 @@ class Timing(Message):
 
 
 class Prediction(Message):
-    """The answer to one picture."""
+    """The prediction for one picture."""
 
     prediction_id: str
     model_version: str
@@ -90,16 +90,16 @@ class Prediction(Message):
 
 
 class OperatingPoint(Message):
-    """A threshold chosen on validation lesions, and what it reached there."""
+    """A threshold chosen on validation lesions, with its sensitivity and specificity there."""
 
     threshold: Probability
     sensitivity: Probability
     specificity: Probability
-    classes: list[str]  # the codes whose probabilities are added up and held against the threshold
+    classes: list[str]  # codes whose probabilities are added up and compared with the threshold
 
 
 class Metric(Message):
-    """A number measured on held-out lesions, with its 95% interval."""
+    """A metric of the test lesions, with its 95% interval."""
 
     value: float
     low: float
@@ -107,7 +107,7 @@ class Metric(Message):
 
 
 class Limits(Message):
-    """What a picture may be."""
+    """The limits of a picture."""
 
     max_body_bytes: int
     max_pixels: int
@@ -116,7 +116,7 @@ class Limits(Message):
 
 
 class ModelDescription(Message):
-    """What serves at the moment."""
+    """The model that serves at the moment."""
 
     version: str
     labels: list[str]
@@ -130,14 +130,14 @@ class ModelDescription(Message):
 
 
 class Health(Message):
-    """A picture would be answered now; when it would not, the answer is a Problem instead."""
+    """The model is loaded; if it is not, the answer is a Problem instead."""
 
     status: Literal["ok"]
     model_version: str
 
 
 class Problem(Message):
-    """An error as RFC 9457 has it: `code` is for programs, `detail` for people."""
+    """An error in the format of RFC 9457: `code` is for programs, `detail` for people."""
 
     type: str
     title: str
@@ -148,7 +148,7 @@ class Problem(Message):
 
     @classmethod
     def of(cls, error: AnalyzerError, *, request_id: str) -> "Problem":
-        """Describe an error of ours to whoever caused it."""
+        """Make the problem of an error."""
         return cls(
             type=f"urn:skin-lesion-analyzer:problem:{error.code}",
             title=error.title,

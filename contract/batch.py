@@ -1,9 +1,9 @@
-"""Many pictures in S3: what starts a run, what the function is handed of it, and what it answers.
+"""The messages of a batch run over many pictures in S3.
 
-A run is one execution of a Step Functions state machine whose distributed map lists the pictures below a prefix
-(`ItemReader`, s3:listObjectsV2), hands them to the function in batches (`ItemBatcher`), and tries a batch that fails
-again. The function writes each batch's rows to an object of its own, whose key the pictures alone decide, so that a
-batch tried twice leaves one copy.
+A run is one execution of a Step Functions state machine. Its distributed map lists the pictures below a prefix
+(`ItemReader`, s3:listObjectsV2), passes them to the function in batches (`ItemBatcher`), and retries a failed batch.
+The function writes the rows of each batch to its own object. The key depends only on the pictures, so a batch that is
+retried leaves one copy.
 https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
 """
 
@@ -15,27 +15,27 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contract.api import Message
 
-MAX_ITEMS = 100  # of one batch: what the function answers well within its timeout on one vCPU
+MAX_ITEMS = 100  # of one batch: the function needs much less than its timeout for them, on one vCPU
 
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 
 
 class Place(Message):
-    """Where objects lie: all whose key starts with the prefix."""
+    """A location in S3: all objects of a bucket whose key starts with the prefix."""
 
     bucket: Bucket
     prefix: str = ""
 
 
 class BatchRun(Message):
-    """The input of an execution: the pictures below one place, their rows below another."""
+    """The input of an execution: where the pictures are, and where their rows go."""
 
     source: Place
     results: Place
 
 
 class BatchItem(BaseModel):
-    """One object as S3 lists it; its size, tag and date do not matter here."""
+    """One object as S3 lists it; its size, tag and date are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,7 +43,7 @@ class BatchItem(BaseModel):
 
 
 class Batch(BaseModel):
-    """The event that the function gets: the run, and the pictures of it that are this batch's."""
+    """The event of the function: the run, and the pictures of this batch."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,15 +52,15 @@ class Batch(BaseModel):
 
 
 class BatchAnswer(Message):
-    """What the function answers: few bytes, because an execution keeps the answers of all batches."""
+    """The answer of the function; it is small because an execution keeps the answers of all batches."""
 
-    results_key: str  # of the rows, one JSON object a line, with the columns of contract.rows
+    results_key: str  # of the rows: one JSON object per line, with the columns of contract.rows
     pictures: int
     refused: int  # pictures whose row has an error
 
 
 def results_key(run: BatchRun, keys: Sequence[str]) -> str:
-    """Name the object of a batch's rows after its pictures."""
+    """Return the key for the rows of a batch: a hash of its pictures."""
     digest = hashlib.sha256("\0".join([run.source.bucket, *keys]).encode()).hexdigest()
     prefix = run.results.prefix.rstrip("/")
     return f"{prefix}/{digest[:32]}.jsonl" if prefix else f"{digest[:32]}.jsonl"

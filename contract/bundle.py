@@ -1,7 +1,7 @@
-"""The model bundle: what training publishes, what serving refuses or loads, and where a version lies.
+"""The model bundle: its manifest, its files and its place in S3.
 
-A bundle is one folder, `models/<version>/`, of a manifest and the files whose hashes it names. Nothing about a model is
-known from anywhere else: its labels, its input size and its operating points come from here.
+A bundle is one folder, `models/<version>/`, with a manifest and the files that the manifest names with their hashes.
+All facts about a model come from its bundle: labels, input size, operating points.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ from contract.layout import MODEL_FP32 as MODEL_FP32
 from contract.layout import REFERENCE as REFERENCE
 
 SCHEMA_VERSION: Final = 1
-HELD_OUT: Final = "held-out.csv"  # what the file that serves says of each held-out picture; bundles may lack it
-GOLDEN: Final = "golden/answers.json"  # and of a few painted pictures beside it; bundles may lack it
+HELD_OUT: Final = "held-out.csv"  # predictions of the serving file for each test picture; optional
+GOLDEN: Final = "golden/answers.json"  # predictions for a few synthetic pictures in the same folder; optional
 
 INPUT_NAME: Final = "pixels"
 OUTPUT_NAMES: Final = ("probabilities", "class_map", "embedding")
@@ -40,9 +40,9 @@ INTENDED_USE: Final = (
 
 
 class Part(BaseModel):
-    """What every part of a manifest has in common."""
+    """Base of all parts of a manifest."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)  # JSON has no word for NaN
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)  # JSON has no NaN
 
 
 class ModelInput(Part):
@@ -53,59 +53,59 @@ class ModelInput(Part):
 
 
 class BundleFile(Part):
-    """What a file of the bundle must be."""
+    """The hash and the length of a file of the bundle."""
 
     sha256: Sha256
     bytes: Annotated[int, Field(ge=0)]
 
 
 class Unfamiliar(Part):
-    """How a picture unlike the training pictures is told: its score is over the threshold."""
+    """How out-of-distribution pictures are detected: their score is over the threshold."""
 
     method: Literal["knn_cosine_low_rank"]  # `contract.reference.Reference.unfamiliarity`
     neighbours: Annotated[int, Field(ge=1)]  # k
     threshold: float
-    false_alarm_rate: Annotated[float, Field(gt=0, lt=1)]  # share of validation pictures over it, as it was chosen
+    false_alarm_rate: Annotated[float, Field(gt=0, lt=1)]  # share of validation pictures over the threshold
 
 
 class DataRecord(Part):
     """The labelled pictures that the model was trained on."""
 
     name: str
-    sha256: Sha256  # of the metadata rows used
+    sha256: Sha256  # of the metadata rows that were used
     images: Annotated[int, Field(ge=1)]
     lesions: Annotated[int, Field(ge=1)]
     per_class: dict[str, int]  # pictures
     split_seed: int
-    split_sha256: Sha256  # of which pictures were learned from, chosen by and held out
+    split_sha256: Sha256  # of the assignment of pictures to training, validation and test
 
 
 class Group(Part):
-    """Some of the held-out pictures, and what was measured on them alone."""
+    """A subset of the test pictures, and its metrics."""
 
     pictures: Annotated[int, Field(ge=1)]
     lesions: Annotated[int, Field(ge=1)]
-    metrics: dict[str, Metric]  # those that these pictures allow
+    metrics: dict[str, Metric]  # those that can be computed for these pictures
 
 
 class Shipped(Part):
-    """Which file serves, and the sentence that says why."""
+    """Which file serves, and why."""
 
     precision: Literal["int8", "fp32"]
     reason: str
 
 
 class PhaseSpeed(Part):
-    """How fast a phase of training went, and whether it waited for its data."""
+    """The speed of a phase of training, and whether it waited for its data."""
 
-    images_per_s: Annotated[float, Field(ge=0)]  # learned from
-    step_ms: Annotated[float, Field(ge=0)]  # the mean, without waiting
-    feed_images_per_s: Annotated[float, Field(ge=0)]  # that one reading thread gives
-    waiting_share: Annotated[float, Field(ge=0, le=1)]  # of the steps' time
+    images_per_s: Annotated[float, Field(ge=0)]  # in training
+    step_ms: Annotated[float, Field(ge=0)]  # mean, without waiting
+    feed_images_per_s: Annotated[float, Field(ge=0)]  # that one reading thread can supply
+    waiting_share: Annotated[float, Field(ge=0, le=1)]  # of the time of the steps
 
 
 class TrainingRecord(Part):
-    """How the model came about."""
+    """How the model was trained."""
 
     job: str
     git_commit: str | None
@@ -113,20 +113,20 @@ class TrainingRecord(Part):
     versions: dict[str, str]  # of the frameworks
     backend: str
     device: str
-    seconds: Annotated[float, Field(ge=0)]  # of the session that finished it
-    weights_sha256: Sha256 | None = None  # of the weights that it started from
-    # Share of the log of the classes' frequencies that is in the logits, chosen on validation lesions.
+    seconds: Annotated[float, Field(ge=0)]  # of the session that finished the training
+    weights_sha256: Sha256 | None = None  # of the initial weights
+    # Factor of the log class frequencies that are added to the logits; chosen on validation lesions.
     prior_correction: Annotated[float, Field(ge=0, le=1)] = 0.0
-    precision: str | None = None  # Keras's dtype policy in training
+    precision: str | None = None  # Keras dtype policy of the training
     epochs: Annotated[int, Field(ge=0)] | None = None
-    epochs_s: Annotated[float, Field(ge=0)] | None = None  # that these took, in whichever session
+    epochs_s: Annotated[float, Field(ge=0)] | None = None  # duration of these epochs, over all sessions
     times_resumed: Annotated[int, Field(ge=0)] = 0
     speed: dict[str, PhaseSpeed] = {}  # of each phase
-    peak_memory_mb: Annotated[float, Field(gt=0)] | None = None  # of the process, with what it mapped from disk
+    peak_memory_mb: Annotated[float, Field(gt=0)] | None = None  # of the process, including files mapped from disk
 
 
 class Manifest(Part):
-    """`manifest.json`: everything that is known about a model."""
+    """`manifest.json`: all facts about a model."""
 
     schema_version: Literal[1]
     version: Version
@@ -134,14 +134,14 @@ class Manifest(Part):
     labels: tuple[str, ...]
     input: ModelInput
     outputs: tuple[str, ...]
-    files: dict[str, BundleFile]  # all files of the bundle but the manifest, by path inside it
-    temperature: Annotated[float, Field(gt=0)]  # already in the graph; here for the record
+    files: dict[str, BundleFile]  # all files of the bundle except the manifest, by path inside the bundle
+    temperature: Annotated[float, Field(gt=0)]  # already in the graph; here for information
     operating_points: dict[str, OperatingPoint]
     unfamiliar: Unfamiliar
     shipped: Shipped
-    metrics: dict[str, Metric]  # on held-out lesions
-    per_class: dict[str, Group]  # one class against the rest, by code; a class that was not held out is absent
-    slices: dict[str, dict[str, Group]]  # by what (age, sex, site, confirmed_by) -> which -> the group
+    metrics: dict[str, Metric]  # on test lesions
+    per_class: dict[str, Group]  # one class against the rest, by code; without classes that have no test picture
+    slices: dict[str, dict[str, Group]]  # attribute (age, sex, site, confirmed_by) -> its value -> group
     data: DataRecord
     training: TrainingRecord
     licence: str
@@ -171,24 +171,24 @@ _SAFE_PATH: Final = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-]
 
 
 def licence_of(data_name: str) -> str:
-    """Tell under which licence a model stands that was trained on a data set of this name."""
+    """Return the licence of a model trained on the data set of this name."""
     if data_name == "synthetic":
         return "MIT, like the program that painted its training pictures: a model to try the software with, no more"
     return LICENCE if data_name == "HAM10000" else f"that of its training pictures ({data_name})"
 
 
 def version_of(created_at: datetime, model_sha256: str) -> str:
-    """Name a model after when it was made (a time with its zone, named to the second in UTC) and what it is."""
+    """Make the version of a model from its creation time (with a time zone) and its hash."""
     return f"{created_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{model_sha256[:8]}"
 
 
 def key_of(version: str, file: str = "") -> str:
-    """Tell where a version, or one of its files, lies in the models bucket."""
+    """Return the key of a version, or of one of its files, in the models bucket."""
     return f"models/{version}/{file}" if file else f"models/{version}"
 
 
 def describe_file(path: Path) -> BundleFile:
-    """Hash and measure a file that is to go into a bundle."""
+    """Return the hash and the length of a file."""
     with path.open("rb") as opened:
         return BundleFile(sha256=hashlib.file_digest(opened, "sha256").hexdigest(), bytes=path.stat().st_size)
 
@@ -197,14 +197,14 @@ def parse_manifest(text: str | bytes) -> Manifest:
     """Read a manifest.
 
     Raises:
-        BundleError: it is no JSON, does not follow the schema, or belongs to other labels than this code's.
+        BundleError: it is not JSON, does not follow the schema, or has other labels than this code.
     """
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or MANIFEST
-        why = first["msg"].removeprefix("Value error, ")  # pydantic's word before a sentence of ours
+        why = first["msg"].removeprefix("Value error, ")  # pydantic puts this before our sentence
         raise BundleError(
             f"The model's manifest is not valid at {where}: {why}. Publish the model again with this code."
         ) from error
@@ -214,7 +214,7 @@ def read_bundle(folder: Path) -> Manifest:
     """Read a bundle's manifest and verify every file that it names.
 
     Raises:
-        BundleError: the manifest or a file is missing, or a file is not the one that the manifest describes.
+        BundleError: the manifest or a file is missing, or a file differs from the manifest.
     """
     try:
         manifest = parse_manifest((folder / MANIFEST).read_bytes())
@@ -228,7 +228,7 @@ def read_bundle(folder: Path) -> Manifest:
 
 
 def check_file(path: Path, name: str, expected: BundleFile) -> None:
-    """Compare one file with what its manifest says of it.
+    """Compare one file with its entry in the manifest.
 
     Raises:
         BundleError: it is missing, or its length or hash differs.

@@ -1,19 +1,19 @@
-"""The family of errors raised on purpose: each has a code for programs and a sentence for people."""
+"""All expected errors: each has a code for programs and a sentence for people."""
 
 from typing import ClassVar
 
 
 class AnalyzerError(Exception):
-    """Something foreseen went wrong. `str(error)` is one plain sentence with what to do next."""
+    """Base of all expected errors. `str(error)` says in one plain sentence what happened and what to do next."""
 
     code: ClassVar[str] = "failed"  # for programs, stable
-    status: ClassVar[int] = 500  # over HTTP; a base class is never answered with
+    status: ClassVar[int] = 500  # over HTTP; the API never answers with a base class
     title: ClassVar[str] = "The request failed"  # the same for every error of the code
-    retry_after_s: ClassVar[int | None] = None  # when trying again may help
+    retry_after_s: ClassVar[int | None] = None  # set where a retry may help
 
 
 class MalformedRequestError(AnalyzerError):
-    """The request itself is broken: no body, base64 that is none, a form without a picture, a bad query."""
+    """The request is not valid: no body, bad base64, a form without a picture, or a bad query."""
 
     code, status, title = "malformed_request", 400, "The request is malformed"
 
@@ -25,31 +25,31 @@ class NotFoundError(AnalyzerError):
 
 
 class MethodNotAllowedError(AnalyzerError):
-    """The route exists, and takes another method."""
+    """The route exists, but not with this method."""
 
     code, status, title = "method_not_allowed", 405, "The method is not allowed"
 
 
 class PayloadTooLargeError(AnalyzerError):
-    """More bytes than the API takes: the caller must shrink the picture."""
+    """More bytes than the API accepts: the caller must shrink the picture."""
 
     code, status, title = "payload_too_large", 413, "The picture is too large"
 
 
 class UnsupportedPictureError(AnalyzerError):
-    """The bytes start like no format that is taken: the caller must send JPEG, PNG or WebP."""
+    """The bytes start like none of the accepted formats: the caller must send JPEG, PNG or WebP."""
 
     code, status, title = "unsupported_picture", 415, "This is not a picture format that is taken"
 
 
 class UnreadableImageError(AnalyzerError):
-    """The bytes start like a picture but cannot be decoded: the caller must send another."""
+    """The bytes start like a picture but cannot be decoded: the caller must send another picture."""
 
     code, status, title = "unreadable_image", 422, "The picture cannot be read"
 
 
 class TooManyPixelsError(AnalyzerError):
-    """The header declares more pixels than are decoded; nothing was decoded."""
+    """The header declares more pixels than are allowed; nothing was decoded."""
 
     code, status, title = "too_many_pixels", 422, "The picture has too many pixels"
 
@@ -61,59 +61,59 @@ class TooFewPixelsError(AnalyzerError):
 
 
 class TooManyRequestsError(AnalyzerError):
-    """More requests at once than are served: try again after `retry_after_s`."""
+    """Too many requests at once: try again after `retry_after_s`."""
 
     code, status, title, retry_after_s = "too_many_requests", 429, "Too many requests", 1
 
 
 class ModelUnavailableError(AnalyzerError):
-    """No model can be served: none was set, it cannot be fetched, or it was refused."""
+    """There is no model to serve: none is set, or it cannot be fetched, or it was refused."""
 
     code, status, title, retry_after_s = "model_unavailable", 503, "There is no model to answer with", 30
 
 
 class BundleError(ModelUnavailableError):
-    """A model bundle that is incomplete or does not agree with its manifest; it is never served."""
+    """A model bundle is incomplete or differs from its manifest; it is never served."""
 
     code, title = "invalid_bundle", "The model bundle was refused"
 
 
 class StorageUnavailableError(AnalyzerError):
-    """S3 refuses or gives no whole answer: try again, or let the function's role read and write there."""
+    """S3 refuses or gives no complete answer: try again, or allow the function's role to read and write there."""
 
     code, status, title, retry_after_s = "storage_unavailable", 503, "S3 cannot be used", 30
 
 
 class MissingObjectError(AnalyzerError):
-    """S3 has no object of that key: it was deleted, or never stored."""
+    """S3 has no object with that key: it was deleted or never stored."""
 
     code, status, title = "missing_object", 404, "There is no such object in S3"
 
 
 class InvalidUriError(AnalyzerError):
-    """A URI that names no place where objects can be: the caller must write another."""
+    """A URI is not valid: the caller must write another."""
 
     code, title = "invalid_uri", "The URI is not valid"
 
 
 class DatasetError(AnalyzerError):
-    """Labelled pictures that cannot be trained on as they lie."""
+    """The labelled pictures cannot be used for training as they are."""
 
     code, title = "invalid_dataset", "The pictures cannot be used"
 
 
 class TrainingError(AnalyzerError):
-    """A training run that cannot start or go on."""
+    """A training run cannot start or continue."""
 
     code, title = "training_failed", "The training run failed"
 
 
 class DeploymentError(AnalyzerError):
-    """AWS refuses, or a stack, job or model there is not as asked; what was there before still is."""
+    """AWS refuses, or a stack, job or model there is not as requested; nothing was changed."""
 
     code, title = "deployment_failed", "AWS did not do what was asked"
 
 
-def family(of: type[AnalyzerError] = AnalyzerError) -> list[type[AnalyzerError]]:
-    """List every kind of error there is, of any depth."""
-    return [member for child in of.__subclasses__() for member in (child, *family(child))]
+def error_classes(base: type[AnalyzerError] = AnalyzerError) -> list[type[AnalyzerError]]:
+    """List all subclasses, direct and indirect."""
+    return [found for child in base.__subclasses__() for found in (child, *error_classes(child))]

@@ -1,7 +1,7 @@
-"""From encoded bytes to upright RGB pixels: the only decoder in the house, and every limit on hostile input.
+"""The only picture decoder: from encoded bytes to upright RGB pixels, with limits for hostile input.
 
-Training, the function and the page all open pictures here, so what the model learns from and what it is asked about
-went the same way. Importing this loads Pillow and not numpy, which only `decode_image` needs.
+Training, the function and the page all open pictures here, so the model sees the same pixels in training and serving.
+Importing this loads Pillow but not numpy, which only `decode_image` needs.
 """
 
 import io
@@ -51,8 +51,8 @@ _UPRIGHT: Final = {  # EXIF orientation -> what turns the stored pixels upright
     8: Image.Transpose.ROTATE_90,
 }
 
-# Pillow's own classes rather than Image.open(): that one imports every plugin to find WebP's, takes a JPEG with a
-# second picture behind it for another format, and announces large pictures by a warning.
+# Pillow's classes instead of Image.open(): that imports every plugin to find WebP's, treats a JPEG with two pictures as
+# another format, and warns about large pictures.
 _OPENERS: Final[dict[str, Callable[[io.BytesIO], ImageFile]]] = {
     "image/jpeg": JpegImageFile,
     "image/png": PngImageFile,
@@ -62,7 +62,7 @@ _OPENERS: Final[dict[str, Callable[[io.BytesIO], ImageFile]]] = {
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """What the model sees of a picture, and how large the whole picture is."""
+    """The pixels that the model sees, and the size of the whole picture."""
 
     pixels: "np.ndarray"  # RGB in 0..255: uint8, shape (size, size, 3); the centre square of the upright picture
     width: int  # of the whole upright picture, in pixels
@@ -70,9 +70,9 @@ class DecodedImage:
 
 
 def sniff_content_type(encoded: bytes) -> str | None:
-    """Tell a picture's content type from its first bytes, or None if it is none of `CONTENT_TYPES`.
+    """Read the content type of a picture from its first bytes; None if it is none of `CONTENT_TYPES`.
 
-    File names and Content-Type headers are what a sender says; the bytes are what a decoder meets.
+    File names and Content-Type headers can be wrong; the decoder depends on the bytes.
     """
     if encoded.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
@@ -84,19 +84,19 @@ def sniff_content_type(encoded: bytes) -> str | None:
 
 
 def decode_image(encoded: bytes, size: int) -> DecodedImage:
-    """Open a picture, turn it upright, and scale its centre square to the model's.
+    """Open a picture, turn it upright, and scale its centre square to the input size of the model.
 
-    The first frame is taken of one that moves; transparency is laid over white; EXIF is read for the orientation alone.
+    Of an animation the first frame is used; transparent pixels are put on white; of EXIF only the orientation is read.
 
     Args:
         encoded: the bytes of a JPEG, PNG or WebP file.
         size: the side of the square to return, in pixels.
 
     Raises:
-        UnsupportedPictureError: the bytes start like no JPEG, PNG or WebP.
+        UnsupportedPictureError: the bytes are not the start of a JPEG, PNG or WebP.
         TooManyPixelsError: the header declares more than MAX_PIXELS; nothing was decoded.
         TooFewPixelsError: a side is shorter than MIN_SIDE_PX.
-        UnreadableImageError: the picture is truncated or damaged, or a JPEG of more than MAX_SCANS scans.
+        UnreadableImageError: the picture is truncated or damaged, or a JPEG with more than MAX_SCANS scans.
     """
     import numpy as np
 
@@ -112,7 +112,7 @@ def decode_image(encoded: bytes, size: int) -> DecodedImage:
 def to_plain_jpeg(encoded: bytes, max_side_px: int) -> bytes:
     """Re-encode a picture as an upright JPEG without any metadata, its longer side at most `max_side_px`.
 
-    The shorter side stays at MIN_SIDE_PX or more, so that what comes out is taken wherever the picture itself is.
+    The shorter side stays at MIN_SIDE_PX or more, so that the result is accepted wherever the picture is.
 
     Raises:
         the same errors as `decode_image`.
@@ -130,9 +130,9 @@ def to_plain_jpeg(encoded: bytes, max_side_px: int) -> bytes:
 
 @contextmanager
 def open_picture(encoded: bytes) -> Iterator[Image.Image]:
-    """Open a picture by its header alone, within the limits; what Pillow raises inside the block is translated.
+    """Open a picture by reading only its header, and check the limits; errors of Pillow in the block are translated.
 
-    The picture is as it is stored, not turned upright, and carries no metadata.
+    The picture is as stored, not turned upright, and has no metadata.
 
     Raises:
         the same errors as `decode_image`.
@@ -143,23 +143,23 @@ def open_picture(encoded: bytes) -> Iterator[Image.Image]:
 
 @contextmanager
 def _opened(encoded: bytes) -> Iterator[tuple[ImageFile, int]]:
-    """Open a picture by its header alone; also tell its EXIF orientation, 1..8."""
+    """Open a picture by reading only its header; also return its EXIF orientation, 1..8."""
     content_type = sniff_content_type(encoded)
     if content_type is None:
         raise UnsupportedPictureError("The file is not a JPEG, PNG or WebP picture. Please send one of these.")
     if content_type == "image/webp":
-        _check_size(*_webp_canvas(encoded))  # Pillow's WebP opener allocates the canvas before it can be asked
+        _check_size(*_webp_canvas(encoded))  # Pillow's WebP opener allocates the canvas at once
     if content_type == "image/jpeg":
         _check_scans(encoded)
     bare, orientation = strip_metadata(encoded, content_type)
     with _translated_errors(), _OPENERS[content_type](io.BytesIO(bare)) as picture:
         _check_size(*picture.size)
-        picture.decodermaxblock = max(len(bare), 1)  # feed the decoder at once: in blocks of 64 kB it starts over often
+        picture.decodermaxblock = max(len(bare), 1)  # decode at once: in blocks of 64 kB the decoder restarts often
         yield picture, orientation
 
 
 def _decode_upright(picture: ImageFile, orientation: int, draft_size: tuple[int, int]) -> Image.Image:
-    """Decode the opened picture and turn it upright: RGB, or RGBA if some of it may be transparent."""
+    """Decode the opened picture and turn it upright: RGB, or RGBA if it may have transparent pixels."""
     picture.draft("RGB", draft_size)
     decoded = _eight_bits(picture)
     decoded = decoded.convert("RGBA" if decoded.has_transparency_data else "RGB")
@@ -167,10 +167,10 @@ def _decode_upright(picture: ImageFile, orientation: int, draft_size: tuple[int,
 
 
 def _centre_square(picture: Image.Image, size: int) -> Image.Image:
-    """Take the largest square in the middle, `size` wide; if it is all but that wide already, one of `size` at once.
+    """Scale the largest square in the middle to `size`; crop instead if it is only slightly larger.
 
-    A published HAM10000 picture has 225 px after the decoder's half scale, for a model of 224: scaling would blur it,
-    and takes a sixth of the time of decoding.
+    A HAM10000 picture has 225 px after decoding at half scale, and the model 224: scaling would blur it, and take a
+    sixth of the decoding time.
     """
     width, height = picture.size
     if size >= CUT_SIDE_PX and 0 <= min(width, height) - size <= size * CUT_SHARE:
@@ -180,9 +180,9 @@ def _centre_square(picture: Image.Image, size: int) -> Image.Image:
 
 
 def _eight_bits(picture: ImageFile) -> Image.Image:
-    """Bring a PNG's grey of 16 bits, and a transparent grey or colour of any depth, to the 8 bits of all others.
+    """Convert 16-bit grey of a PNG, and its transparent grey or colour of any depth, to 8 bits.
 
-    Pillow converts neither: it clips 16-bit grey at 255, and compares 8-bit pixels with the number in the file.
+    Pillow does neither: it clips 16-bit grey at 255, and compares 8-bit pixels with the unscaled number in the file.
     """
     key = picture.info.get("transparency")
     rawmode = picture.tile[0].args if picture.tile else None
@@ -201,7 +201,7 @@ def _eight_bits(picture: ImageFile) -> Image.Image:
 
 
 def _over_white(picture: Image.Image) -> Image.Image:
-    """Lay what is transparent over white: RGB."""
+    """Put transparent pixels on white, and return RGB."""
     if picture.mode != "RGBA":
         return picture
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
@@ -210,7 +210,7 @@ def _over_white(picture: Image.Image) -> Image.Image:
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise TooManyPixelsError(
-            f"The picture has {width} x {height} pixels; at most {MAX_PIXELS // 1_000_000} megapixels are taken. "
+            f"The picture has {width} x {height} pixels; at most {MAX_PIXELS // 1_000_000} megapixels are allowed. "
             "Please send a smaller copy."
         )
     if min(width, height) < MIN_SIDE_PX:
@@ -228,11 +228,11 @@ def _check_scans(encoded: bytes) -> None:
         if segment.marker != START_OF_SCAN:
             continue
         if scans == 0 and components and _byte(encoded, segment.body) == components:
-            return  # all is in this one: libjpeg refuses a second, so there is no need to look through the pixels
+            return  # this scan has all components: libjpeg refuses a second one, so the pixels need no search
         scans += 1
         if scans > MAX_SCANS:
             raise UnreadableImageError(
-                f"The picture is stored in more than {MAX_SCANS} scans, which no camera does. Please save it anew."
+                f"The picture is stored in more than {MAX_SCANS} scans, which no camera does. Please save it again."
             )
 
 
@@ -259,10 +259,10 @@ _UNREADABLE: Final = "The picture is damaged or incomplete and cannot be read. P
 
 @contextmanager
 def _translated_errors() -> Iterator[None]:
-    """Turn whatever Pillow raises on a picture into ours, and let ours pass."""
+    """Translate every error of Pillow, and pass on AnalyzerErrors."""
     try:
         yield
     except AnalyzerError:
         raise
-    except Exception as error:  # Pillow's parsers raise what a damaged file makes them trip over, of any type
+    except Exception as error:  # Pillow's parsers raise errors of any type for a damaged file
         raise UnreadableImageError(_UNREADABLE) from error

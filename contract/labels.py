@@ -1,4 +1,4 @@
-"""The seven classes of HAM10000, in the order in which every model answers."""
+"""The seven classes of HAM10000, in the order of every model's outputs."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,11 +6,11 @@ from typing import Final
 
 @dataclass(frozen=True, kw_only=True)
 class LesionClass:
-    """One diagnosis: its code in HAM10000's `dx` column and what a person should know of it."""
+    """One diagnosis: its code in the `dx` column of HAM10000, and a description for people."""
 
     code: str
     name: str
-    malignant: bool  # cancer, or on its way there: what the any-malignant operating point counts
+    malignant: bool  # cancer or a precursor of it: counted by the any-malignant operating point
     description: str  # plain language, one or two sentences
 
 
@@ -20,7 +20,7 @@ CLASSES: Final[tuple[LesionClass, ...]] = (
         name="Actinic keratosis or Bowen's disease",
         malignant=True,
         description=(
-            "Rough, scaly patches from years of sun. Some turn into an invasive skin cancer, so they are treated."
+            "Rough, scaly patches from years of sun. Some become an invasive skin cancer, so they are treated."
         ),
     ),
     LesionClass(
@@ -28,7 +28,7 @@ CLASSES: Final[tuple[LesionClass, ...]] = (
         name="Basal cell carcinoma",
         malignant=True,
         description=(
-            "The most common skin cancer. It grows slowly and hardly ever spreads, but it does not go away untreated."
+            "The most common skin cancer. It grows slowly and rarely spreads, but it does not heal without treatment."
         ),
     ),
     LesionClass(
@@ -49,13 +49,13 @@ CLASSES: Final[tuple[LesionClass, ...]] = (
         code="mel",
         name="Melanoma",
         malignant=True,
-        description="The most dangerous of the common skin cancers. Found early it can nearly always be cured.",
+        description="The most dangerous of the common skin cancers. Found early, it can nearly always be cured.",
     ),
     LesionClass(
         code="nv",
         name="Melanocytic nevus",
         malignant=False,
-        description="An ordinary mole. A mole that changes in size, shape or colour should be looked at.",
+        description="An ordinary mole. A doctor should look at a mole that changes in size, shape or colour.",
     ),
     LesionClass(
         code="vasc",
@@ -73,5 +73,5 @@ MALIGNANT_CODES: Final[tuple[str, ...]] = tuple(c.code for c in CLASSES if c.mal
 
 DISCLAIMER: Final = (
     "Not a diagnosis. This is research software built on HAM10000; it has not been tested in clinical use "
-    "and it can be wrong. Show a lesion that worries you to a doctor, whatever is said here."
+    "and it can be wrong. If a lesion worries you, show it to a doctor, whatever this software says."
 )

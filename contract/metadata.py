@@ -1,8 +1,8 @@
-"""What lies around the pixels in a JPEG, PNG or WebP file: read for the orientation, and taken away.
+"""Reads the EXIF orientation of a JPEG, PNG or WebP file, and removes its metadata.
 
-Pillow parses colour profiles, texts and EXIF as it opens a file, and one damaged or oversized block makes it warn, or
-give up on a picture whose pixels are sound. So it is handed the blocks that the pixels need and no others, and of all
-the rest the EXIF orientation alone is read, here.
+Pillow parses colour profiles, texts and EXIF when it opens a file. A damaged or oversized block makes it warn, or
+refuse a picture whose pixels are intact. So Pillow gets only the blocks that the pixels need. Of all other blocks only
+the EXIF orientation is read, here.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 ORIENTATION_TAG: Final = 0x0112
-UPRIGHT: Final = 1  # the orientation of pixels that are stored as they are to be seen
+UPRIGHT: Final = 1  # the orientation of pixels that need no turning
 
 SEQUENTIAL_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC9})  # SOF0 baseline, SOF1 extended, SOF9 arithmetic coding
 START_OF_SCAN: Final = 0xDA
@@ -19,7 +19,7 @@ _END_OF_IMAGE: Final = 0xD9
 _APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length: TEM, RST0..RST7, SOI
 _MARKER: Final = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # in a scan, FF 00 is data and FF D0..D7 separates it
-_JFIF_BYTES, _ADOBE_BYTES = 14, 12  # shorter blocks of these names are ignored by libjpeg
+_JFIF_BYTES, _ADOBE_BYTES = 14, 12  # libjpeg ignores shorter blocks of these names
 
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_PIXEL_CHUNKS: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
@@ -29,26 +29,26 @@ _SHORT: Final = 3  # TIFF's type of a 16-bit number
 
 
 class Segment(NamedTuple):
-    """One marker of a JPEG, and what belongs to it: offsets into the file."""
+    """One marker of a JPEG and its block: offsets into the file."""
 
     marker: int  # its second byte
-    start: int  # of the bytes that fill up before the marker, where there are any
-    body: int  # what follows the length
-    end: int  # of a scan: of its header
+    start: int  # of the fill bytes before the marker, if there are any
+    body: int  # the first byte after the length
+    end: int  # for a scan: the end of its header
 
 
 def strip_metadata(encoded: bytes, content_type: str) -> tuple[bytes, int]:
-    """Reduce a picture to the blocks that its pixels need, and tell its orientation.
+    """Reduce a picture to the blocks that its pixels need, and read its orientation.
 
-    Nothing is decoded and nothing is raised: what is damaged is handed on for the decoder to judge. Of a moving PNG
-    the still picture remains. A WebP comes back as it is, because its decoder skips what it does not need.
+    Nothing is decoded and nothing is raised: damaged blocks stay for the decoder. Of an animated PNG the still picture
+    remains. A WebP comes back unchanged, because its decoder skips other blocks.
 
     Args:
         encoded: the bytes of the file.
-        content_type: what `contract.image.sniff_content_type` calls them.
+        content_type: from `contract.image.sniff_content_type`.
 
     Returns:
-        The bytes of the same picture, and its EXIF orientation, 1..8; 1 (upright) where none can be read.
+        The bytes of the same picture, and its EXIF orientation, 1..8; 1 (upright) if none can be read.
     """
     split = {"image/jpeg": _split_jpeg, "image/png": _split_png, "image/webp": _split_webp}[content_type]
     bare, exif = split(encoded)
@@ -68,13 +68,13 @@ def read_orientation(exif: bytes) -> int:
             tag, kind, _, value = struct.unpack_from(f"{order}HHLH", tiff, directory + 2 + 12 * entry)
             if tag == ORIENTATION_TAG:
                 return value if kind == _SHORT and 1 <= value <= 8 else UPRIGHT
-    except struct.error:  # it points outside itself
+    except struct.error:  # an offset points outside the block
         return UPRIGHT
     return UPRIGHT
 
 
 def jpeg_segments(encoded: bytes) -> Iterator[Segment]:
-    """Walk a JPEG from marker to marker (ITU-T T.81, annex B), up to its end or to where it is broken."""
+    """Yield the segments of a JPEG (ITU-T T.81, annex B), up to its end or its first damage."""
     at = 2  # after SOI
     while match := _MARKER.search(encoded, at):
         marker = match[1][0]
@@ -109,7 +109,7 @@ def _split_jpeg(encoded: bytes) -> tuple[bytes, bytes]:
 
 
 def _is_jpeg_metadata(marker: int, body: bytes) -> bool:
-    """Tell what can go: every application block and comment but the two that say how colours are stored."""
+    """Tell whether a block can be removed: all application blocks and comments except the two that define colours."""
     if marker == _APP0 and body.startswith(b"JFIF\0"):
         return len(body) < _JFIF_BYTES
     if marker == _APP14 and body.startswith(b"Adobe"):

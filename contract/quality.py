@@ -1,7 +1,7 @@
-"""Is this picture good enough to be judged? Size, exposure, glare, blur and contrast, as numbers with thresholds.
+"""Checks whether a picture is good enough to classify: size, exposure, glare, blur and contrast.
 
-The thresholds lie outside what HAM10000 holds, so that a good dermatoscopic picture is hardly ever refused;
-docs/inference.md gives the rate of false alarms of each finding there, and how often a spoiled picture is told.
+The thresholds are outside the range of HAM10000, so that a good dermatoscopic picture is rarely refused.
+docs/inference.md has the rate of false alarms of each finding, and how many degraded pictures are detected.
 """
 
 from dataclasses import dataclass
@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import numpy as np
 
-SHORT_SIDE_PX: Final = 160  # of the whole picture; HAM10000 was published at 450
-DARK_LUMA: Final = 45.0  # mean of the square, 0..255; HAM10000: 46..230
+SHORT_SIDE_PX: Final = 160  # of the whole picture; HAM10000 has 450
+DARK_LUMA: Final = 45.0  # mean of the square, 0..255; in HAM10000: 46..230
 BRIGHT_LUMA: Final = 235.0
-GLARE_LUMA: Final = 240.0  # a pixel at or over it is burnt out
-GLARE_SHARE: Final = 0.1  # of the square that is burnt out; HAM10000: more in 26 of 8,802, up to half
-SHARPNESS: Final = 4.0  # variance of the Laplacian; HAM10000: 5.4 or more at 224 px
-PLACES: Final = 8  # the square is compared place by place, in this many rows and columns
-CONTRAST: Final = 26.0  # of the place that differs most, a distance in RGB; HAM10000: less in 5 of 8,802, half over 130
+GLARE_LUMA: Final = 240.0  # a pixel of this brightness or more is overexposed
+GLARE_SHARE: Final = 0.1  # of overexposed pixels in the square; in HAM10000 more in 26 of 8,802 pictures, up to half
+SHARPNESS: Final = 4.0  # variance of the Laplacian; in HAM10000 5.4 or more at 224 px
+CELLS: Final = 8  # rows and columns of cells whose colours are compared
+CONTRAST: Final = (
+    26.0  # RGB distance of the most different cell; in HAM10000 less in 5 of 8,802 pictures, half over 130
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One way in which a picture is too poor: what was measured, the threshold it missed, and what to do."""
+    """One reason why a picture is too poor: the measured value, its threshold, and what to do."""
 
     code: str
     message: str
@@ -30,23 +32,23 @@ class Finding:
     threshold: float
 
 
-MESSAGES: Final = {  # finding -> what a person can do about it
+MESSAGES: Final = {  # finding -> what the person can do
     "too_small": "The picture is small. Send the original, not a thumbnail.",
     "too_dark": "The picture is too dark. Take it again in more light.",
     "too_bright": "The picture is too bright. Take it again without flash.",
     "glare": "Light is reflected from the skin. Take it again without flash, or tilt the camera a little.",
     "blurred": "The picture is blurred. Hold still, and focus on the lesion.",
-    "no_lesion": "Hardly any lesion can be told from the skin. Bring it to the middle, with some skin around it.",
+    "no_lesion": "The lesion hardly differs from the skin. Bring it to the middle, with some skin around it.",
 }
 
 
 def assess(pixels: "np.ndarray", *, width: int, height: int) -> list[Finding]:
-    """List what is wrong with a picture; an empty list means that it is good enough.
+    """Return the findings about a picture; an empty list means that it is good enough.
 
     Args:
         pixels: the square that the model sees: RGB, uint8, shape (size, size, 3).
         width: of the whole picture, in pixels.
-        height: likewise.
+        height: of the whole picture, in pixels.
     """
     import numpy as np
 
@@ -60,8 +62,8 @@ def assess(pixels: "np.ndarray", *, width: int, height: int) -> list[Finding]:
         findings.append(_finding("too_dark", brightness, DARK_LUMA))
     if brightness > BRIGHT_LUMA:
         findings.append(_finding("too_bright", brightness, BRIGHT_LUMA))
-    elif (burnt_out := _share(luma >= GLARE_LUMA)) > GLARE_SHARE:  # in a picture too bright it says no more
-        findings.append(_finding("glare", burnt_out, GLARE_SHARE))
+    elif (overexposed := _share(luma >= GLARE_LUMA)) > GLARE_SHARE:  # adds nothing to too_bright
+        findings.append(_finding("glare", overexposed, GLARE_SHARE))
     if (sharpness := laplacian_variance(luma)) < SHARPNESS:
         findings.append(_finding("blurred", sharpness, SHARPNESS))
     if (contrast := largest_contrast(colours)) < CONTRAST:
@@ -79,38 +81,38 @@ def laplacian_variance(luma: "np.ndarray") -> float:
 
     laplacian = 4 * luma[1:-1, 1:-1]
     for neighbour in (luma[:-2, 1:-1], luma[2:, 1:-1], luma[1:-1, :-2], luma[1:-1, 2:]):
-        laplacian -= neighbour  # in place: an array of its own for each step would take longer to get than to fill
-    mean = float(laplacian.mean())  # close to 0, so that the difference below loses nothing
+        laplacian -= neighbour  # in place: allocating a new array for each step would take longer than filling it
+    mean = float(laplacian.mean())  # close to 0, so the difference below is accurate
     return float(np.vdot(laplacian, laplacian)) / laplacian.size - mean**2
 
 
 def largest_contrast(pixels: "np.ndarray") -> float:
-    """Measure how far the place of the most different colour is from the usual one: a distance in RGB, 0..442.
+    """Measure how much the most different cell differs from the median cell: a distance in RGB, 0..442.
 
-    Averages over PLACES x PLACES parts of the square: hair and pores vanish in them, a lesion does not. What does not
-    divide by PLACES is left out, at the right and the lower edge.
+    Compares the mean colours of CELLS x CELLS cells of the square: hair and pores average out, a lesion does not.
+    Remaining rows and columns at the lower and right edges are ignored.
 
     Args:
         pixels: RGB in 0..255: float32, shape (size, size, 3).
     """
     import numpy as np
 
-    side = len(pixels) // PLACES  # of one part, px
-    parts = pixels[: side * PLACES, : side * PLACES].reshape(PLACES, side, -1)
-    places = parts.sum(axis=1).reshape(-1, side, 3).sum(axis=1) / np.float32(side**2)
-    middle = len(places) // 2
-    usual = np.sort(places, axis=0)[middle - 1 : middle + 1].mean(axis=0)  # the median of an even number
-    return float(np.sqrt(((places - usual) ** 2).sum(axis=1).max()))
+    side = len(pixels) // CELLS  # of one cell, px
+    rows = pixels[: side * CELLS, : side * CELLS].reshape(CELLS, side, -1)
+    cells = rows.sum(axis=1).reshape(-1, side, 3).sum(axis=1) / np.float32(side**2)
+    middle = len(cells) // 2
+    median = np.sort(cells, axis=0)[middle - 1 : middle + 1].mean(axis=0)  # their number is even
+    return float(np.sqrt(((cells - median) ** 2).sum(axis=1).max()))
 
 
-def _share(marked: "np.ndarray") -> float:
+def _share(mask: "np.ndarray") -> float:
     import numpy as np
 
-    return float(np.count_nonzero(marked)) / marked.size
+    return float(np.count_nonzero(mask)) / mask.size
 
 
 def _luma(pixels: "np.ndarray") -> "np.ndarray":
-    """Weigh the channels of float32 RGB as ITU-R BT.601 does: float32, shape (size, size)."""
+    """Return the luma of float32 RGB by ITU-R BT.601: float32, shape (size, size)."""
     import numpy as np
 
     return pixels @ np.array([0.299, 0.587, 0.114], np.float32)

@@ -1,6 +1,6 @@
-"""What the training pictures looked like to the model, and how unlike them a picture is: `reference.npz` of a bundle.
+"""The embeddings of the training pictures (`reference.npz`), and how different from them a picture is.
 
-Training chooses the threshold by the very search that serves, so both sides have it from here.
+Training chooses the threshold with the same search that serves, so both import it from here.
 """
 
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ import numpy as np
 
 from contract.errors import BundleError
 
-_SHORTEST: Final = 1e-12  # length of an embedding that is divided by; one of zeros is like nothing
+_SHORTEST: Final = 1e-12  # smallest divisor, for an embedding of zeros
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Training embeddings of length 1, as the product `coordinates @ axes`: their truncated singular values.
+    """Training embeddings of length 1, as the product `coordinates @ axes` of a truncated singular value decomposition.
 
-    In full they are many megabytes to read for each picture that is asked about. As a product a similarity to each
-    costs a sixteenth, and is off by no more than what the embeddings are from their axes.
+    The full embeddings are many megabytes, and every search would read them all. With the two factors a search costs a
+    sixteenth; the error of a similarity is at most the distance of the embedding from the axes.
     """
 
     coordinates: np.ndarray  # float32 (M, rank)
@@ -30,19 +30,22 @@ class Reference:
         """Read the file of a bundle.
 
         Raises:
-            BundleError: it cannot be read, or is something else.
+            BundleError: it cannot be read, or is not a reference.
         """
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # else a damaged one stays open
+            with (
+                path.open("rb") as file,
+                np.load(file, allow_pickle=False) as arrays,
+            ):  # a path would stay open on errors
                 reference = cls(*(arrays[name].astype(np.float32) for name in ("coordinates", "axes")))
-        except Exception as error:  # a damaged archive makes numpy, zipfile and zlib raise what they trip over
+        except Exception as error:  # numpy, zipfile and zlib raise many types for a damaged archive
             raise BundleError(f"The model bundle's {path.name} cannot be read. Publish the model again.") from error
         if reference.coordinates.ndim != 2 or reference.axes.ndim != 2 or not reference.fits():
             raise BundleError(f"The model bundle's {path.name} holds something else. Publish the model again.")
         return reference
 
     def fits(self) -> bool:
-        """Tell whether the two factors can be multiplied, and hold anything."""
+        """Tell whether the two factors can be multiplied, and are not empty."""
         return self.coordinates.size > 0 and self.coordinates.shape[1] == len(self.axes)
 
     def write(self, path: Path) -> None:
@@ -50,14 +53,14 @@ class Reference:
         np.savez(path, coordinates=self.coordinates.astype(np.float16), axes=self.axes.astype(np.float16))
 
     def unfamiliarity(self, embeddings: np.ndarray, neighbours: int) -> Any:
-        """Score how unlike the training pictures a picture is: 0 like one of them, up to 2.
+        """Score how different a picture is from the training pictures: 0 (the same as one of them) to 2.
 
         One minus the cosine similarity to the k-th nearest reference embedding (Sun et al. 2022, arXiv:2204.06507).
-        What of an embedding lies beside all axes makes it longer and no more similar, and so counts as unlike.
+        The part of an embedding outside the axes adds to its length but not to any similarity, so it counts as unlike.
 
         Args:
             embeddings: of any length, shape (..., 2048).
-            neighbours: k; with fewer reference pictures than that, the farthest counts.
+            neighbours: k; if there are fewer reference pictures, the farthest counts.
 
         Returns:
             float32, shape (...).

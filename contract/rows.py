@@ -1,4 +1,4 @@
-"""One picture's answer as a row of a table: what `lesion predict --out` and a batch write."""
+"""The result for one picture as a table row, for `lesion predict --out` and for batches."""
 
 from typing import Any, Final
 
@@ -7,22 +7,22 @@ from contract.labels import CODES
 
 PROBABILITY_COLUMNS: Final = {code: f"p_{code}" for code in CODES}
 COLUMNS: Final = (
-    "picture",  # as the caller knows it: a path below the folder, or a key in the bucket
+    "picture",  # a path below the folder, or a key in the bucket
     "outcome",
     "leading_class",
     "malignant_probability",
     *PROBABILITY_COLUMNS.values(),
     "width",
     "height",
-    "quality",  # the codes of the findings, parted by spaces
+    "quality",  # codes of the findings, separated by spaces
     "model_version",
-    "error",  # a code; where there is one, all columns but the picture and the detail are empty
-    "detail",  # the error's sentence
+    "error",  # a code; with an error, all columns except picture and detail are empty
+    "detail",  # the sentence of the error
 )
 
 
 def row_of(picture: str, answer: Prediction | Problem) -> dict[str, Any]:
-    """Lay out an answer, or the problem in its place, under COLUMNS."""
+    """Return the values of COLUMNS for a prediction or a problem."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     if isinstance(answer, Problem):
         return row | {"picture": picture, "error": answer.code, "detail": answer.detail}

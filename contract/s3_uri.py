@@ -10,10 +10,10 @@ _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 class S3Uri(NamedTuple):
-    """One address; `str()` of it is the URI again."""
+    """One address; `str()` returns the URI."""
 
     bucket: str
-    key: str  # no slash at its start; "" is the whole bucket
+    key: str  # without a slash at its start; "" is the whole bucket
 
     @classmethod
     def parse(cls, text: str) -> "S3Uri":

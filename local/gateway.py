@@ -6,13 +6,12 @@ Its own refusals are worded as API Gateway words them, so that whoever calls mee
 import base64
 import json
 import sys
-import time
-import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from contract.events import http_event
 from local.emulator import FunctionFailedError, ThrottledError
 from local.errors import LocalStackError
 from local.processes import HOST
@@ -20,7 +19,6 @@ from local.versions import Invocable
 
 MAX_PAYLOAD_BYTES = 10_000_000  # API Gateway's quota for an HTTP API
 MAX_EVENT_BYTES = 6_291_556  # Lambda's quota for a synchronous call
-TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")  # what is not sent as base64
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -47,46 +45,16 @@ def create_gateway(function: Invocable) -> Wsgi:
 
 
 def event_of(request: Request) -> dict[str, Any]:
-    """Word a request as an event of payload format 2.0.
-
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
-    """
-    now = time.time()
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": request.path,
-        "rawQueryString": request.query_string.decode("latin-1"),
-        "headers": _joined(request.headers.items(), lower=True),
-        "requestContext": {
-            "accountId": "000000000000",
-            "apiId": "local",
-            "domainName": request.host,
-            "domainPrefix": "local",
-            "http": {
-                "method": request.method,
-                "path": request.path,
-                "protocol": request.environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
-                "sourceIp": request.remote_addr or HOST,
-                "userAgent": request.headers.get("User-Agent", ""),
-            },
-            "requestId": uuid.uuid4().hex,
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
-            "timeEpoch": int(now * 1000),
-        },
-        "isBase64Encoded": False,
-    }
-    if request.args:
-        event["queryStringParameters"] = _joined(request.args.items(multi=True))
-    if cookies := [f"{name}={value}" for name, value in request.cookies.items()]:
-        event["cookies"] = cookies
-    if body := request.get_data():
-        is_text = request.mimetype.startswith(TEXT_TYPES)
-        event["isBase64Encoded"] = not is_text
-        event["body"] = body.decode(errors="replace") if is_text else base64.b64encode(body).decode()
-    return event
+    """Turn a request into an event of payload format 2.0."""
+    return http_event(
+        request.method,
+        request.path,
+        query=request.query_string.decode(errors="replace"),
+        headers=request.headers.items(),
+        body=request.get_data(),
+        source_ip=request.remote_addr or HOST,
+        protocol=request.environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
+    )
 
 
 def response_of(result: dict[str, Any]) -> Response:
@@ -101,15 +69,6 @@ def response_of(result: dict[str, Any]) -> Response:
     for cookie in result.get("cookies") or []:
         response.headers.add("Set-Cookie", cookie)
     return response
-
-
-def _joined(pairs: Iterable[tuple[str, str]], *, lower: bool = False) -> dict[str, str]:
-    """Join the values of a repeated name with commas, as API Gateway does."""
-    joined: dict[str, str] = {}
-    for pair_name, value in pairs:
-        name = pair_name.lower() if lower else pair_name
-        joined[name] = f"{joined[name]},{value}" if name in joined else value
-    return joined
 
 
 def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> Response:

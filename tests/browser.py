@@ -1,4 +1,4 @@
-"""The browser that tests look at pages with: the one that is installed, and nothing fetched."""
+"""The installed browser, for tests of pages; nothing is downloaded."""
 
 import shutil
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ FLAGS = [
 
 @contextmanager
 def opened_browser() -> Iterator[Browser]:
-    """Start it, and close it in the end."""
+    """Start the browser, and close it at the end."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert chromium, "these tests need a browser: on Debian, apt install chromium"
     with sync_playwright() as playwright:

@@ -1,17 +1,17 @@
-"""The tables of docs/inference.md that come from the code: `python -m tests.inference_page` writes them anew."""
+"""The tables of docs/inference.md that come from the code: `python -m tests.inference_page` updates them."""
 
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from contract import quality
-from functions.classify.measures import METRICS
+from functions.classify.metrics import METRICS
 from tests.odd_pictures import odd_pictures
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "inference.md"
-# What HAM10000's 8,802 pictures at hand were found wanting in, at 224 px: measured, see the page. All have one size.
+# Share of 8,802 HAM10000 pictures with the finding, at 224 px: measured, see the page. All pictures have the same size.
 FALSE_ALARMS = {
-    "too_small": "cannot be told",
+    "too_small": "not measured",
     "too_dark": "0",
     "too_bright": "0",
     "glare": "0.30%",
@@ -24,51 +24,54 @@ MEASURES = {
     "too_bright": ("mean brightness, 0 to 255", "over", quality.BRIGHT_LUMA),
     "glare": (f"share of pixels of brightness {quality.GLARE_LUMA:.0f} or more", "over", quality.GLARE_SHARE),
     "blurred": ("variance of the Laplacian", "under", quality.SHARPNESS),
-    "no_lesion": ("largest distance in RGB of one of 8 x 8 places from the median place", "under", quality.CONTRAST),
+    "no_lesion": (
+        f"largest distance in RGB of one of {quality.CELLS} x {quality.CELLS} cells from the median cell",
+        "under",
+        quality.CONTRAST,
+    ),
 }
 
 
 def table(*rows: tuple[object, ...]) -> str:
-    """Word rows as Markdown, the first as the head."""
+    """Format rows as a Markdown table; the first is the head."""
     head, *body = [f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows]
     return "\n".join([head, f"|{' --- |' * len(rows[0])}", *body])
 
 
 def findings() -> str:
-    """What is measured of a picture, and what a person is told."""
+    """The quality findings, with what is measured and the message."""
     rows = [
         (f"`{code}`", measured, f"{side} {threshold:g}", FALSE_ALARMS[code], quality.MESSAGES[code])
         for code, (measured, side, threshold) in MEASURES.items()
     ]
-    return table(("finding", "measured", "found", "false alarms", "what a person is told"), *rows)
+    return table(("finding", "measured", "threshold", "false alarms", "message"), *rows)
 
 
 def metrics() -> str:
-    """What CloudWatch is told."""
+    """The CloudWatch metrics."""
     rows = [
         (f"`{name}`", metric.unit, ", ".join(metric.dimensions) or "-", metric.meaning)
         for name, metric in METRICS.items()
     ]
-    return table(("metric", "unit", "split by", "what it counts or measures"), *rows)
+    return table(("metric", "unit", "dimension", "meaning"), *rows)
 
 
 def odd_inputs() -> str:
-    """Every odd picture and its answer."""
+    """All unusual pictures and their answers."""
     rows = [(name, odd.status, f"`{odd.code}`" if odd.code else "answered") for name, odd in odd_pictures().items()]
-    return table(("what is sent", "status", "answer"), *rows)
+    return table(("input", "status", "answer"), *rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {"findings": findings, "metrics": metrics, "odd inputs": odd_inputs}
 
 
 def with_tables(page: str) -> str:
-    """Put each table between its markers."""
+    """Replace each table between its markers."""
     for name, make in TABLES.items():
         begin, end = f"<!-- {name}: from the code -->", f"<!-- end of {name} -->"
         pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        assert pattern.search(page), f"{PAGE.name} has no place for {name}"
-        made = f"{begin}\n{make()}\n{end}"
-        page = pattern.sub(lambda _, made=made: made, page)
+        assert pattern.search(page), f"{PAGE.name} has no markers for {name}"
+        page = pattern.sub(f"{begin}\n{make()}\n{end}".replace("\\", r"\\"), page)
     return page
 
 

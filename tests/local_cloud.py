@@ -15,15 +15,15 @@ from typing import Any, Literal
 import boto3
 import urllib3
 from werkzeug.serving import make_server
-from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
 from contract.bundle import read_bundle
+from contract.events import http_event
 from functions.classify.handler import Handler
 from local import cloud
 from local.codedeploy import CodeDeploy
 from local.endpoints import create_endpoints
-from local.gateway import Wsgi, event_of
+from local.gateway import Wsgi
 from local.versions import VersionedFunction
 from operations.account import Account, Stack, open_stack
 from operations.registry.packages import ModelRegistry
@@ -136,7 +136,7 @@ class LocalCloud:
         return {self._health() for _ in range(times)}
 
     def _health(self) -> str:
-        response = self.function.invoke(event_of(Request(EnvironBuilder("/v1/health").get_environ())))
+        response = self.function.invoke(http_event("GET", "/v1/health"))
         return str(json.loads(response["body"]).get("model_version", response["statusCode"]))
 
 

@@ -1,4 +1,4 @@
-"""Pictures that people, cameras, programs and attackers send, each with what the house answers; built on the fly."""
+"""Pictures that people, cameras, programs and attackers may send, each with its expected answer."""
 
 import io
 import random
@@ -30,7 +30,7 @@ PROSE = b"Neither a picture nor anything like one. "
 
 
 class OddPicture(NamedTuple):
-    """What is sent, the HTTP status it deserves, and the error's code (None where it is answered)."""
+    """The bytes, the expected HTTP status, and the expected error code (None for status 200)."""
 
     encoded: bytes
     status: int
@@ -39,7 +39,7 @@ class OddPicture(NamedTuple):
 
 @cache
 def odd_pictures() -> dict[str, OddPicture]:
-    """Build the table: every entry is smaller than what the API takes, and none is empty."""
+    """Make all pictures; each is within the size limit of the API, and none is empty."""
     answered = {
         name: OddPicture(encoded, 200, None) for name, encoded in (_usual() | _unusual() | _decorated()).items()
     }
@@ -57,7 +57,7 @@ def odd_pictures() -> dict[str, OddPicture]:
 
 
 def plain_picture(mode: str = "RGB", size: tuple[int, int] = (SIDE_PX, 72)) -> Image.Image:
-    """Paint smooth blobs of colour: always the same, and with detail everywhere."""
+    """Paint smooth spots of colour: always the same, and with detail everywhere."""
     seed = Image.frombytes("RGB", (12, 9), random.Random(7).randbytes(12 * 9 * 3))
     painted = seed.resize(size, Image.Resampling.BICUBIC)
     if mode in ("RGBA", "LA"):
@@ -66,7 +66,7 @@ def plain_picture(mode: str = "RGB", size: tuple[int, int] = (SIDE_PX, 72)) -> I
 
 
 def encode(picture: Image.Image, kind: str, **options: Any) -> bytes:
-    """Write a picture as Pillow does."""
+    """Encode a picture with Pillow."""
     encoded = io.BytesIO()
     picture.save(encoded, kind, **options)
     return encoded.getvalue()
@@ -115,8 +115,8 @@ def _unusual() -> dict[str, bytes]:
         "JPEG, arithmetic coding": arithmetic_jpeg(64, 48),
         "JPEG, two pictures in one (MPO)": encode(rgb, "MPO", save_all=True, append_images=frames),
         "JPEG, fill bytes between segments": insert_after_soi(encode(rgb, "JPEG"), b"\xff" * 9),
-        "PNG, moving": encode(rgb, "PNG", save_all=True, append_images=frames, duration=100),
-        "PNG, moving, with a still picture beside": encode(
+        "PNG, animated": encode(rgb, "PNG", save_all=True, append_images=frames, duration=100),
+        "PNG, animated, with a separate still picture": encode(
             rgb, "PNG", save_all=True, append_images=frames, default_image=True
         ),
         "PNG, interlaced": interlaced_png(rgb),
@@ -135,16 +135,14 @@ def _unusual() -> dict[str, bytes]:
         ),
         "PNG, 1-bit, one shade transparent": png_file(40, 40, 1, 0, b"\xff" * 200, png_chunk(b"tRNS", b"\x00\x01")),
         "PNG, RGB, one colour transparent": encode(rgb, "PNG", transparency=(1, 2, 3)),
-        "PNG, palette shorter than its pixels reach": png_file(
-            40, 40, 8, 3, b"\x09" * 1600, png_chunk(b"PLTE", bytes(6))
-        ),
+        "PNG, palette too short for its pixels": png_file(40, 40, 8, 3, b"\x09" * 1600, png_chunk(b"PLTE", bytes(6))),
         "PNG, without its last chunk": encode(rgb, "PNG")[:-12],
-        "WebP, moving": encode(rgb, "WEBP", save_all=True, append_images=frames, duration=100),
+        "WebP, animated": encode(rgb, "WEBP", save_all=True, append_images=frames, duration=100),
     }
 
 
 def _decorated() -> dict[str, bytes]:
-    """Sound pixels with strange things around them."""
+    """Valid pixels with unusual or damaged blocks around them."""
     rgb = plain_picture()
     jpeg, png, webp = encode(rgb, "JPEG"), encode(rgb, "PNG"), encode(rgb, "WEBP")
     archive = io.BytesIO()
@@ -174,17 +172,17 @@ def _decorated() -> dict[str, bytes]:
             for kind in ("JPEG", "PNG", "WEBP")
             for orientation in range(1, 9)
         },
-        "JPEG, then a zip": jpeg + archive.getvalue(),
-        "JPEG, then HTML": jpeg + b"<html><script>alert(1)</script></html>",
-        "PNG, then garbage": png + PROSE * 50,
-        "WebP, then garbage": webp + PROSE * 50,
+        "JPEG followed by a zip": jpeg + archive.getvalue(),
+        "JPEG followed by HTML": jpeg + b"<html><script>alert(1)</script></html>",
+        "PNG followed by garbage": png + PROSE * 50,
+        "WebP followed by garbage": webp + PROSE * 50,
         "JPEG, HTML in its comment": encode(rgb, "JPEG", comment=b"<html><script>alert(1)</script>"),
-        "JPEG, colour profile of many segments": encode(rgb, "JPEG", icc_profile=profile),
-        "JPEG, colour profile cut short": insert_after_soi(jpeg, jpeg_segment(0xE2, icc)),
-        "JPEG, JFIF header cut short": b"\xff\xd8" + jpeg_segment(0xE0, b"JFIF\0") + jpeg[20:],
-        "JPEG, Adobe header cut short": insert_after_soi(jpeg, jpeg_segment(0xEE, b"Adobe")),
-        "JPEG, Photoshop block cut short": insert_after_soi(jpeg, jpeg_segment(0xED, b"Photoshop 3.0\x008BIM\4")),
-        "JPEG, index of pictures that is none": insert_after_soi(jpeg, jpeg_segment(0xE2, b"MPF\0" + PROSE)),
+        "JPEG, colour profile in many segments": encode(rgb, "JPEG", icc_profile=profile),
+        "JPEG, truncated colour profile": insert_after_soi(jpeg, jpeg_segment(0xE2, icc)),
+        "JPEG, truncated JFIF header": b"\xff\xd8" + jpeg_segment(0xE0, b"JFIF\0") + jpeg[20:],
+        "JPEG, truncated Adobe header": insert_after_soi(jpeg, jpeg_segment(0xEE, b"Adobe")),
+        "JPEG, truncated Photoshop block": insert_after_soi(jpeg, jpeg_segment(0xED, b"Photoshop 3.0\x008BIM\4")),
+        "JPEG, damaged index of pictures": insert_after_soi(jpeg, jpeg_segment(0xE2, b"MPF\0" + PROSE)),
         "PNG, colour profile": encode(rgb, "PNG", icc_profile=profile),
         "PNG, colour profile of 8 MB": encode(rgb, "PNG", icc_profile=bytes(8_000_000)),
         "PNG, text of 20 MB": encode(rgb, "PNG", pnginfo=text),
@@ -193,7 +191,7 @@ def _decorated() -> dict[str, bytes]:
         "PNG, chunks of another program": with_png_chunks(png, png_chunk(b"vpAg", bytes(9)) + png_chunk(b"zzZz", b"")),
         "WebP, colour profile": encode(rgb, "WEBP", icc_profile=profile),
         **{
-            f"{kind}, EXIF that is {what}": encode(rgb, kind, exif=exif)
+            f"{kind}, EXIF: {what}": encode(rgb, kind, exif=exif)
             for kind in ("JPEG", "PNG", "WEBP")
             for what, exif in _damaged_exif().items()
         },
@@ -211,13 +209,13 @@ def _damaged_exif() -> dict[str, bytes]:
     return {
         name: b"Exif\0\0" + tiff
         for name, tiff in {
-            "prose": PROSE,
-            "cut short": b"II*\0\x08\0\0\0\xff\xff" + entry[:7],
-            "pointing outside itself": b"II*\0\xff\xff\xff\xff",
-            "pointing at itself": b"MM\0*\0\0\0\0",
-            "of a wrong type": b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHLf", 0x0112, 11, 1, 6.0),
-            "out of range": b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHLHH", 0x0112, 3, 1, 9, 0),
-            "full of impossible counts": b"II*\0\x08\0\0\0\2\0" + struct.pack("<HHLL", 0x011A, 5, 2**31, 8) * 2,
+            "plain text": PROSE,
+            "truncated": b"II*\0\x08\0\0\0\xff\xff" + entry[:7],
+            "an offset outside it": b"II*\0\xff\xff\xff\xff",
+            "an offset to its start": b"MM\0*\0\0\0\0",
+            "orientation of a wrong type": b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHLf", 0x0112, 11, 1, 6.0),
+            "orientation out of range": b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHLHH", 0x0112, 3, 1, 9, 0),
+            "impossible counts": b"II*\0\x08\0\0\0\2\0" + struct.pack("<HHLL", 0x011A, 5, 2**31, 8) * 2,
         }.items()
     }
 
@@ -240,10 +238,10 @@ def _other_formats() -> dict[str, bytes]:
         "JSON": b'{"image": null}',
         "text": PROSE,
         "zip with a JPEG in it": archive.getvalue(),
-        "RIFF that is sound": b"RIFF" + struct.pack("<L", 100) + b"WAVEfmt " + bytes(92),
+        "RIFF with audio": b"RIFF" + struct.pack("<L", 100) + b"WAVEfmt " + bytes(92),
         "one byte": b"\xff",
         "zeros": bytes(4096),
-        "a JPEG behind one byte": b"\n" + encode(rgb, "JPEG"),
+        "a JPEG after one byte": b"\n" + encode(rgb, "JPEG"),
         "a base64 JPEG": b"/9j/4AAQSkZJRgABAQAAAQABAAD",
     }
 
@@ -260,42 +258,42 @@ def _damaged() -> dict[str, bytes]:
     }
     cuts: dict[str, Callable[[int], int]] = {
         "after 24 bytes": lambda _: 24,
-        "after a tenth": lambda length: length // 10,
+        "after 10%": lambda length: length // 10,
         "in the middle": lambda length: length // 2,
-        "near its end": lambda length: length - 60,
+        "near the end": lambda length: length - 60,
     }
     jpeg, png, webp = whole["JPEG"], whole["PNG"], whole["WebP"]
     middle = len(png) // 2
     return {
         **{
-            f"{name}, cut {where}": full[: cut(len(full))]
+            f"{name}, truncated {where}": full[: cut(len(full))]
             for name, full in whole.items()
             for where, cut in cuts.items()
         },
-        "JPEG, its signature alone": jpeg[:3],
-        "PNG, its signature alone": png[:8],
-        "WebP, its signature alone": webp[:12],
-        "JPEG, its last byte missing": jpeg[:-1],
-        "JPEG, HTML behind the signature": jpeg[:3] + b"<html></html>" * 40,
-        "JPEG, without a picture": b"\xff\xd8" + jpeg_segment(0xE0, b"JFIF\0" + bytes(9)) + b"\xff\xd9",
+        "JPEG, only its signature": jpeg[:3],
+        "PNG, only its signature": png[:8],
+        "WebP, only its signature": webp[:12],
+        "JPEG, without its last byte": jpeg[:-1],
+        "JPEG, HTML after the signature": jpeg[:3] + b"<html></html>" * 40,
+        "JPEG, without image data": b"\xff\xd8" + jpeg_segment(0xE0, b"JFIF\0" + bytes(9)) + b"\xff\xd9",
         "JPEG, 12 bits": twelve_bit_jpeg(64, 48),
         "JPEG of 2000 scans": with_scans(whole["JPEG, progressive"], 2000),
-        "JPEG, its only scan twice": with_scans(jpeg, 1),
+        "JPEG, its only scan repeated": with_scans(jpeg, 1),
         "JPEG, no rows": resized_jpeg_header(jpeg, SIDE_PX, 0),
         "PNG, damaged in the middle": png[:middle] + bytes(64) + png[middle + 64 :],
-        "PNG, pixels missing from the middle": png[:middle] + png[middle + 500 :],
-        "PNG, without pixels": png[:33] + png_chunk(b"IEND", b""),
+        "PNG, bytes missing in the middle": png[:middle] + png[middle + 500 :],
+        "PNG, without pixel data": png[:33] + png_chunk(b"IEND", b""),
         "PNG, header with a wrong checksum": png[:29] + b"\0\0\0\0" + png[33:],
         "PNG, of an unknown colour type": png_file(40, 40, 8, 5, bytes(1600)),
-        "WebP, pixels missing from the middle": webp[: len(webp) // 2] + webp[len(webp) // 2 + 100 :],
-        "WebP, its length too large": webp[:4] + struct.pack("<L", len(webp) + 100) + webp[8:],
-        "WebP, its length too small": webp[:4] + struct.pack("<L", len(webp) - 100) + webp[8:],
+        "WebP, bytes missing in the middle": webp[: len(webp) // 2] + webp[len(webp) // 2 + 100 :],
+        "WebP, declared length too large": webp[:4] + struct.pack("<L", len(webp) + 100) + webp[8:],
+        "WebP, declared length too small": webp[:4] + struct.pack("<L", len(webp) - 100) + webp[8:],
         "WebP, of an unknown kind": webp[:12] + b"VP9 " + webp[16:],
     }
 
 
 def _too_many_pixels() -> dict[str, bytes]:
-    """Tiny bodies that promise much."""
+    """Small files whose headers declare many pixels."""
     jpeg = encode(plain_picture(), "JPEG")
     return {
         "JPEG of 60000 x 60000": resized_jpeg_header(jpeg, 60_000, 60_000),

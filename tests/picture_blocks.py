@@ -1,4 +1,4 @@
-"""The blocks that picture files are made of, for files that no sound program writes."""
+"""Builds picture files block by block, for files that ordinary programs do not write."""
 
 import io
 import re
@@ -19,7 +19,7 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
 def png_file(
     width: int, height: int, bits: int, colour_type: int, pixels: bytes, before: bytes = b"", *, rows: int | None = None
 ) -> bytes:
-    """Write a PNG of unfiltered rows; `rows` of them where that is not the height."""
+    """Write a PNG of unfiltered rows; `rows` of them if that differs from the height."""
     stride = (width * bits * CHANNELS[colour_type] + 7) // 8
     lines = (b"\0" + pixels[row * stride : (row + 1) * stride] for row in range(height if rows is None else rows))
     return _png(width, height, bits, colour_type, 0, before, b"".join(lines))
@@ -48,7 +48,7 @@ def with_png_chunks(png: bytes, chunks: bytes) -> bytes:
 
 
 def riff_chunk(kind: bytes, body: bytes) -> bytes:
-    """Write a WebP file of one chunk, which starts with what is given; the rest of its 4000 bytes is zeros."""
+    """Write a WebP file of one chunk of 4000 bytes: `body`, then zeros."""
     padded = body + bytes(4000 - len(body))
     inside = b"WEBP" + kind + struct.pack("<L", len(padded)) + padded
     return b"RIFF" + struct.pack("<L", len(inside)) + inside
@@ -63,7 +63,7 @@ def insert_after_soi(jpeg: bytes, segments: bytes) -> bytes:
 
 
 def resized_jpeg_header(jpeg: bytes, width: int, height: int) -> bytes:
-    """Let a JPEG's frame header say another size; its pixels stay as they are."""
+    """Change the size in the frame header of a JPEG, but not its pixels."""
     frame = START_OF_FRAME.search(jpeg)
     assert frame is not None
     at = frame.start() + 5
@@ -71,7 +71,7 @@ def resized_jpeg_header(jpeg: bytes, width: int, height: int) -> bytes:
 
 
 def with_scans(progressive_jpeg: bytes, scans: int) -> bytes:
-    """Repeat the last scan of a progressive JPEG: a few bytes each, and each visits every pixel."""
+    """Repeat the last scan of a progressive JPEG: each has only a few bytes, but visits every pixel."""
     last = progressive_jpeg[progressive_jpeg.rindex(b"\xff\xda") : -2]
     return progressive_jpeg[:-2] + last * scans + b"\xff\xd9"
 
@@ -79,7 +79,7 @@ def with_scans(progressive_jpeg: bytes, scans: int) -> bytes:
 def ycck_jpeg(picture: Image.Image) -> bytes:
     """Write an RGB picture as Photoshop writes CMYK: inks as Y, Cb, Cr, and K, all inverted (Adobe technote 5116).
 
-    Pillow inverts CMYK's four planes and writes them as they are; what says that they are YCCK is one byte.
+    Pillow inverts the four planes of CMYK and writes them; one byte then marks them as YCCK.
     """
     inks = ImageChops.invert(picture).convert("YCbCr").split()
     planes = (*inks, Image.new("L", picture.size, 255))  # 255 is no black ink
@@ -91,13 +91,13 @@ def ycck_jpeg(picture: Image.Image) -> bytes:
 
 
 def arithmetic_jpeg(width: int, height: int) -> bytes:
-    """Write a grey JPEG with arithmetic coding (T.81, annex D), of zeros, which decode to one even shade."""
+    """Write a grey JPEG with arithmetic coding (T.81, annex D); its zeros decode to one shade."""
     scan = jpeg_segment(0xDA, bytes((1, 1, 0, 0, 63, 0))) + bytes(8)
     return _grey_jpeg(0xC9, 8, width, height) + scan + b"\xff\xd9"
 
 
 def twelve_bit_jpeg(width: int, height: int) -> bytes:
-    """Write a grey JPEG of 12 bits a pixel: in the standard, and in no browser."""
+    """Write a grey JPEG with 12 bits per pixel, which the standard has but browsers do not support."""
     tables = b"".join(jpeg_segment(0xC4, bytes((kind, 1, *bytes(15), 0))) for kind in (0x00, 0x10))
     scan = jpeg_segment(0xDA, bytes((1, 1, 0, 0, 63, 0))) + bytes(width * height // 64)
     return _grey_jpeg(0xC1, 12, width, height) + tables + scan + b"\xff\xd9"

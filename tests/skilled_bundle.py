@@ -1,4 +1,4 @@
-"""Bundles around tiny models that were truly fitted, or spoilt, on painted pictures: seconds, and no Keras."""
+"""Bundles with tiny models that are fitted to painted pictures, well or badly: made in seconds, without Keras."""
 
 import shutil
 from datetime import datetime
@@ -25,10 +25,10 @@ from contract.bundle import (
 from contract.image import decode_image
 from tests.tiny_bundle import tiny_graph, write_tiny_bundle
 from training.artifact.golden import write_golden
-from training.artifact.held_out import gather, write_held_out
+from training.artifact.held_out import join_predictions, write_held_out
 from training.data.ham10000 import Dataset, read_dataset
 from training.evaluation.bootstrap import resample_lesions, with_interval
-from training.evaluation.calibrate import choose_operating_points
+from training.evaluation.calibration.operating_points import choose_operating_points
 from training.evaluation.weighted_metrics import balanced_accuracies, confusion_matrices
 
 SIZE = 64
@@ -61,24 +61,24 @@ def write_skilled_bundle(
     split: str = "1",
     golden_of: Path | None = None,
 ) -> Path:
-    """Fit the head of a tiny graph on pictures, spoil it as asked, and write a bundle as training does.
+    """Fit the head of a tiny graph to pictures, make it worse if asked, and write a bundle as training does.
 
-    Its answers to "held-out" pictures are its true answers to the very pictures that it was fitted on: what is under
-    test is what becomes of models, not what they are worth.
+    The predictions for "held-out" pictures are those for the pictures that it was fitted to: the tests check what
+    happens to models, not how good they are.
 
     Args:
         folder: where to write.
         pictures: a folder as `lesion data sample` writes it.
-        skill: "good" is as fitted, "fair" is blurred, "bad" takes each class for the next.
-        made: when, for the version's name.
-        answers: whether to write what later comparisons and checks need; older bundles lack it.
-        split: a digit of the hash of the split.
-        golden_of: another bundle whose answers are written down as this one's, so that it is broken.
+        skill: "good" is as fitted, "fair" mixes neighbouring classes, "bad" predicts for each class the next one.
+        made: time for the name of the version.
+        answers: whether to write held-out predictions and golden pictures; older bundles lack them.
+        split: a digit, repeated as the hash of the split.
+        golden_of: another bundle whose golden probabilities this one gets, so that its check fails.
     """
     dataset, pixels = _pixels(pictures)
     graph, weights = tiny_graph(SIZE), _fitted_head(pictures)
-    spoilt = {"good": weights, "fair": np.roll(weights, 1, axis=1) + weights / 2, "bad": np.roll(weights, 1, axis=0)}
-    _set_head(graph, spoilt[skill])
+    heads = {"good": weights, "fair": np.roll(weights, 1, axis=1) + weights / 2, "bad": np.roll(weights, 1, axis=0)}
+    _set_head(graph, heads[skill])
     bundle = write_tiny_bundle(folder / "tiny", size=SIZE, made=made)
     onnx.save(graph, bundle / MODEL)
     return _finish(bundle, folder, dataset, pixels, made, answers, split, golden_of)
@@ -103,7 +103,7 @@ def _finish(
     (probabilities,) = session.run([OUTPUT_NAMES[0]], {INPUT_NAME: pixels})
     points = choose_operating_points(probabilities, dataset.rows["class_index"].to_numpy())
     if answers:
-        write_held_out(bundle, gather(dataset.rows, probabilities))
+        write_held_out(bundle, join_predictions(dataset.rows, probabilities))
         write_golden(bundle, (golden_of or bundle) / MODEL, SIZE, 42)
     manifest = parse_manifest((bundle / MANIFEST).read_bytes())
     names = sorted(path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file())
@@ -112,7 +112,7 @@ def _finish(
     data = manifest.data.model_copy(update={"split_sha256": split * 64})
     truth, predicted = dataset.rows["class_index"].to_numpy(), probabilities.argmax(axis=1)
     weights = resample_lesions(dataset.rows["lesion_id"].to_numpy(), 200, 42)
-    accuracy = with_interval(lambda of: balanced_accuracies(confusion_matrices(predicted, truth, of)), weights)
+    accuracy = with_interval(lambda drawn: balanced_accuracies(confusion_matrices(predicted, truth, drawn)), weights)
     manifest = manifest.model_copy(
         update={
             "files": files,

@@ -1,10 +1,10 @@
-"""docs/inference.md says what the code does."""
+"""The tables of docs/inference.md agree with the code."""
 
 from contract.quality import MESSAGES
 from tests.inference_page import FALSE_ALARMS, MEASURES, PAGE, with_tables
 
 
-def test_the_tables_are_those_that_the_code_makes() -> None:
+def test_the_tables_are_up_to_date() -> None:
     assert PAGE.read_text() == with_tables(PAGE.read_text()), "run python -m tests.inference_page"
 
 

@@ -1,4 +1,4 @@
-"""A real bundle around a tiny ONNX graph, made in milliseconds, for tests that need a model and not a good one."""
+"""A valid bundle with a tiny ONNX graph, made in milliseconds, for tests that need any model."""
 
 import json
 from datetime import UTC, datetime
@@ -9,22 +9,32 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from contract.bundle import ANY_MALIGNANT, INPUT_NAME, INTENDED_USE, LICENCE, MANIFEST, MODEL, OUTPUT_NAMES, REFERENCE
-
-from contract.bundle import SCHEMA_VERSION, describe_file, version_of  # isort: skip
+from contract.bundle import (
+    ANY_MALIGNANT,
+    INPUT_NAME,
+    INTENDED_USE,
+    LICENCE,
+    MANIFEST,
+    MODEL,
+    OUTPUT_NAMES,
+    REFERENCE,
+    SCHEMA_VERSION,
+    describe_file,
+    version_of,
+)
 from contract.labels import CODES, MALIGNANT_CODES
 from contract.reference import Reference
 
 EMBEDDING = 8
-A_GROUP = {"pictures": 7, "lesions": 7, "metrics": {"recall": {"value": 0.2, "low": 0.1, "high": 0.3}}}
+GROUP = {"pictures": 7, "lesions": 7, "metrics": {"recall": {"value": 0.2, "low": 0.1, "high": 0.3}}}
 
 
 def tiny_graph(size: int, *, seed: int = 0, scale: float = 4.0) -> onnx.ModelProto:
     """Build pixels -> strided convolution -> the three outputs, with the class map identity of real models."""
     rng = np.random.default_rng(seed)
     patch = size // 4
-    constants = {
-        "to_unit": np.float32(1 / 255),
+    constants: dict[str, np.ndarray] = {
+        "to_unit": np.array(1 / 255, np.float32),
         "kernel": rng.normal(0, 1 / patch, (EMBEDDING, 3, patch, patch)).astype(np.float32),
         "head": (scale * rng.normal(size=(7, EMBEDDING, 1, 1))).astype(np.float32),
     }
@@ -63,18 +73,18 @@ def write_tiny_bundle(
     size: int = 64,
     seed: int = 0,
     malignant_threshold: float = 0.5,
-    unfamiliar_threshold: float = 2.0,  # over any score: nothing is unfamiliar
+    unfamiliar_threshold: float = 2.0,  # higher than any score: no picture is unfamiliar
     made: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     **changes: Any,
 ) -> Path:
-    """Write a bundle below `folder` and return where it lies; `changes` replace entries of its manifest."""
-    arriving = folder / "arriving"
-    arriving.mkdir(parents=True)
-    onnx.save(tiny_graph(size, seed=seed), arriving / MODEL)
+    """Write a bundle below `folder` and return its path; `changes` replace entries of its manifest."""
+    unfinished = folder / "unfinished"
+    unfinished.mkdir(parents=True)
+    onnx.save(tiny_graph(size, seed=seed), unfinished / MODEL)
     embeddings = np.random.default_rng(seed).normal(size=(32, EMBEDDING))
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    Reference(embeddings, np.eye(EMBEDDING)).write(arriving / REFERENCE)
-    files = {name: describe_file(arriving / name).model_dump() for name in (MODEL, REFERENCE)}
+    Reference(embeddings, np.eye(EMBEDDING)).write(unfinished / REFERENCE)
+    files = {name: describe_file(unfinished / name).model_dump() for name in (MODEL, REFERENCE)}
     version = version_of(made, files[MODEL]["sha256"])
     manifest = {
         "schema_version": SCHEMA_VERSION,
@@ -99,16 +109,12 @@ def write_tiny_bundle(
             "threshold": unfamiliar_threshold,
             "false_alarm_rate": 0.01,
         },
-        "shipped": {"precision": "fp32", "reason": "fp32 ships: nothing else was tried."},
+        "shipped": {"precision": "fp32", "reason": "fp32 ships: there is no int8 file."},
         "metrics": {"balanced_accuracy": {"value": 0.2, "low": 0.1, "high": 0.3}},
-        "per_class": {"mel": A_GROUP},
+        "per_class": {"mel": GROUP},
         "slices": {
             "sex": {
-                "female": {
-                    "pictures": 7,
-                    "lesions": 7,
-                    "metrics": {"balanced_accuracy": {"value": 0.2, "low": 0.1, "high": 0.3}},
-                }
+                "female": {**GROUP, "metrics": {"balanced_accuracy": {"value": 0.2, "low": 0.1, "high": 0.3}}},
             }
         },
         "data": {
@@ -133,7 +139,7 @@ def write_tiny_bundle(
         "intended_use": INTENDED_USE,
         **changes,
     }
-    (arriving / MANIFEST).write_text(json.dumps(manifest))
+    (unfinished / MANIFEST).write_text(json.dumps(manifest))
     target = folder / version
-    arriving.rename(target)
+    unfinished.rename(target)
     return target

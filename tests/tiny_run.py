@@ -1,4 +1,4 @@
-"""A finished training run at its smallest, which several folders of tests look at."""
+"""The smallest finished training run, which tests in several folders use."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ TINY_IMAGES = 84
 
 @dataclass(frozen=True, eq=False)
 class TinyRun:
-    """A finished run and what it told while it went."""
+    """A finished run and its reports."""
 
     trained: "TrainedModel"
     out: Path
@@ -23,8 +23,9 @@ class TinyRun:
 
 
 def train_tiny(pictures: Path, out: Path, cache: Path) -> TinyRun:
-    """Train one epoch over a few pictures, from fresh weights to a bundle."""
+    """Train one epoch on a few pictures, from random weights to a bundle."""
     from training.config import TrainingConfig
+    from training.progress import Reporter
     from training.train import train
 
     config = TrainingConfig(
@@ -38,7 +39,6 @@ def train_tiny(pictures: Path, out: Path, cache: Path) -> TinyRun:
         out,
         cache=cache,
         job="tiny",
-        on_progress=lambda *report: progress.append(report),
-        say=lines.append,
+        reporter=Reporter(lambda *report: progress.append(report), lines.append),
     )
     return TinyRun(trained, out, cache, lines, progress)

@@ -1,6 +1,6 @@
-"""Judge a way of training by every lesion: train a model for each fold, and pool what each says of its own fold.
+"""Cross-validation: train a model for each fold, and evaluate all lesions together, each by the model of its fold.
 
-No model comes out of it, only what to expect of one, and how much that varies.
+It makes no model to serve. It measures how well a configuration trains, and how much that varies between folds.
 """
 
 import math
@@ -9,34 +9,33 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
 from training.atomic_folder import atomic_folder, refuse_nonempty
 from training.config import TrainingConfig
 from training.data.cache import open_cache
-from training.data.ham10000 import Dataset, read_dataset
-from training.data.split import Split, k_folds, sample_lesions, split_fold
-from training.evaluation.calibrate import OPERATING_POINTS, choose_operating_points, correct, decide, softmax
-from training.evaluation.measure import Evaluation, Verdicts, evaluate, measure_once
+from training.data.folds import k_folds, split_fold
+from training.evaluation.calibration.operating_points import OPERATING_POINTS, apply_thresholds, choose_operating_points
+from training.evaluation.measure import Evaluation, evaluate_predictions
+from training.evaluation.metrics import Predictions, measure_once
 from training.evaluation.report.write import Subject, write_report
-from training.fitting.batches import Pictures
+from training.fit_model import build_network, fit_network
 from training.fitting.features import remove_features
-from training.fitting.imbalance import log_frequencies
-from training.fitting.loop import fit, predict_logits
-from training.fitting.precision import choose_precision
-from training.model import build_classifier
-from training.progress import OnProgress, Say
+from training.fitting.loop import predict_logits
+from training.fitting.run import Run
+from training.progress import SILENT, Reporter
 from training.reporting.page import PAGE
-from training.weights import load_weights
+from training.split_dataset import SplitDataset, read_pictures, split_pictures
 
-Spread = dict[str, dict[str, float | None]]  # metric -> "fold 1", ..., "mean", "standard deviation" -> value
+FoldValues = dict[str, dict[str, float | None]]  # metric -> "fold 1", ..., "mean", "standard deviation" -> value
 
 
 @dataclass(frozen=True, eq=False)
 class CrossValidated:
-    """What came out over all folds, and of each."""
+    """The results over all folds, and of each fold."""
 
-    evaluation: Evaluation  # of all pictures, each judged by the model that has not seen its lesion
-    folds: Spread
+    evaluation: Evaluation  # of all pictures, each predicted by a model that was not trained on its lesion
+    folds: FoldValues
     page: Path
 
 
@@ -47,43 +46,42 @@ def cross_validate(
     *,
     folds: int,
     cache: Path,
-    on_progress: OnProgress = lambda *_: None,
-    say: Say = lambda _: None,
+    reporter: Reporter = SILENT,
 ) -> CrossValidated:
     """Train `folds` models and write one report on all of them.
 
-    Of what a fold learns from, validation lesions are taken out as in any run: they choose the epoch, the prior
-    correction, the temperature and the thresholds. Pictures that show no lesion are not asked about, since no model is
-    exported.
+    As in any run, some of the training lesions of a fold are set apart for validation. They choose the best epoch, the
+    prior correction, the temperature and the thresholds. Pictures without a lesion are not evaluated, because no model
+    is exported.
 
     Args:
         config: of each run.
-        pictures: the folder of HAM10000's table and pictures.
-        out: where the report goes; made, unless it is there and empty.
+        pictures: the folder with HAM10000's table and pictures.
+        out: the folder for the report; made if it is missing, and otherwise it must be empty.
         folds: how many.
-        cache: where decoded pictures are kept between runs, and frozen features during one.
-        on_progress: called with what is being done, how many are done, of how many.
-        say: called with a line for people about each step.
+        cache: keeps decoded pictures between runs, and frozen features during a run.
+        reporter: gets the progress of each step, and lines for people.
 
     Raises:
-        DatasetError: the pictures cannot be trained on, or have too few lesions of a class for so many folds.
+        DatasetError: the pictures cannot be trained on, or a class has too few lesions for so many folds.
         TrainingError: the weights cannot be used, or the loss stopped being a number.
     """
     refuse_nonempty(out)
-    dataset = read_dataset(pictures)
-    if config.images is not None:
-        dataset = sample_lesions(dataset, config.images, config.seed)
+    dataset = read_pictures(config, pictures)
     splits = [split_fold(dataset, fold, config.seed) for fold in k_folds(dataset, folds, config.seed)]
-    pixels = open_cache(dataset, config.size, cache, on_progress)
-    truth = dataset.rows["class_index"].to_numpy()
-    judged: list[Verdicts] = []
+    pixels = open_cache(dataset, config.size, cache, reporter.on_progress)
+    fold_verdicts: list[Predictions] = []
     for number, split in enumerate(splits, 1):
-        parts = f"{len(split.train)} pictures to learn from, {len(split.validation)} to choose by"
-        say(f"fold {number} of {folds}: {parts}, {len(split.test)} held out")
-        judged.append(_judge_fold(config, pixels, dataset, split, cache, on_progress, say))
+        data = split_pictures(dataset, split, pixels)
+        parts = f"{len(data.train)} pictures for training, {len(data.validation)} for validation"
+        reporter.say(f"fold {number} of {folds}: {parts}, {len(data.test)} for the test")
+        fold_verdicts.append(_evaluate_fold(config, data, cache, reporter))
     order = np.argsort(np.concatenate([split.test for split in splits]))
-    evaluation = evaluate(_pool(judged, order), dataset.rows, config.seed)
-    spread = _spread([measure_once(of, truth[split.test]) for of, split in zip(judged, splits, strict=True)])
+    evaluation = evaluate_predictions(_pool(fold_verdicts, order), dataset.rows, config.seed)
+    truth = dataset.rows["class_index"].to_numpy()
+    fold_values = _summarize(
+        [measure_once(verdicts, truth[split.test]) for verdicts, split in zip(fold_verdicts, splits, strict=True)]
+    )
     subject = Subject(
         model=f"Cross-validation in {folds} folds",
         data=dataset.name,
@@ -92,61 +90,48 @@ def cross_validate(
         operating_points=dict.fromkeys(OPERATING_POINTS),
         temperature=None,
         false_alarm_rate=None,
-        folds=spread,
+        folds=fold_values,
     )
     with atomic_folder(out) as unfinished:
         write_report(unfinished, evaluation, subject)
-    return CrossValidated(evaluation, spread, out.absolute() / PAGE)
+    return CrossValidated(evaluation, fold_values, out.absolute() / PAGE)
 
 
-def _judge_fold(
-    config: TrainingConfig,
-    pixels: np.ndarray,
-    dataset: Dataset,
-    split: Split,
-    cache: Path,
-    on_progress: OnProgress,
-    say: Say,
-) -> Verdicts:
-    """Train as any run does, choose by the validation lesions, and judge the fold's own."""
+def _evaluate_fold(config: TrainingConfig, data: SplitDataset, cache: Path, reporter: Reporter) -> Predictions:
+    """Train as in any run, choose the thresholds on the validation lesions, and predict the fold's own lesions."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
-    truth = dataset.rows["class_index"].to_numpy()
-    learn, choose, held_out = (
-        Pictures(pixels, rows, truth[rows]) for rows in (split.train, split.validation, split.test)
-    )
-    classifier = build_classifier(config.size, choose_precision(config))
-    loaded = load_weights(classifier, config.weights)
-    fitted = fit(classifier, config, loaded, learn, choose, scratch=cache, on_progress=on_progress, say=say)
-    remove_features(fitted.features)
-    classifier = classifier.in_float32()
-    chosen_by = predict_logits(classifier, choose)
-    lesion_id = dataset.rows["lesion_id"].to_numpy()[choose.rows]
-    correction = correct(chosen_by, choose.class_index, lesion_id, log_frequencies(learn.class_index))
-    points = choose_operating_points(correction.probabilities(chosen_by), choose.class_index)
-    logits = predict_logits(classifier, held_out)
+    classifier, loaded = build_network(config)
+    run = Run(config=config, train=data.train, validation=data.validation, scratch=cache, reporter=reporter)
+    fitted = fit_network(classifier, loaded, data, run)
+    remove_features(fitted.fit.features)
+    correction = fitted.correction
+    points = choose_operating_points(correction.probabilities(fitted.validation_logits), data.validation.class_index)
+    logits = predict_logits(fitted.classifier, data.test)
     probabilities = correction.probabilities(logits)
-    return Verdicts(probabilities, softmax(logits + correction.shift), decide(probabilities, points))
-
-
-def _pool(judged: list[Verdicts], order: np.ndarray) -> Verdicts:
-    """Join the folds' verdicts and put them into the order of the rows; each keeps its own fold's thresholds."""
-    return Verdicts(
-        probabilities=np.concatenate([of.probabilities for of in judged])[order],
-        before_temperature=np.concatenate([of.before_temperature for of in judged])[order],
-        over={name: np.concatenate([of.over[name] for of in judged])[order] for name in OPERATING_POINTS},
+    return Predictions(
+        probabilities, softmax(logits + correction.shift, axis=1), apply_thresholds(probabilities, points)
     )
 
 
-def _spread(measured: list[dict[str, float]]) -> Spread:
-    """Lay the folds' values side by side, with their mean and standard deviation; None where it cannot be measured."""
-    spread: Spread = {}
-    for name in measured[0]:
-        values = [of[name] for of in measured]
+def _pool(folds: list[Predictions], order: np.ndarray) -> Predictions:
+    """Join the verdicts of all folds in the order of the rows. Each keeps the thresholds of its fold."""
+    return Predictions(
+        probabilities=np.concatenate([fold.probabilities for fold in folds])[order],
+        before_temperature=np.concatenate([fold.before_temperature for fold in folds])[order],
+        over={name: np.concatenate([fold.over[name] for fold in folds])[order] for name in OPERATING_POINTS},
+    )
+
+
+def _summarize(folds: list[dict[str, float]]) -> FoldValues:
+    """List each metric by fold, with its mean and standard deviation. None stands for a value that is undefined."""
+    summary: FoldValues = {}
+    for name in folds[0]:
+        values = [fold[name] for fold in folds]
         known = [value for value in values if math.isfinite(value)]
-        spread[name] = {
+        summary[name] = {
             **{f"fold {number}": value if math.isfinite(value) else None for number, value in enumerate(values, 1)},
             "mean": float(np.mean(known)) if known else None,
             "standard deviation": float(np.std(known, ddof=1)) if len(known) > 1 else None,
         }
-    return spread
+    return summary

@@ -1,92 +1,84 @@
-"""From a model bundle and labelled pictures to a report: what the file that serves is worth on them."""
+"""Evaluate a model bundle on labelled pictures, and write a report."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from contract.bundle import MODEL, REFERENCE, Manifest, read_bundle
+from contract.bundle import MODEL, REFERENCE, Manifest
 from contract.errors import DatasetError
 from contract.reference import Reference
-from training.artifact.answers import Answers
-from training.atomic_folder import atomic_folder, refuse_nonempty
+from training.artifact.inference import ModelOutputs
+from training.atomic_folder import atomic_folder
 from training.data.cache import open_cache
-from training.evaluation.calibrate import Calibration
-from training.evaluation.examine import ask_about, examine
-from training.evaluation.labelled import Labelled, decode_folder, read_labelled
+from training.data.pictures import Pictures
+from training.evaluation.calibration.calibrate import Calibration
+from training.evaluation.evaluate_onnx import evaluate_onnx, run_on_pixels
+from training.evaluation.inputs import EvaluationInputs
 from training.evaluation.measure import Evaluation
+from training.evaluation.out_of_distribution import GIVEN
+from training.evaluation.pictures.evaluation_set import read_evaluation_set
+from training.evaluation.pictures.files import decode_pictures
 from training.evaluation.report.mistakes import find_mistakes
 from training.evaluation.report.write import Subject, write_report
-from training.evaluation.unfamiliar import GIVEN
-from training.fitting.batches import Pictures
-from training.progress import OnProgress
+from training.progress import OnProgress, ignore_progress
 from training.reporting.page import PAGE
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluated:
-    """What came out, and where it can be read."""
+class EvaluatedBundle:
+    """The results, and the path of the report."""
 
     manifest: Manifest
-    labelled: Labelled
     evaluation: Evaluation
     notes: tuple[str, ...]  # sentences for people: which pictures these are, and what could not be measured
     page: Path
 
 
 def evaluate_bundle(
-    bundle: Path,
-    folder: Path,
-    out: Path,
-    *,
-    metadata: Path | None = None,
-    unfamiliar: Path | None = None,
-    cache: Path,
-    on_progress: OnProgress = lambda *_: None,
-) -> Evaluated:
-    """Evaluate a bundle's own file, thresholds and temperature on labelled pictures, and write a report.
+    inputs: EvaluationInputs, cache: Path, on_progress: OnProgress = ignore_progress
+) -> EvaluatedBundle:
+    """Evaluate a bundle with its own ONNX file, thresholds and temperature, and write a report.
 
-    Of the pictures that it was trained on, the held-out lesions alone are taken; of any others, all.
+    If the model was trained on these pictures, only the held-out lesions are evaluated; otherwise all pictures are. The
+    report shows pictures: share it only with people who may see them.
 
     Args:
-        bundle: the folder of one version.
-        folder: of the pictures.
-        out: where the report goes; made, unless it is there and empty. It shows pictures: it is for whoever may see
-            them.
-        metadata: the table, if it is not `HAM10000_metadata.csv` in the folder.
-        unfamiliar: a folder of pictures that show no lesion, or None.
-        cache: where decoded pictures are kept between runs.
-        on_progress: called with what is being done, how many are done, of how many.
+        inputs: from `training.evaluation.inputs.check_inputs`.
+        cache: folder for decoded pictures, kept between runs.
+        on_progress: called with the name of the step, the number done, and the total.
 
     Raises:
-        BundleError: the bundle is not whole.
-        DatasetError: the pictures cannot be evaluated on, or `out` is not empty; nothing was written.
+        BundleError: the reference embeddings of the bundle cannot be read.
+        DatasetError: the pictures cannot be used; nothing was written.
     """
-    refuse_nonempty(out)
-    manifest = read_bundle(bundle)
-    reference = Reference.read(bundle / REFERENCE)
-    labelled = read_labelled(folder, metadata, manifest)
-    dataset, positions = labelled.dataset, labelled.positions
+    manifest, model = inputs.manifest, inputs.bundle / MODEL
+    reference = Reference.read(inputs.bundle / REFERENCE)
+    evaluation_set = read_evaluation_set(inputs.folder, inputs.metadata, manifest)
+    dataset, positions = evaluation_set.dataset, evaluation_set.positions
     rows = dataset.rows.iloc[positions].reset_index(drop=True)
     pixels = open_cache(dataset.subset(positions), manifest.input.size, cache, on_progress)
     pictures = Pictures(pixels, np.arange(len(rows)), rows["class_index"].to_numpy())
-    others, skipped = ({}, ()) if unfamiliar is None else _ask_about_folder(bundle, unfamiliar, manifest, on_progress)
-    evaluation, verdicts = examine(
-        bundle / MODEL,
+    given: dict[str, ModelOutputs] = {}
+    skipped: tuple[str, ...] = ()
+    if inputs.unfamiliar is not None:
+        given, skipped = _run_on_folder(model, inputs.unfamiliar, manifest.input.size, on_progress)
+    evaluation, predictions = evaluate_onnx(
+        model,
         pictures,
         rows,
         calibration_of(manifest),
         reference,
         seed=manifest.data.split_seed,
         on_progress=on_progress,
-        others=others,
-        absent=labelled.absent,
+        given=given,
+        absent=evaluation_set.absent,
     )
-    notes = (labelled.scope, *labelled.notes, *skipped, *evaluation.left_out)
+    scope = (evaluation_set.scope, *evaluation_set.notes, *skipped)
     subject = Subject(
         model=f"Model {manifest.version}",
         data=dataset.name,
-        scope=" ".join((labelled.scope, *labelled.notes, *skipped)),
+        scope=" ".join(scope),
         operating_points=manifest.operating_points,
         temperature=manifest.temperature,
         prior_correction=manifest.training.prior_correction,
@@ -94,13 +86,13 @@ def evaluate_bundle(
         unfamiliar_threshold=manifest.unfamiliar.threshold,
         shipped=manifest.shipped.reason,
     )
-    with atomic_folder(out) as unfinished:
-        write_report(unfinished, evaluation, subject, find_mistakes(verdicts, rows, pixels, pictures.rows))
-    return Evaluated(manifest, labelled, evaluation, notes, out.absolute() / PAGE)
+    with atomic_folder(inputs.out) as folder:
+        write_report(folder, evaluation, subject, find_mistakes(predictions, rows, pixels, pictures.rows))
+    return EvaluatedBundle(manifest, evaluation, (*scope, *evaluation.left_out), inputs.out.absolute() / PAGE)
 
 
 def calibration_of(manifest: Manifest) -> Calibration:
-    """Read back what was chosen on validation lesions when the model was made."""
+    """Read from the manifest what was chosen on validation lesions when the model was made."""
     return Calibration(
         temperature=manifest.temperature,
         operating_points=manifest.operating_points,
@@ -110,21 +102,22 @@ def calibration_of(manifest: Manifest) -> Calibration:
     )
 
 
-def _ask_about_folder(
-    bundle: Path, folder: Path, manifest: Manifest, on_progress: OnProgress
-) -> tuple[dict[str, Answers], tuple[str, ...]]:
-    """Ask about a folder of pictures that show no lesion; the answers, and a sentence if some could not be decoded."""
-    answers: list[Answers] = []
-    asked = skipped = 0
-    for pixels, undecoded in decode_folder(folder, manifest.input.size):
-        skipped += undecoded
-        answers.append(ask_about(bundle / MODEL, pixels))
-        asked += len(pixels)
-    if not answers:
+def _run_on_folder(
+    model: Path, folder: Path, size: int, on_progress: OnProgress
+) -> tuple[dict[str, ModelOutputs], tuple[str, ...]]:
+    """Run the model on a folder of pictures without a lesion; also return a sentence if files were skipped."""
+    outputs: list[ModelOutputs] = []
+    done = skipped = 0
+    for pixels, undecoded in decode_pictures(folder, size):
+        done, skipped = done + len(pixels), skipped + undecoded
+        if len(pixels):
+            outputs.append(run_on_pixels(model, pixels))
+    if not outputs:
         raise DatasetError(f"None of the {skipped} pictures in {folder} can be decoded: name another folder.")
-    on_progress("asking about pictures without a lesion", asked, asked)
-    joined = Answers(
-        np.concatenate([of.probabilities for of in answers]), np.concatenate([of.embeddings for of in answers])
+    on_progress("evaluating pictures without a lesion", done, done)
+    joined = ModelOutputs(
+        np.concatenate([chunk.probabilities for chunk in outputs]),
+        np.concatenate([chunk.embeddings for chunk in outputs]),
     )
-    said = (f"{skipped} of the {asked + skipped} pictures in {folder} cannot be decoded and are left out.",)
-    return {GIVEN: joined}, said if skipped else ()
+    note = f"{skipped} of the {done + skipped} pictures in {folder} cannot be decoded and are left out."
+    return {GIVEN: joined}, (note,) if skipped else ()

@@ -1,4 +1,4 @@
-"""Let one process at a time do a piece of work, by a lock file that is removed afterwards."""
+"""Let only one process at a time do some work, with a lock file that is removed afterwards."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ from filelock import FileLock
 def lock_file(path: Path, *, wait: bool) -> Iterator[None]:
     """Hold the lock file `path` while the block runs.
 
-    The system releases the lock when the process ends, however it ends. After a wait, test again what is still to be
-    done: the other process may have done it.
+    The system releases the lock when the process ends, even if it is killed. After a wait, check whether the other
+    process has done the work.
 
     Args:
         path: of the lock file, in a folder that exists.

@@ -1,8 +1,8 @@
-"""The classifier: ResNet50 with a dense head, cut and joined as training and serving each need it.
+"""The classifier: ResNet50 with a dense head, and the Keras models that training and serving need.
 
-One set of layers, several Keras models over them: `below` and `above` a boundary (what is frozen is computed once, the
-rest learns), `whole` (everything learns), and `serving` (what is exported). They share their weights, so whichever one
-trains, the same network is exported.
+Several models share one set of layers: `below` and `above` a boundary (the frozen stages and the rest), `full_model`,
+and `serving` (the model that is exported). They share their weights, so whichever one is trained, the same network is
+exported.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from contract.labels import CODES
 from training.config import TrainFrom
 
 STAGES: Final = ("conv1", "conv2", "conv3", "conv4", "conv5", "head")  # bottom to top
-BOUNDARIES: Final[tuple[TrainFrom, ...]] = get_args(TrainFrom)  # where learning may begin, bottom to top
+BOUNDARIES: Final[tuple[TrainFrom, ...]] = get_args(TrainFrom)  # where training may begin, bottom to top
 EMBEDDING_SIZE: Final = 2048
 
-# What `keras.applications.resnet50.preprocess_input` subtracts: ImageNet's mean, blue first, of 0..255.
+# Subtracted by `keras.applications.resnet50.preprocess_input`: ImageNet's mean in 0..255, blue first.
 IMAGENET_MEAN_BGR: Final = (103.939, 116.779, 123.68)
 
-_INPUT_OF: Final = {  # the layer whose output enters what lies above a boundary
+_INPUT_OF: Final = {  # boundary -> the layer whose output is the input of the stages above it
     "conv2": "pool1_pool",
     "conv3": "conv2_block3_out",
     "conv4": "conv3_block4_out",
@@ -31,14 +31,14 @@ _INPUT_OF: Final = {  # the layer whose output enters what lies above a boundary
     "conv5": "conv4_block6_out",
     "head": "conv5_block3_out",
 }
-_BATCH_NORM_MOMENTUM: Final = 0.9  # Keras's 0.99 forgets its start too slowly for a few hundred steps
+_BATCH_NORM_MOMENTUM: Final = 0.9  # Keras's 0.99 replaces the initial statistics too slowly for a few hundred steps
 
 
 class Preprocessing(keras.layers.Layer):  # type: ignore[misc]
-    """From RGB pixels in 0..255 (any dtype) to what the ImageNet weights expect: float32, BGR, mean subtracted.
+    """From RGB pixels in 0..255 (any dtype) to the input of the ImageNet weights: float32, BGR, mean subtracted.
 
-    Subtracts as `keras.applications.resnet50.preprocess_input` does, to the last bit. The channels are turned while
-    they are the leading axis: copying three planes is cheap, gathering single bytes was 1 ms of a 224 x 224 answer.
+    It gives the same numbers as `keras.applications.resnet50.preprocess_input`, to the last bit. The channels are
+    reversed as the leading axis: copying three planes is cheap, but gathering single bytes took 1 ms for 224 x 224.
     """
 
     def call(self, pixels: Any) -> Any:
@@ -50,17 +50,17 @@ class Preprocessing(keras.layers.Layer):  # type: ignore[misc]
         return ops.transpose(centred, (0, 2, 3, 1))
 
     def compute_output_spec(self, pixels: Any) -> Any:
-        """Describe the output: the input's shape, in float32."""
+        """Return the shape of the input, with float32."""
         return keras.KerasTensor(pixels.shape, dtype="float32")
 
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """The layers, and the models that can be made of them.
+    """The layers, and the models made of them.
 
-    The head is a 1 x 1 convolution. Over the pooled features it is the dense layer that gives the logits; over the last
-    feature map it gives one map for each class, whose mean is that class's logit since both steps are linear (class
-    activation maps: Zhou et al. 2016, arXiv:1512.04150).
+    The head is a 1 x 1 convolution. On the pooled features it is the dense layer that gives the logits. On the last
+    feature map it gives one map for each class. The mean of a map is the logit of its class, because pooling and the
+    head are both linear (class activation maps: Zhou et al. 2016, arXiv:1512.04150).
     """
 
     size: int  # of the input's square, in pixels
@@ -69,11 +69,11 @@ class Classifier:
 
     @property
     def precision(self) -> str:
-        """Name the Keras dtype policy that the backbone computes in; the head is always in float32."""
+        """The Keras dtype policy that the backbone computes in. The head is always in float32."""
         return str(self.backbone.get_layer("conv1_conv").dtype_policy.name)
 
     def in_float32(self) -> "Classifier":
-        """Give the same network computing in float32 throughout: this one, or one built anew with these weights."""
+        """Return the same network computing in float32: itself, or a new one with these weights."""
         if self.precision == "float32":
             return self
         rebuilt = build_classifier(self.size)
@@ -85,39 +85,39 @@ class Classifier:
         return [*self.backbone.get_weights(), *self.head.get_weights()]
 
     def set_weights(self, weights: list[np.ndarray]) -> None:
-        """Put such weights in their places."""
+        """Set weights in the order of `get_weights`."""
         of_backbone = len(self.backbone.weights)
         self.backbone.set_weights(weights[:of_backbone])
         self.head.set_weights(weights[of_backbone:])
 
-    def whole(self) -> keras.Model:
+    def full_model(self) -> keras.Model:
         """Make the model from pixels to logits, shape (N, 7)."""
         pixels = self._pixels()
-        return keras.Model(pixels, self.logits_of(pixels), name="whole")
+        return keras.Model(pixels, self.logits_of(pixels), name="full_model")
 
     def below(self, boundary: TrainFrom) -> keras.Model:
-        """Make the model from pixels to what enters `boundary`, which may not be "all"."""
+        """Make the model from pixels to the input of `boundary`, which may not be "all"."""
         lower = keras.Model(self.backbone.input, self.backbone.get_layer(_INPUT_OF[boundary]).output)
         pixels = self._pixels()
         return keras.Model(pixels, lower(Preprocessing(dtype="float32")(pixels)), name=f"below_{boundary}")
 
     def above(self, boundary: TrainFrom) -> keras.Model:
-        """Make the model from what enters `boundary` (which may not be "all") to logits, shape (N, 7)."""
-        entering = keras.Input(self.backbone.get_layer(_INPUT_OF[boundary]).output.shape[1:], dtype="float32")
-        return keras.Model(entering, self.logits_of(entering, boundary), name=f"above_{boundary}")
+        """Make the model from the input of `boundary` (which may not be "all") to logits, shape (N, 7)."""
+        features = keras.Input(self.backbone.get_layer(_INPUT_OF[boundary]).output.shape[1:], dtype="float32")
+        return keras.Model(features, self.logits_of(features, boundary), name=f"above_{boundary}")
 
-    def logits_of(self, entering: Any, boundary: TrainFrom = "all") -> Any:
-        """Lead a symbolic tensor to logits: pixels (RGB in 0..255, any dtype), or what enters `boundary`."""
+    def logits_of(self, inputs: Any, boundary: TrainFrom = "all") -> Any:
+        """Apply the network to a symbolic tensor: pixels (RGB in 0..255, any dtype), or the input of `boundary`."""
         if boundary == "all":
-            return self._logits(self.backbone(Preprocessing(dtype="float32")(entering)))
+            return self._logits(self.backbone(Preprocessing(dtype="float32")(inputs)))
         if boundary == "head":
-            return self._logits(entering)
+            return self._logits(inputs)
         return self._logits(
-            keras.Model(self.backbone.get_layer(_INPUT_OF[boundary]).output, self.backbone.output)(entering)
+            keras.Model(self.backbone.get_layer(_INPUT_OF[boundary]).output, self.backbone.output)(inputs)
         )
 
     def serving(self, temperature: float) -> keras.Model:
-        """Make the model that is exported: the input and the outputs of `contract.bundle`, calibrated."""
+        """Make the model that is exported: the input and the outputs of `contract.bundle`, with the temperature."""
         pixels = self._pixels()
         features = self.backbone(Preprocessing(dtype="float32")(pixels))
         probabilities = keras.layers.Softmax(name=OUTPUT_NAMES[0])(self._logits(features) / temperature)
@@ -126,15 +126,15 @@ class Classifier:
         return keras.Model(pixels, [probabilities, class_map, embedding], name="serving")
 
     def shift_logits(self, shift: np.ndarray) -> None:
-        """Add a number to each class's logit, of shape (7,), for good: to the head's bias."""
+        """Add `shift`, of shape (7,), to the logits permanently: to the bias of the head."""
         self.head.bias.assign_add(shift.astype(np.float32))
 
     def freeze_below(self, boundary: TrainFrom) -> None:
-        """Let what lies above `boundary` learn, and nothing below, whose batch normalization only infers."""
-        learns = boundary == "all"
-        for layer in self.backbone.layers:  # each after all that lead to it
-            layer.trainable = learns
-            learns = learns or layer.name == _INPUT_OF[boundary]
+        """Make the stages from `boundary` upwards trainable, and freeze those below, with their batch normalization."""
+        trainable = boundary == "all"
+        for layer in self.backbone.layers:  # in topological order
+            layer.trainable = trainable
+            trainable = trainable or layer.name == _INPUT_OF[boundary]
 
     def _pixels(self) -> Any:
         return keras.Input((self.size, self.size, 3), dtype="uint8", name=INPUT_NAME)
@@ -145,15 +145,15 @@ class Classifier:
 
 
 def build_classifier(size: int, precision: str = "float32") -> Classifier:
-    """Build the network with fresh weights, for pictures of size x size pixels.
+    """Build the network with random weights, for pictures of size x size pixels.
 
-    `precision` is the Keras dtype policy that the backbone computes in; its weights are float32 under any.
+    `precision` is the Keras dtype policy that the backbone computes in. Its weights are float32 in any case.
 
-    The last batch normalization of each block starts at zero, so that a fresh block passes its input on and training
-    starts from a shallower network (Goyal et al. 2017, arXiv:1706.02677, section 5.1). Loaded weights replace that.
+    The last batch normalization of each block starts at zero, so at first each block passes its input on, and training
+    starts with a shallower network (Goyal et al. 2017, arXiv:1706.02677, section 5.1). Loaded weights replace this.
     """
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)  # keras.applications takes it in no other way
+    keras.config.set_dtype_policy(precision)  # keras.applications has no argument for it
     try:
         backbone = keras.applications.ResNet50(
             include_top=False, weights=None, input_shape=(size, size, 3), name="backbone"
@@ -173,5 +173,5 @@ def build_classifier(size: int, precision: str = "float32") -> Classifier:
 
 
 def stage_of(layer_name: str) -> int:
-    """Tell a backbone layer's stage by its index in `STAGES`; the input and the stem are the first."""
+    """Return the index in `STAGES` of a backbone layer's stage. The input and the stem belong to the first."""
     return next((index for index, stage in enumerate(STAGES) if layer_name.startswith(stage)), 0)

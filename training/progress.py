@@ -1,36 +1,40 @@
-"""What a long run reports: a bar's progress, and lines for people."""
+"""How a long run reports: progress for a bar, and lines for people."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
-OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
+OnProgress = Callable[[str, int, int], None]  # name of the step, done, total
 Say = Callable[[str], None]  # a line for people
 
 
 def ignore_progress(what: str, done: int, total: int) -> None:
-    """Report progress to nobody."""
+    """Discard progress."""
 
 
 def ignore_line(line: str) -> None:
-    """Say a line to nobody."""
+    """Discard a line."""
 
 
 @dataclass(frozen=True)
 class Reporter:
-    """Where a run reports to. Both default to nobody."""
+    """The functions that a run reports to. The defaults discard everything."""
 
     on_progress: OnProgress = ignore_progress
     say: Say = ignore_line
 
     @contextmanager
     def step(self, done: str) -> Iterator[None]:
-        """Say how long the block took, once it has ended well.
+        """Say how long the block took, when it ends without an error.
 
         Args:
-            done: in the past tense, as in "exported".
+            done: a verb in the past tense, such as "exported".
         """
         began = time.perf_counter()
         yield
         self.say(f"{done} in {time.perf_counter() - began:.1f} s")
+
+
+SILENT: Final = Reporter()

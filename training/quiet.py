@@ -1,20 +1,20 @@
-"""Loads what trains without the many lines that it says of itself."""
+"""Imports Keras and TensorFlow without the lines that TensorFlow prints at its start."""
 
 import os
 from pathlib import Path
 
 
 def quiet_tensorflow() -> None:
-    """Load Keras and its backend without the lines about itself that TensorFlow writes to standard error.
+    """Import Keras and its backend, and hide what TensorFlow writes to standard error while it is imported.
 
-    Some are written before its log level can be set, by C++, so the file descriptor looks away while it loads.
+    Its C++ code writes some lines before its log level can be set, so the file descriptor itself is redirected.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    terminal = os.dup(2)
+    stderr = os.dup(2)
     try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with Path(os.devnull).open("wb") as null:
+            os.dup2(null.fileno(), 2)
         import keras  # noqa: F401
     finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
+        os.dup2(stderr, 2)
+        os.close(stderr)

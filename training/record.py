@@ -1,4 +1,4 @@
-"""What is written down about a run: the packages and the devices that it came from."""
+"""What the manifest records about a run: package versions, devices, memory and speed."""
 
 import importlib
 import os
@@ -18,27 +18,27 @@ RECORDED_VERSIONS: Final = ("keras", "numpy", "onnx", "onnxruntime", "pillow", "
 
 
 def find_versions() -> dict[str, str]:
-    """Name the versions of Python, of what trains, and of what exports."""
+    """Find the versions of Python, of the backend, and of the packages that train and export."""
     versions = {name: version_of_package(name) for name in RECORDED_VERSIONS}
-    backend = importlib.import_module(keras.backend.backend())  # which Keras has loaded already
+    backend = importlib.import_module(keras.backend.backend())  # already imported by Keras
     versions[backend.__name__] = backend.__version__
     return {"python": platform.python_version(), **versions}
 
 
 def name_device() -> str:
-    """Name what trained: the accelerators, or the CPU."""
+    """Name the accelerators, or else the CPU."""
     accelerators = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
     return ", ".join(accelerators) or f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
 def peak_memory_mb() -> float:
-    """Tell the most memory that this process has had so far, in MB: with what it mapped from disk and was in memory."""
+    """Return the peak memory of this process so far, in MB, including the resident pages of files mapped from disk."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return (peak if sys.platform == "darwin" else 1024 * peak) / 1e6  # macOS counts bytes, Linux KiB
 
 
 def describe_speeds(speeds: Mapping[str, Speed]) -> dict[str, PhaseSpeed]:
-    """Say of each phase how fast it went, and whether it waited for its data."""
+    """Convert the speed of each phase for the manifest."""
     return {
         phase: PhaseSpeed(
             images_per_s=speed.images_per_s,

@@ -1,4 +1,4 @@
-"""What the network knows before it starts: ImageNet's weights, a part of them, or nothing."""
+"""The weights that a network starts from: ImageNet's, those of a file, or random ones."""
 
 import hashlib
 import zipfile
@@ -15,43 +15,43 @@ from training.model import STAGES, Classifier, stage_of
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedWeights:
-    """Which stages were loaded whole and which start fresh, if only in part; the head always does."""
+    """Which stages were loaded completely, and which start fresh, at least in part. The head always starts fresh."""
 
     source: str
     loaded: tuple[str, ...]  # stages, bottom to top
     fresh: tuple[str, ...]
     sha256: str | None = None  # of what was loaded
-    parts: tuple[str, ...] = ()  # layers that were loaded of stages in `fresh`
-    absent: tuple[str, ...] = ()  # the other layers of those stages that the file lacks
-    meaningless: tuple[str, ...] = ()  # batch normalization that the file has, but not the kernels it was fitted to
+    parts: tuple[str, ...] = ()  # loaded layers of stages in `fresh`
+    absent: tuple[str, ...] = ()  # layers of those stages that the file lacks
+    without_kernel: tuple[str, ...] = ()  # batch normalization in the file whose convolution is not in the file
 
     @property
     def lowest_fresh(self) -> TrainFrom:
-        """Where training must reach down to, for nothing fresh to stay frozen."""
+        """The lowest stage that must be trained, so that no stage with fresh weights stays frozen."""
         if "conv1" in self.fresh:
             return "all"
         return self.fresh[0]  # type: ignore[return-value]
 
     def __str__(self) -> str:
         loaded = f"{_list(self.loaded)} loaded from {self.source}; " if self.loaded else ""
-        told = f"{loaded}{_list(self.fresh)} start{'s' if len(self.fresh) == 1 else ''} fresh"
+        text = f"{loaded}{_list(self.fresh)} start{'s' if len(self.fresh) == 1 else ''} fresh"
         if not self.parts:
-            return told
-        told += f", but for {_list(self.parts)}, which are loaded too. Not in the file: {_list(self.absent)}"
-        if self.meaningless:
-            told += f". Batch normalization without its kernel, and so fresh: {_list(self.meaningless)}"
-        return told
+            return text
+        text += f", except {_list(self.parts)}, which are loaded too. Not in the file: {_list(self.absent)}"
+        if self.without_kernel:
+            text += f". Fresh, because the file lacks the kernel before it: {_list(self.without_kernel)}"
+        return text
 
 
 def load_weights(classifier: Classifier, source: str) -> LoadedWeights:
-    """Fill the backbone from "imagenet" (fetched by Keras), "none", or an .npz file's path.
+    """Load weights into the backbone from "imagenet" (downloaded by Keras), "none", or the path of an .npz file.
 
-    The file's arrays are named `<layer>/<weight>` as in `keras.applications.ResNet50`; they may be part of it. It is
-    taken layer by layer, and batch normalization only with the convolution that it was fitted to. A stage of which
-    anything starts fresh learns as a whole from the first phase on.
+    The file's arrays are named `<layer>/<weight>` as in `keras.applications.ResNet50`. They may be a part of the
+    network. Layers are loaded one by one, and batch normalization only together with the convolution before it. If any
+    layer of a stage starts fresh, the whole stage is trained from the first phase on.
 
     Raises:
-        TrainingError: the download failed; the file is missing, is no .npz, fits no layer, or has another shape.
+        TrainingError: the download failed, or the file is missing, is no .npz, fits no layer, or has another shape.
     """
     if source == NO_WEIGHTS:
         return LoadedWeights(source=source, loaded=(), fresh=STAGES)
@@ -79,16 +79,16 @@ def load_weights(classifier: Classifier, source: str) -> LoadedWeights:
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         parts=tuple(layer.name for layer in loaded if _stage(layer.name) in fresh_stages),
         absent=tuple(name for name in fresh if name not in present),
-        meaningless=tuple(name for name in fresh if name in present),
+        without_kernel=tuple(name for name in fresh if name in present),
     )
 
 
 def _copy_imagenet(classifier: Classifier) -> None:
     try:
         published = keras.applications.ResNet50(include_top=False, weights=IMAGENET)
-    except Exception as error:  # Keras raises a bare Exception when it cannot fetch, and ValueError on a wrong hash
+    except Exception as error:  # Keras raises Exception when it cannot download, and ValueError for a wrong hash
         raise TrainingError(
-            "Keras could not fetch the ImageNet weights of ResNet50: check the network, or name an .npz file of "
+            "Keras could not download the ImageNet weights of ResNet50: check the network, or name an .npz file of "
             f"weights, or train with weights none. ({error})"
         ) from error
     classifier.backbone.set_weights(published.get_weights())
@@ -96,20 +96,20 @@ def _copy_imagenet(classifier: Classifier) -> None:
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        # Opened here, since numpy leaves a file open that turns out to be no archive.
+        # Opened here, because numpy does not close a file that turns out not to be an archive.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             return dict(arrays)
     except FileNotFoundError as error:
         raise TrainingError(f"There is no file of weights at {path}.") from error
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise TrainingError(f"{path} is not an .npz file of weights that can be read.") from error
+        raise TrainingError(f"{path} is not a readable .npz file of weights.") from error
 
 
 def _fill(layer: keras.layers.Layer, arrays: dict[str, np.ndarray], path: Path) -> None:
     for name, weight in zip(_names(layer), layer.weights, strict=True):
         if arrays[name].shape != tuple(weight.shape):
             raise TrainingError(
-                f"{path}: {name} has the shape {arrays[name].shape}, and ResNet50 needs {tuple(weight.shape)}."
+                f"{path}: {name} has the shape {arrays[name].shape}, but ResNet50 needs {tuple(weight.shape)}."
             )
     layer.set_weights([arrays[name].astype(np.float32) for name in _names(layer)])
 
@@ -119,7 +119,7 @@ def _names(layer: keras.layers.Layer) -> list[str]:
 
 
 def _convolution_of(layer_name: str) -> str:
-    """Name the convolution before a batch normalization; any other layer is its own."""
+    """Name the convolution before a batch normalization. For any other layer, return its own name."""
     return f"{layer_name.removesuffix('_bn')}_conv" if layer_name.endswith("_bn") else layer_name
 
 

@@ -1,21 +1,19 @@
-"""One line of JSON for each request: what was asked and how it went, and nothing of who asked or what they sent."""
+"""One line of JSON for each request: its route, status and duration, and nothing about the person or the picture."""
 
-import json
 import logging
 import time
-from datetime import UTC, datetime
 from typing import Final
 
 from flask import Flask, Response, g, request
+from pythonjsonlogger.json import JsonFormatter
 
 logger = logging.getLogger(__name__)
 
-_QUIET: Final = ("pages.health", "static")  # asked all day long by load balancers, and with every page
-_FIELDS: Final = ("method", "route", "status", "duration_ms", "code", "prediction_id", "model_version")
+_FREQUENT: Final = ("pages.health", "static")  # load balancers ask for the one all day, every page for the other
 
 
 def log_requests(app: Flask) -> None:
-    """Write a line for every answer; pages add to it with `note`."""
+    """Write a line for every answer; `add_to_log` adds fields to it."""
 
     @app.before_request
     def start() -> None:
@@ -26,33 +24,25 @@ def log_requests(app: Flask) -> None:
         rule = request.url_rule
         fields = {
             "method": request.method,
-            "route": rule.rule if rule else None,  # never the path: what is in it was chosen by a stranger
+            "route": rule.rule if rule else None,  # not the path, which may contain anything
             "status": response.status_code,
             "duration_ms": round(1000 * (time.perf_counter() - g.started_s), 1),
-            **g.get("noted", {}),
+            **g.get("log_fields", {}),
         }
-        quiet = request.endpoint in _QUIET and response.status_code < 400
-        logger.log(logging.DEBUG if quiet else logging.INFO, "request", extra=fields)
+        minor = request.endpoint in _FREQUENT and response.status_code < 400
+        logger.log(logging.DEBUG if minor else logging.INFO, "request", extra=fields)
         return response
 
 
-def note(**fields: str) -> None:
-    """Add to the line of the request that is being answered."""
-    g.noted = {**g.get("noted", {}), **fields}
+def add_to_log(**fields: str) -> None:
+    """Add fields to the line of the current request."""
+    g.log_fields = {**g.get("log_fields", {}), **fields}
 
 
-class JsonFormatter(logging.Formatter):
-    """Writes each record as one line of JSON."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write a record, its traceback within; escaped, so that no text in it can forge a line of its own."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            **{name: getattr(record, name) for name in _FIELDS if hasattr(record, name)},
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+def json_formatter() -> logging.Formatter:
+    """Make the formatter of all log lines: each record is one line of JSON, its traceback included."""
+    return JsonFormatter(
+        ("levelname", "name", "message"),
+        rename_fields={"levelname": "level", "name": "logger", "exc_info": "traceback"},
+        timestamp="time",  # ISO 8601, in UTC
+    )

@@ -1,22 +1,22 @@
-"""Builds the page; `gunicorn 'webapp.app:create_app()'` serves it."""
+"""The Flask application; `gunicorn 'webapp.app:create_app()'` serves it."""
 
 import io
 from typing import IO
 
 from flask import Flask, Request
 
-from webapp import wording
+from webapp import display_text
 from webapp.access_log import log_requests
 from webapp.classify_client import ClassifyClient
-from webapp.form_token import FormTokens
+from webapp.csrf import CsrfTokens
 from webapp.pages import add_error_pages, create_pages
-from webapp.pictures import PictureDesk
+from webapp.pictures import PictureDecoder
 from webapp.security import add_security_headers
 from webapp.settings import Settings
 
 
 class DisklessRequest(Request):
-    """A request whose uploads stay in memory: no picture is ever written anywhere, a temporary file included."""
+    """A request whose uploads stay in memory: no picture is ever written to disk, not even as a temporary file."""
 
     def _get_file_stream(
         self,
@@ -26,23 +26,23 @@ class DisklessRequest(Request):
         content_length: int | None = None,
     ) -> IO[bytes]:
         del total_content_length, content_type, filename, content_length
-        return io.BytesIO()  # bounded by MAX_CONTENT_LENGTH
+        return io.BytesIO()  # MAX_CONTENT_LENGTH limits its size
 
 
 class Page(Flask):
-    """Flask with requests that leave nothing on the disk."""
+    """Flask with requests that write nothing to disk."""
 
     request_class = DisklessRequest
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Build the app; tests pass their own settings, the container none.
+    """Build the app; tests pass their own settings, the container reads its environment.
 
-    There is no ProxyFix: the page builds relative addresses, sets no cookie and logs no client's address, so nothing
-    that a proxy could say of a request matters to it.
+    ProxyFix is not needed: the page builds relative addresses, sets no cookie and logs no client address, so it needs
+    nothing that a proxy adds to a request.
 
     Raises:
-        SettingsError: the environment says something that the page cannot run with.
+        SettingsError: the page cannot run with its environment.
     """
     settings = settings or Settings.from_env()
     app = Page(__name__)
@@ -50,13 +50,15 @@ def create_app(settings: Settings | None = None) -> Flask:
         MAX_CONTENT_LENGTH=settings.max_upload_bytes,
         TRUSTED_HOSTS=list(settings.trusted_hosts) or None,
     )
-    app.jinja_env.globals["wording"] = wording
+    app.jinja_env.globals["display"] = display_text
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     client = ClassifyClient(settings.classify_url, settings.classify_auth, settings.classify_timeout_s)
     log_requests(app)
     add_security_headers(app)
     app.register_blueprint(
-        create_pages(client, FormTokens(settings.secret_key), PictureDesk(), settings.max_upload_bytes)
+        create_pages(
+            client, CsrfTokens(settings.secret_key.get_secret_value()), PictureDecoder(), settings.max_upload_bytes
+        )
     )
     add_error_pages(app)
     return app

@@ -1,13 +1,13 @@
-"""What goes wrong on purpose in the page."""
+"""The errors of the page."""
 
 from contract.api import Problem
 from contract.errors import AnalyzerError
 
 
 class SettingsError(AnalyzerError, RuntimeError):
-    """The environment says something that the page cannot run with; the message names the variable.
+    """The page cannot run with its environment; the message names the variable.
 
-    It is a RuntimeError too because gunicorn, which loads the page, shows such a one as a sentence without a
+    It is also a RuntimeError because gunicorn, which loads the page, shows a RuntimeError as a sentence without a
     traceback and exits with status 1.
     """
 
@@ -15,25 +15,25 @@ class SettingsError(AnalyzerError, RuntimeError):
 
 
 class FormRefusedError(AnalyzerError):
-    """The form was not filled in on this page, or too long ago: it must be sent anew."""
+    """The form does not come from this page or is too old: the person must send it again."""
 
     code, status, title = "form_refused", 403, "Please send the form again"
 
 
 class NoPictureChosenError(AnalyzerError):
-    """The form came without a picture."""
+    """The form has no picture."""
 
     code, status, title = "no_picture_chosen", 400, "No picture was chosen"
 
 
 class PageBusyError(AnalyzerError):
-    """This process is opening as many pictures as its memory allows."""
+    """This process is already opening as many pictures as its memory allows."""
 
     code, status, title, retry_after_s = "page_busy", 503, "Busy at the moment", 5
 
 
 class ClassifyError(AnalyzerError):
-    """The API gave no answer that can be used: it is down, misconfigured, or not what it should be."""
+    """The API gave no usable answer: it is down, or the page or the API is misconfigured."""
 
     code, status, title = "classify_failed", 502, "No answer at the moment"
 
@@ -45,21 +45,21 @@ class ClassifyTimeoutError(ClassifyError):
 
 
 class LostConnectionError(ClassifyError):
-    """There was no connection to the API, or it broke: another try may reach it."""
+    """There was no connection to the API, or it broke: another try may succeed."""
 
     code = "lost_connection"
 
 
 class SigningError(ClassifyError):
-    """A call cannot be signed: there are no credentials, or they cannot be renewed. The message is for the log."""
+    """A call cannot be signed: there is no region, or no valid credentials. Visitors do not see the message."""
 
     code = "unsigned"
 
 
 class ClassifyProblemError(ClassifyError):
-    """The API answered with a problem of its own: `problem` has its status, code and detail."""
+    """The API answered with a problem document: `problem` has its status, code and detail."""
 
     def __init__(self, problem: Problem, wait_s: int | None) -> None:
         super().__init__(problem.detail)
         self.problem = problem
-        self.wait_s = wait_s  # what Retry-After said, in seconds
+        self.wait_s = wait_s  # the Retry-After header, in seconds

@@ -4,20 +4,22 @@ Each value can be overridden through GUNICORN_CMD_ARGS, and `workers` through WE
 """
 
 bind = "0.0.0.0:8080"  # all addresses of the container, which has a network of its own
-preload_app = True  # a setting that cannot be used stops gunicorn at once, with a sentence and status 1
+preload_app = True  # an unusable setting stops gunicorn at once, with a sentence and status 1
 worker_class = "gthread"
-threads = 16  # most of a request is waiting for the API
-timeout = 90  # seconds; longer than the longest CLASSIFY_TIMEOUT_S and the wait for a place at the decoder
-graceful_timeout = 30  # seconds in which a stopping container may finish its answers
-keepalive = 75  # seconds; longer than a load balancer's idle 60, which would else meet a closing connection
-worker_tmp_dir = "/dev/shm"  # noqa: S108 - gunicorn's heartbeat file: in memory, where no disk can stall it
-control_socket_disable = True  # nobody controls it from inside its container, where nothing can be written
-accesslog = None  # webapp.access_log writes one, without addresses
+threads = 16  # a request mostly waits for the API
+timeout = 90  # seconds; longer than the longest CLASSIFY_TIMEOUT_S plus the wait for the decoder
+graceful_timeout = 30  # seconds that a stopping container has to finish its answers
+keepalive = (
+    75  # seconds; longer than the 60 of a load balancer, which could otherwise use a connection that is just closing
+)
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - gunicorn's heartbeat file: in memory, where a slow disk cannot delay it
+control_socket_disable = True  # not used, and the container's file system is read-only
+accesslog = None  # webapp.access_log writes one, without client addresses
 
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "webapp.access_log.JsonFormatter"}},
+    "formatters": {"json": {"()": "webapp.access_log.json_formatter"}},
     "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}},
     "root": {"level": "INFO", "handlers": ["stdout"]},
     "loggers": {

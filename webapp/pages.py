@@ -1,4 +1,4 @@
-"""What the page answers: the form, what the model made of a picture, what serves, and every refusal."""
+"""The routes of the page: the form, the result, the description of the model, and the error pages."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,30 +11,30 @@ from contract.api import Prediction
 from contract.errors import AnalyzerError, PayloadTooLargeError
 from contract.image import CONTENT_TYPES
 from contract.labels import DISCLAIMER
-from webapp.access_log import note
-from webapp.class_map import draw_class_map
+from webapp.access_log import add_to_log
 from webapp.classify_client import ClassifyClient
+from webapp.csrf import CsrfTokens
+from webapp.display_text import outcome_text
 from webapp.errors import ClassifyError, ClassifyProblemError, NoPictureChosenError
-from webapp.form_token import FormTokens
-from webapp.pictures import PictureDesk, Preview, data_url
-from webapp.wording import outcome_text
+from webapp.heatmap import draw_heatmap
+from webapp.pictures import PictureDecoder, Preview, data_url
 
-# What the API may say of a picture or of itself that a person can act upon. Any other problem of its, such as a bad
-# request or a missing permission, is the page's own fault and shown as "cannot be answered now".
+# Statuses of the API that a person can act on. All others, such as a bad request or a missing permission, are faults of
+# this page and are shown as "cannot answer at the moment".
 SHOWN_STATUSES: Final = (413, 415, 422, 429, 503)
 
 _SENTENCES: Final = {
     400: "The request cannot be understood.",
-    403: "This is not open to you.",
+    403: "You have no access to this page.",
     404: "There is no such page here.",
-    405: "This page cannot be asked in that way.",
-    500: "Something went wrong on our side. It has been noted; please try again.",
+    405: "This page does not allow that method.",
+    500: "Something went wrong on our side, and the error has been logged. Please try again.",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """Why there is no result, for a person, and how it is said over HTTP."""
+    """Why there is no result: the text for a person, and the HTTP status."""
 
     status: int
     title: str
@@ -42,14 +42,16 @@ class Refusal:
     retry_after_s: int | None = None
 
 
-def create_pages(client: ClassifyClient, tokens: FormTokens, desk: PictureDesk, max_upload_bytes: int) -> Blueprint:
+def create_pages(
+    client: ClassifyClient, tokens: CsrfTokens, decoder: PictureDecoder, max_upload_bytes: int
+) -> Blueprint:
     """Build the routes that people open.
 
     Args:
-        client: asks the API.
-        tokens: makes and checks what ties a form to this page.
-        desk: opens the uploaded pictures.
-        max_upload_bytes: what the app lets through, for the form to say.
+        client: calls the API.
+        tokens: makes and checks the token of the form.
+        decoder: opens the uploaded pictures.
+        max_upload_bytes: the limit of the app, which the form states.
     """
     pages = Blueprint("pages", __name__)
 
@@ -71,29 +73,31 @@ def create_pages(client: ClassifyClient, tokens: FormTokens, desk: PictureDesk, 
 
     @pages.post("/")
     def classify() -> ResponseReturnValue:
-        """Show what the model makes of the picture in the field `image`, or the form again with what is wrong."""
+        """Show the prediction for the picture in the field `image`, or the form again with an error."""
         try:
-            sent = request.files.get("image")  # reads the whole form, or raises what is too large
+            upload = request.files.get("image")  # reads the whole form, and raises if it is too large
             tokens.check(request.form.get("token", ""), request.headers.get("Sec-Fetch-Site"))
-            encoded = sent.read() if sent else b""
+            encoded = upload.read() if upload else b""
             if not encoded:
                 raise NoPictureChosenError("Please choose a picture first, then press the button.")
-            sendable = desk.admit(encoded)
-            preview_drawn = desk.begin_preview(sendable)  # while the API thinks
-            prediction = client.predict(sendable)
-            preview = preview_drawn()
+            prepared = decoder.prepare(encoded)
+            wait_for_preview = decoder.start_preview(prepared)  # at the same time as the prediction
+            prediction = client.predict(prepared)
+            preview = wait_for_preview()
         except RequestEntityTooLarge:
             limit_mb = max_upload_bytes / 1_000_000
-            too_large = PayloadTooLargeError(f"At most {limit_mb:g} MB are taken. Please send a smaller picture.")
+            too_large = PayloadTooLargeError(
+                f"The picture is too large. At most {limit_mb:g} MB are allowed: please send a smaller one."
+            )
             return form(_refusal_of(too_large))
         except AnalyzerError as error:
             return form(_refusal_of(error))
-        note(prediction_id=prediction.prediction_id, model_version=prediction.model_version)
+        add_to_log(prediction_id=prediction.prediction_id, model_version=prediction.model_version)
         return _result(prediction, preview)
 
     @pages.get("/model")
     def show_model() -> ResponseReturnValue:
-        """Show what serves: version, measurements, limits, licence."""
+        """Describe the model: version, metrics, limits, licence."""
         try:
             model = client.describe_model()
         except ClassifyError as error:
@@ -102,12 +106,12 @@ def create_pages(client: ClassifyClient, tokens: FormTokens, desk: PictureDesk, 
 
     @pages.get("/healthz")
     def health() -> ResponseReturnValue:
-        """Say that the page is alive; whether the API is, is for the API to say."""
+        """Answer health checks of the page; the API has its own."""
         return {"status": "ok"}
 
     @pages.before_app_request
     def answer_health_checks_to_any_host() -> ResponseReturnValue | None:
-        """A load balancer's health check names the container's address as host, which no list can know."""
+        """A load balancer's health check sends the container's address as host, which no list of hosts can contain."""
         if isinstance(request.routing_exception, SecurityError) and request.path == "/healthz":
             return health()
         return None
@@ -116,12 +120,12 @@ def create_pages(client: ClassifyClient, tokens: FormTokens, desk: PictureDesk, 
 
 
 def add_error_pages(app: Flask) -> None:
-    """Give every refusal of Flask's, and what nobody foresaw, the look of the page."""
+    """Show every HTTP error, also of unexpected exceptions, in the design of the page."""
 
     @app.errorhandler(HTTPException)
     def answer_http_error(error: HTTPException) -> ResponseReturnValue:
         if error.response is not None or error.code is None or error.code < 400:
-            return error  # a redirect, or an answer that is already made
+            return error  # a redirect, or a complete answer
         status = error.code
         kept = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
         detail = _SENTENCES.get(status, _SENTENCES[400])
@@ -131,21 +135,21 @@ def add_error_pages(app: Flask) -> None:
 
     @app.errorhandler(SecurityError)
     def answer_unknown_host(error: SecurityError) -> ResponseReturnValue:
-        """Without a host that can be trusted no address can be built, so there is no page either."""
+        """Answer in plain text: without a trusted host the page's links cannot be built."""
         del error
         return "This host name is not served here.\n", 400, {"Content-Type": "text/plain; charset=utf-8"}
 
 
 def _result(prediction: Prediction, preview: Preview) -> Response:
     explanation = prediction.explanation
-    class_map = draw_class_map(explanation.grid, preview.width, preview.height) if explanation else None
+    heatmap = draw_heatmap(explanation.grid, preview.width, preview.height) if explanation else None
     page = render_template(
         "result.html",
         prediction=prediction,
         outcome=outcome_text(prediction),
         preview=preview,
         preview_url=data_url("image/jpeg", preview.jpeg),
-        class_map_url=data_url("image/png", class_map) if class_map else None,
+        heatmap_url=data_url("image/png", heatmap) if heatmap else None,
     )
     return _answer(page)
 
@@ -164,12 +168,12 @@ def _answer(page: str, refusal: Refusal | None = None) -> Response:
 
 
 def _refusal_of(error: AnalyzerError) -> Refusal:
-    """Tell a person what an error of ours means to them."""
+    """Translate an error for the person."""
     if not isinstance(error, ClassifyProblemError):
-        note(code=error.code)
+        add_to_log(code=error.code)
         return Refusal(status=error.status, title=error.title, detail=str(error), retry_after_s=error.retry_after_s)
     problem = error.problem
-    note(code=problem.code)
+    add_to_log(code=problem.code)
     if problem.status not in SHOWN_STATUSES:
         return _refusal_of(ClassifyError("The classifier cannot answer at the moment. Please try again later."))
     wait_s = error.wait_s if error.wait_s is not None or problem.status < 429 else 5

@@ -1,4 +1,4 @@
-"""The headers that tell a browser to trust nothing but this page: on every answer, whatever it is."""
+"""Security headers of every answer: browsers may load nothing from other sites."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ HEADERS: Final = {
     "Content-Security-Policy": "; ".join(
         (
             "default-src 'none'",
-            "img-src 'self' data: blob:",  # data: the result's pictures, blob: the chosen file before it is sent
+            "img-src 'self' data: blob:",  # data: the pictures of the result, blob: the chosen file before it is sent
             "style-src 'self'",
             "script-src 'self'",
             "form-action 'self'",
@@ -28,10 +28,10 @@ HEADERS: Final = {
 
 
 def add_security_headers(app: Flask) -> None:
-    """Set HEADERS on every answer of the app, and keep all but its static files out of every cache."""
+    """Set HEADERS on every answer; caches may keep only the static files."""
 
     @app.after_request
     def set_headers(response: Response) -> Response:
         response.headers.update(HEADERS)
-        response.headers.setdefault("Cache-Control", "no-store")  # static files have set theirs
+        response.headers.setdefault("Cache-Control", "no-store")  # static files already have one
         return response

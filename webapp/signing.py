@@ -1,4 +1,4 @@
-"""Signs calls to the API with the credentials that AWS gives this container: Signature Version 4, no key kept here."""
+"""Signs calls to the API with the AWS credentials of this machine or container (Signature Version 4)."""
 
 import re
 from threading import Lock
@@ -9,47 +9,49 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
-from webapp.errors import SettingsError, SigningError
+from webapp.errors import SigningError
 
-SERVICE: Final = "execute-api"  # what API Gateway's signatures are scoped to
+SERVICE: Final = "execute-api"  # the name of API Gateway in signatures
 
 _REGION_IN_HOST: Final = re.compile(r"\.execute-api(?:-fips)?\.([a-z0-9-]+)\.")
 
 
 class Signer:
-    """Adds the headers by which API Gateway knows the caller's role."""
+    """Adds the headers that tell API Gateway which role calls."""
 
     def __init__(self, url: str) -> None:
-        """Find the region in the API's address, else where AWS's own tools look for it.
+        """Find the region: in the address of the API, else in the AWS settings of this machine.
 
         Raises:
-            SettingsError: the region is nowhere to be found.
+            SigningError: no region is known.
         """
         self._session = botocore.session.get_session()
-        self._looking_up = Lock()  # a botocore session is for one thread at a time; credentials renew themselves
+        self._lock = Lock()  # a botocore session is not thread-safe, and it renews credentials by itself
         in_host = _REGION_IN_HOST.search(url)
         region = in_host[1] if in_host else self._session.get_config_variable("region")
         if not region:
-            raise SettingsError(
-                "There is no AWS region to sign for: set AWS_DEFAULT_REGION, or let CLASSIFY_URL be the API's own "
-                "address, which names it."
+            raise SigningError(
+                "There is no AWS region to sign for: set AWS_DEFAULT_REGION, or use the API's own address, which "
+                "names its region."
             )
         self._region: str = region
 
     def sign(self, method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, str]:
-        """Return the headers with Authorization and its companions added; good for five minutes.
+        """Return the headers together with those of the signature, which is valid for five minutes.
 
         Raises:
             SigningError: there are no credentials, or they cannot be renewed.
         """
         try:
-            with self._looking_up:
+            with self._lock:
                 credentials = self._session.get_credentials()
                 frozen = credentials.get_frozen_credentials() if credentials else None
         except BotoCoreError as error:
-            raise SigningError(f"AWS's credentials cannot be read: {error}") from error
+            raise SigningError(f"The AWS credentials cannot be read ({error}).") from error
         if frozen is None:
-            raise SigningError("There are no AWS credentials: give the container a role, or set CLASSIFY_AUTH=none.")
+            raise SigningError(
+                "There are no AWS credentials to sign the request with: set them up, or give the container a role."
+            )
         request = AWSRequest(method=method, url=url, headers=headers, data=body)
         SigV4Auth(frozen, SERVICE, self._region).add_auth(request)
         return dict(request.headers.items())

@@ -13,12 +13,10 @@ from collections import defaultdict
 from pathlib import Path
 
 import psutil
-from werkzeug.test import EnvironBuilder
-from werkzeug.wrappers import Request
 
 from benchmarks.bundles import newest_bundle
+from contract.events import http_event
 from local.emulator import Emulator
-from local.gateway import event_of
 
 # In the order in which a container comes to need them; -X importtime counts a module to the first that imports it.
 IMPORTS = (
@@ -82,7 +80,7 @@ def init_phase(bundle: Path) -> tuple[float, float]:
         environment = {"MODEL_URI": bundle.resolve().as_uri(), "MODEL_CACHE": f"{folder}/models"}
         emulator = Emulator("function", environment, log, log_level="info")
         try:
-            emulator.invoke(event_of(Request(EnvironBuilder("/v1/health").get_environ())))
+            emulator.invoke(http_event("GET", "/v1/health"))
             (function,) = psutil.Process(emulator.pid).children()
             status = Path(f"/proc/{function.pid}/status").read_text()
         finally:

@@ -1,8 +1,8 @@
-"""What the container runs: load the model, then hand over to Lambda's own runtime client.
+"""The entry point of the container: load the model, then start Lambda's runtime client.
 
-Whatever happens before the runtime client asks for its first event is Lambda's init phase, with a full processor
-and up to ten seconds; so the model is loaded here and not within somebody's request. It is on its way while the rest
-is imported: docs/inference.md has the times.
+Everything before the runtime client asks for its first event is Lambda's init phase, which has a full processor and
+up to ten seconds. So the model is loaded here and not during a request, and in a thread while the rest is imported:
+docs/inference.md has the times.
 """
 
 import os
@@ -25,19 +25,19 @@ def main() -> None:
 
 
 def start() -> "Handler":
-    """Import everything and load the model, both at once."""
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it asks every installed package for plugins
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy has little to do here, and waking threads takes longer
-    from functions.classify.loading import Loading
+    """Import everything, and load the model at the same time."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it searches every installed package for plugins
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for numpy's little work, starting threads takes longer
+    from functions.classify.model_loader import ModelLoader
     from functions.classify.settings import Settings
 
-    loading = Loading(Settings.from_env())
-    import_module("functions.classify.classifier")  # first, since the thread needs ONNX Runtime next
+    loader = ModelLoader(Settings.from_env())
+    import_module("functions.classify.classifier")  # first, because the thread needs ONNX Runtime next
     import_module("awslambdaric.bootstrap")
     from functions.classify.handler import container_handler
 
     handler = container_handler()
-    handler.preload(loading)
+    handler.preload(loader)
     return handler
 
 

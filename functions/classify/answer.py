@@ -1,4 +1,4 @@
-"""From one encoded picture to the answer that a caller gets: decode, assess, classify, decide."""
+"""From one encoded picture to its prediction: decode, check the quality, classify, choose the outcome."""
 
 import time
 import uuid
@@ -13,29 +13,29 @@ from contract.quality import assess
 from functions.classify import outcome
 from functions.classify.classifier import Classifier
 
-Segment = Callable[[str], AbstractContextManager[Any]]  # a stretch of work that tracing shows by name
+Segment = Callable[[str], AbstractContextManager[Any]]  # opens a named segment of the X-Ray trace
 
 
 class Answer(NamedTuple):
-    """What the caller gets, and what CloudWatch alone is told."""
+    """The prediction for the caller, and a score that goes only to CloudWatch."""
 
     prediction: Prediction
     unfamiliar_score: float
 
 
 class Stopwatch:
-    """Milliseconds since it was made, or since the last lap."""
+    """Measures milliseconds since its creation and since the last lap."""
 
     def __init__(self) -> None:
         self._start = self._lap = time.perf_counter()
 
     def lap_ms(self) -> float:
-        """Return the milliseconds since the last lap, and begin another."""
+        """Return the milliseconds since the last lap, and start the next."""
         before, self._lap = self._lap, time.perf_counter()
         return round((self._lap - before) * 1000, 3)
 
     def total_ms(self) -> float:
-        """Return the milliseconds since it was made."""
+        """Return the milliseconds since its creation."""
         return round((time.perf_counter() - self._start) * 1000, 3)
 
 
@@ -43,7 +43,7 @@ def answer_picture(
     encoded: bytes,
     classifier: Classifier,
     *,
-    explained: bool,
+    explain: bool,
     watch: Stopwatch | None = None,
     segment: Segment = nullcontext,
 ) -> Answer:
@@ -52,8 +52,8 @@ def answer_picture(
     Args:
         encoded: the bytes of a JPEG, PNG or WebP file.
         classifier: the model.
-        explained: whether to say where the evidence for the leading class lies.
-        watch: one that runs since the request came; else time is counted from here.
+        explain: whether to add the explanation of the likeliest class.
+        watch: started when the request arrived; without it, time counts from this call.
         segment: opens a tracing segment.
 
     Raises:
@@ -67,14 +67,14 @@ def answer_picture(
         findings = assess(decoded.pixels, width=decoded.width, height=decoded.height)
     decode_ms = watch.lap_ms()
     with segment("## inference"):
-        evidence = classifier.predict(decoded.pixels)
+        output = classifier.predict(decoded.pixels)
     inference_ms = watch.lap_ms()
-    classes = outcome.rank_classes(evidence.probabilities, manifest.labels)
-    malignant = outcome.malignant_probability(evidence.probabilities, manifest)
+    classes = outcome.rank_classes(output.probabilities, manifest.labels)
+    malignant = outcome.malignant_probability(output.probabilities, manifest)
     decided = outcome.decide(
         classes,
         malignant=malignant,
-        unfamiliar_score=evidence.unfamiliar_score,
+        unfamiliar_score=output.unfamiliar_score,
         findings=findings,
         manifest=manifest,
     )
@@ -89,8 +89,8 @@ def answer_picture(
             height=decoded.height,
             quality=[QualityFinding(**vars(finding)) for finding in findings],
         ),
-        explanation=outcome.explain(evidence.class_map, classes[0].code, manifest.labels) if explained else None,
+        explanation=outcome.explain(output.class_map, classes[0].code, manifest.labels) if explain else None,
         timing_ms=Timing(decode=decode_ms, inference=inference_ms, total=watch.total_ms()),
         disclaimer=DISCLAIMER,
     )
-    return Answer(prediction, evidence.unfamiliar_score)
+    return Answer(prediction, output.unfamiliar_score)

@@ -1,4 +1,4 @@
-"""A batch of pictures in S3: each is answered as over HTTP, and the rows are written beside those of other batches."""
+"""Classifies a batch of pictures in S3, and writes one object of result rows to S3."""
 
 import json
 from typing import Any
@@ -10,10 +10,10 @@ from contract.api import MAX_BODY_BYTES, Problem
 from contract.batch import Batch, BatchAnswer, results_key
 from contract.errors import AnalyzerError, MalformedRequestError, StorageUnavailableError
 from contract.rows import row_of
-from functions.classify import measures
 from functions.classify.answer import Answer, answer_picture
 from functions.classify.classifier import Classifier
-from functions.classify.holder import ModelHolder
+from functions.classify.metrics import record_prediction, record_refusal
+from functions.classify.model_holder import ModelHolder
 from functions.classify.s3 import S3
 from functions.classify.settings import Settings
 
@@ -21,17 +21,17 @@ from functions.classify.settings import Settings
 def classify_batch(
     event: dict[str, Any], context: Any, *, settings: Settings, models: ModelHolder, logger: Logger, metrics: Metrics
 ) -> dict[str, Any]:
-    """Answer every picture of a batch, and write one object of rows.
+    """Classify every picture of a batch, and write one object of rows.
 
-    A picture that is refused or gone gets a row that says so. What may pass (no model, S3 out of reach) is raised:
-    Step Functions then tries the whole batch again.
+    A refused or missing picture gets a row with the error. Temporary errors (no model, S3 not available) are raised:
+    Step Functions then retries the whole batch.
 
     Raises:
-        MalformedRequestError: the event is no batch as `contract.batch` words it.
-        ModelUnavailableError: there is no model now.
-        StorageUnavailableError: the pictures cannot be read, or the rows not written.
+        MalformedRequestError: the event does not follow `contract.batch.Batch`.
+        ModelUnavailableError: no model can be loaded at the moment.
+        StorageUnavailableError: the pictures cannot be read, or the rows cannot be written.
     """
-    batch = _batch_of(event)
+    batch = _parse(event)
     classifier = models.current()
     s3 = S3(region=settings.region, endpoint_url=settings.s3_endpoint_url)
     rows, refused = [], 0
@@ -42,10 +42,10 @@ def classify_batch(
             raise
         except AnalyzerError as error:
             refused += 1
-            measures.record_refusal(metrics, error)
+            record_refusal(metrics, error)
             rows.append(row_of(item.key, Problem.of(error, request_id=context.aws_request_id)))
             continue
-        measures.record_prediction(metrics, answer)
+        record_prediction(metrics, answer)
         rows.append(row_of(item.key, answer.prediction))
     key = results_key(batch.run, [item.key for item in batch.items])
     s3.write(batch.run.results.bucket, key, "".join(f"{json.dumps(row)}\n" for row in rows).encode())
@@ -56,7 +56,7 @@ def classify_batch(
     return BatchAnswer(results_key=key, pictures=len(rows), refused=refused).model_dump()
 
 
-def _batch_of(event: dict[str, Any]) -> Batch:
+def _parse(event: dict[str, Any]) -> Batch:
     try:
         return Batch.model_validate(event)
     except ValidationError as error:
@@ -69,4 +69,4 @@ def _answer(s3: S3, bucket: str, key: str, classifier: Classifier) -> Answer:
     encoded = s3.read(bucket, key, max_bytes=MAX_BODY_BYTES)
     if not encoded:
         raise MalformedRequestError("The object is empty.")
-    return answer_picture(encoded, classifier, explained=False)
+    return answer_picture(encoded, classifier, explain=False)

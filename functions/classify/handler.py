@@ -1,7 +1,7 @@
-"""The function's door: an event in, a response out.
+"""The Lambda handler: an event in, a response out.
 
-An event is an HTTP request as API Gateway words it (payload format 2.0), or a batch of pictures in S3 as Step
-Functions' distributed map words it.
+An event is an HTTP request from API Gateway (payload format 2.0), or a batch of pictures in S3 from the distributed map
+of Step Functions.
 """
 
 import functools
@@ -12,37 +12,38 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics, Tracer
 
 from contract.errors import AnalyzerError, MalformedRequestError
-from functions.classify import measures
-from functions.classify.holder import Clock, ModelHolder
 from functions.classify.http.routes import create_routes
-from functions.classify.loading import Loading, load_classifier
-from functions.classify.measures import SERVICE
+from functions.classify.metrics import SERVICE, record_event, record_load, record_load_failure
+from functions.classify.model_holder import Clock, ModelHolder
+from functions.classify.model_loader import ModelLoader, load_classifier
 from functions.classify.settings import Settings
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one event; what Lambda's runtime client calls."""
+    """Answer one event; Lambda's runtime client calls this."""
     return container_handler()(event, context)
 
 
 @functools.cache
 def container_handler() -> "Handler":
-    """Make the handler of this container, once, from its environment."""
+    """Make the handler of this container from its environment, once."""
     return Handler(Settings.from_env())
 
 
 class Handler:
-    """What the function does, joined to a model; tests make one with settings of their own."""
+    """Answers events with a model; tests make one with their own settings."""
 
     def __init__(self, settings: Settings, *, clock: Clock = time.monotonic) -> None:
-        """Load nothing yet: `preload` does, or else the first event that needs the model."""
+        """Load nothing yet: `preload` or the first event that needs the model does."""
         logger, tracer = Logger(service=SERVICE), Tracer(service=SERVICE)
-        logging.getLogger(SERVICE).propagate = False  # else the runtime client, set up later, prints each line again
+        logging.getLogger(
+            SERVICE
+        ).propagate = False  # else the runtime client, which is set up later, prints each line twice
         metrics = Metrics(namespace=settings.metrics_namespace, service=SERVICE)
         models = ModelHolder(
             functools.partial(load_classifier, settings),
-            on_load=functools.partial(measures.record_load, metrics, logger),
-            on_failure=functools.partial(measures.record_load_failure, metrics, logger),
+            on_load=functools.partial(record_load, metrics, logger),
+            on_failure=functools.partial(record_load_failure, metrics, logger),
             clock=clock,
         )
         routes = create_routes(models, logger, tracer, metrics)
@@ -51,9 +52,9 @@ class Handler:
         @tracer.capture_lambda_handler(capture_response=False, capture_error=False)
         @metrics.log_metrics(capture_cold_start_metric=True)
         def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-            measures.record_event(metrics)
+            record_event(metrics)
             if "Items" in event:
-                from functions.classify.batch import classify_batch  # no weight on a container that answers HTTP
+                from functions.classify.batch import classify_batch  # not loaded by containers that only answer HTTP
 
                 return classify_batch(event, context, settings=settings, models=models, logger=logger, metrics=metrics)
             return dict(routes.resolve(event, context))
@@ -64,20 +65,20 @@ class Handler:
         """Answer one event.
 
         Raises:
-            MalformedRequestError: it is of neither kind. No caller of the HTTP API can bring that about.
-            AnalyzerError: a batch could not be answered; Step Functions tries it again.
+            MalformedRequestError: it is neither an HTTP request nor a batch. Callers of the HTTP API cannot cause this.
+            AnalyzerError: a batch could not be answered; Step Functions retries it.
         """
         if "Items" not in event and "http" not in event.get("requestContext", {}):
             raise MalformedRequestError("The event is neither an HTTP request nor a batch of pictures.")
         return dict(self._handle(event, context))
 
-    def preload(self, loading: Loading | None = None) -> None:
-        """Load the model while Lambda still counts the init phase; if that fails, requests say so.
+    def preload(self, loader: ModelLoader | None = None) -> None:
+        """Load the model during the init phase; if that fails, requests get the error.
 
         Args:
-            loading: one that is under way, to wait for.
+            loader: one that is already running, to wait for.
         """
         try:
-            self._models.current(loading)
+            self._models.current(loader)
         except AnalyzerError:
-            return  # it is in the log already, and the next request tries again
+            return  # it is in the log, and the next request tries again

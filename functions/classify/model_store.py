@@ -1,4 +1,4 @@
-"""Bring the bundle that MODEL_URI names to this machine, and refuse it unless every byte is the one published."""
+"""Fetches the bundle of MODEL_URI, and refuses it unless every file has the published hash."""
 
 import os
 import shutil
@@ -23,64 +23,67 @@ if TYPE_CHECKING:
     from contract.bundle import Manifest
     from functions.classify.s3 import S3
 
-SERVED_FILES = (MODEL, REFERENCE)  # the rest of a bundle is for people
+SERVED_FILES = (MODEL, REFERENCE)  # the other files of a bundle are for people
 
 
 class Source(Protocol):
-    """Where a bundle's files come from."""
+    """The place from which a bundle is fetched."""
 
     def fetch(self, name: str, target: Path) -> None:
         """Write the file `name` of the bundle to `target`."""
 
 
 def fetch_bundle(settings: Settings) -> tuple[Path, "Manifest"]:
-    """Fetch what serving needs of a bundle, verify it, and return its folder and manifest.
+    """Fetch the files of a bundle that serving needs, verify them, and return their folder and the manifest.
 
-    A bundle that an earlier call has verified is taken from the cache, after its files were checked again.
+    A bundle in the cache is verified again and not fetched.
 
     Raises:
         ModelUnavailableError: no model is set, or it cannot be fetched.
-        BundleError: the bundle is not whole, or not one that this code serves.
+        BundleError: the bundle is incomplete or damaged, or this code cannot serve it.
     """
     if settings.model_uri is None:
         raise ModelUnavailableError("No model has been deployed yet. Promote one, and try again.")
     try:
-        cached = (settings.model_cache / settings.model_uri.rstrip("/").rpartition("/")[2]).is_dir()
-        return _fetch(_source(settings), settings.model_cache, ahead=() if cached else SERVED_FILES)
+        is_cached = (settings.model_cache / settings.model_uri.rstrip("/").rpartition("/")[2]).is_dir()
+        return _fetch(_source(settings), settings.model_cache, prefetch=() if is_cached else SERVED_FILES)
     except OSError as error:
         raise ModelUnavailableError(
             f"The model cannot be stored on this machine ({error.strerror}). Give the function more ephemeral storage."
         ) from error
 
 
-def _fetch(source: Source, cache: Path, *, ahead: Sequence[str]) -> tuple[Path, "Manifest"]:
+def _fetch(source: Source, cache: Path, *, prefetch: Sequence[str]) -> tuple[Path, "Manifest"]:
     cache.mkdir(parents=True, exist_ok=True)
-    arriving = Path(tempfile.mkdtemp(prefix=".arriving-", dir=cache))
+    incoming = Path(tempfile.mkdtemp(prefix=".incoming-", dir=cache))
     try:
-        for name in (MANIFEST, *ahead):
-            source.fetch(name, arriving / name)
-        from contract.bundle import check_file, parse_manifest  # and pydantic, which may be on its way meanwhile
+        for name in (MANIFEST, *prefetch):
+            source.fetch(name, incoming / name)
+        from contract.bundle import (  # imports pydantic, which the main thread may be importing at the same time
+            check_file,
+            parse_manifest,
+        )
 
-        manifest = parse_manifest((arriving / MANIFEST).read_bytes())
+        manifest = parse_manifest((incoming / MANIFEST).read_bytes())
         folder = cache / manifest.version
-        if _is_whole(folder, manifest):
+        if _is_valid(folder, manifest):
             return folder, manifest
         for name in SERVED_FILES:
-            if name not in ahead:
-                source.fetch(name, arriving / name)
-            check_file(arriving / name, name, manifest.files[name])
+            if name not in prefetch:
+                source.fetch(name, incoming / name)
+            check_file(incoming / name, name, manifest.files[name])
         try:
-            arriving.rename(folder)
-        except OSError:  # a damaged one is in the way, unless another process of this machine has just been first
-            if not _is_whole(folder, manifest):
+            incoming.rename(folder)
+        except OSError:  # the folder exists: it is damaged, or another process was faster
+            if not _is_valid(folder, manifest):
                 shutil.rmtree(folder, ignore_errors=True)
-                arriving.rename(folder)
+                incoming.rename(folder)
         return folder, manifest
     finally:
-        shutil.rmtree(arriving, ignore_errors=True)
+        shutil.rmtree(incoming, ignore_errors=True)
 
 
-def _is_whole(folder: Path, manifest: "Manifest") -> bool:
+def _is_valid(folder: Path, manifest: "Manifest") -> bool:
     from contract.bundle import check_file, parse_manifest
 
     try:
@@ -103,7 +106,7 @@ def _source(settings: Settings) -> Source:
             raise InvalidUriError(f"{model_uri} names no version.")
     except InvalidUriError as error:
         raise ModelUnavailableError("MODEL_URI must be s3://bucket/models/<version> or file:///folder.") from error
-    from functions.classify.s3 import S3  # and with it TLS: not for a bundle in a folder
+    from functions.classify.s3 import S3  # imports TLS, which a bundle in a folder does not need
 
     s3 = S3(region=settings.region, endpoint_url=settings.s3_endpoint_url)
     return S3Source(s3, bucket, key.rstrip("/"))
@@ -116,11 +119,11 @@ class FileSource:
         self._folder = folder
 
     def fetch(self, name: str, target: Path) -> None:
-        """Link the file where that is possible, else copy it."""
+        """Make a hard link where that is possible, else copy the file."""
         try:
             os.link(self._folder / name, target)
         except FileNotFoundError as error:
-            raise ModelUnavailableError(f"There is no {name} where MODEL_URI says that the model lies.") from error
+            raise ModelUnavailableError(f"There is no {name} in the folder that MODEL_URI names.") from error
         except OSError:  # another file system
             shutil.copyfile(self._folder / name, target)
 

@@ -1,4 +1,4 @@
-"""From what the model says to what a person is told: values in, values out."""
+"""From the output of the model to the outcome for a person; docs/decisions/outcomes.md has the reasons."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from contract.bundle import ANY_MALIGNANT, Manifest
 from contract.labels import BY_CODE
 from contract.quality import Finding
 
-MIN_LEADING_PROBABILITY = 0.4  # below it no class stands out
+MIN_LEADING_PROBABILITY = 0.4  # below it no class is clearly likelier than the others
 
 
 def rank_classes(probabilities: np.ndarray, labels: Sequence[str]) -> list[ClassProbability]:
-    """Name the classes, likeliest first.
+    """List the classes, likeliest first.
 
     Args:
         probabilities: float32 (7,), in the order of `labels`.
@@ -31,7 +31,7 @@ def rank_classes(probabilities: np.ndarray, labels: Sequence[str]) -> list[Class
 
 
 def malignant_probability(probabilities: np.ndarray, manifest: Manifest) -> float:
-    """Add up the probabilities of the classes that the any-malignant operating point counts."""
+    """Add up the probabilities of the classes of the any-malignant operating point."""
     counted = manifest.operating_points[ANY_MALIGNANT].classes
     share = sum(float(probabilities[manifest.labels.index(code)]) for code in counted)
     return round(min(share, 1.0), 6)
@@ -47,8 +47,8 @@ def decide(
 ) -> Outcome:
     """Choose the one outcome.
 
-    A picture unlike the training pictures, or too poor, is not judged at all; then suspicion goes before doubt, so
-    that no doubt between harmless and malignant classes hides that they add up to a warning.
+    A picture that is unlike the training pictures, or too poor, gets no judgement. After that, see_a_doctor comes
+    before inconclusive: the malignant classes together can reach the threshold although no single class is likely.
     """
     if unfamiliar_score > manifest.unfamiliar.threshold:
         return "unfamiliar"
@@ -62,13 +62,13 @@ def decide(
 
 
 def explain(class_map: np.ndarray, code: str, labels: Sequence[str]) -> Explanation:
-    """Show where the evidence for a class lies: its class activation map, the strongest place at 1.
+    """Explain a class by its class activation map, scaled so that the largest value is 1.
 
-    The map is the dense head applied to each place of the last feature map (Zhou et al., CVPR 2016,
-    arXiv:1512.04150), so it costs nothing beyond the answer itself.
+    The map is the dense head applied to each position of the last feature map (Zhou et al., CVPR 2016,
+    arXiv:1512.04150), which the model computes in any case.
 
     Args:
-        class_map: float32 (7, h, w), logits by place.
+        class_map: float32 (7, h, w), logits by position.
         code: the class to explain.
         labels: class codes in the order of the map.
     """

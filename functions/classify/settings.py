@@ -1,4 +1,4 @@
-"""The function's environment, read at one door."""
+"""The function's settings: environment variables, read once."""
 
 import math
 import os
@@ -7,24 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-NAMESPACE = "SkinLesionAnalyzer"  # of CloudWatch's metrics
+NAMESPACE = "SkinLesionAnalyzer"  # of the CloudWatch metrics
 MEMORY_MB_PER_VCPU = 1769  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the function needs to know of where it runs."""
+    """The settings of one container."""
 
     model_uri: str | None  # s3://bucket/models/<version> or file:///...; None until a first model is promoted
-    model_cache: Path  # where fetched bundles are kept, one folder for each version
-    threads: int  # for ONNX Runtime: as many as there are vCPUs
+    model_cache: Path  # folder of fetched bundles, one for each version
+    threads: int  # of ONNX Runtime: one per vCPU
     region: str
-    s3_endpoint_url: str | None  # another S3 than Amazon's: the local stack
-    metrics_namespace: str = NAMESPACE  # of CloudWatch; each stack of an account has its own
+    s3_endpoint_url: str | None  # a server other than Amazon's, for the local stack
+    metrics_namespace: str = NAMESPACE  # of CloudWatch; each stack in an account has its own
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """Read the environment; the outermost function alone calls this."""
+        """Read the environment; only the outermost function calls this."""
         environ = os.environ if environ is None else environ
         memory_mb = int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or MEMORY_MB_PER_VCPU)
         return cls(

@@ -11,7 +11,7 @@ from contract.errors import DatasetError
 from operations.comparison.gates import GateResult, apply_gates
 from operations.comparison.paired_bootstrap import Changes, measure_changes
 from operations.comparison.serving_cost import ServingCost, measure_serving_costs
-from training.artifact.held_out import HeldOut, gather, read_held_out
+from training.artifact.held_out import HeldOut, join_predictions, read_held_out
 from training.data.ham10000 import Dataset
 from training.progress import OnProgress, ignore_progress
 
@@ -97,9 +97,9 @@ def _predict(
     folders: tuple[Path, Path], manifests: tuple[Manifest, Manifest], pictures: ComparisonPictures
 ) -> tuple[tuple[HeldOut, HeldOut], str]:
     """Let both models classify the pictures that, as far as is known, neither was trained on."""
-    from training.evaluation.labelled import read_labelled
+    from training.evaluation.pictures.evaluation_set import read_evaluation_set
 
-    labelled = [read_labelled(pictures.folder, pictures.metadata, manifest) for manifest in manifests]
+    labelled = [read_evaluation_set(pictures.folder, pictures.metadata, manifest) for manifest in manifests]
     usable = [each.dataset.rows.iloc[each.positions]["image_id"] for each in labelled]
     common = pd.Index(usable[0]).intersection(pd.Index(usable[1]))
     if common.empty:
@@ -119,11 +119,11 @@ def _select(dataset: Dataset, image_ids: pd.Index) -> Dataset:
 
 
 def _classify(folder: Path, manifest: Manifest, dataset: Dataset, pictures: ComparisonPictures) -> HeldOut:
-    from training.artifact.answers import ask
+    from training.artifact.inference import run_onnx
     from training.data.cache import open_cache
-    from training.fitting.batches import Pictures
+    from training.data.pictures import Pictures
 
     pixels = open_cache(dataset, manifest.input.size, pictures.cache, pictures.on_progress)
     batch = Pictures(pixels, np.arange(len(dataset.rows)), dataset.rows["class_index"].to_numpy())
-    answers = ask(folder / MODEL, batch, f"classifying with {manifest.version}", pictures.on_progress)
-    return gather(dataset.rows, answers.probabilities)
+    answers = run_onnx(folder / MODEL, batch, f"classifying with {manifest.version}", pictures.on_progress)
+    return join_predictions(dataset.rows, answers.probabilities)

@@ -17,15 +17,10 @@ from contract.bundle import ANY_MALIGNANT, Manifest
 from contract.labels import CODES
 from training.artifact.held_out import HeldOut
 from training.evaluation.bootstrap import RESAMPLES, Measure, resample_lesions, with_interval
-from training.evaluation.calibrate import decide, without_temperature
-from training.evaluation.measure import (
-    SLICED_BY,
-    SMALLEST_SLICE,
-    Verdicts,
-    measures_of,
-    measures_of_class,
-    within,
-)
+from training.evaluation.calibration.logit_adjustment import remove_temperature
+from training.evaluation.calibration.operating_points import apply_thresholds
+from training.evaluation.metrics import Predictions, class_metrics_of, metrics_of, within
+from training.evaluation.slices import SLICED_BY, SMALLEST_SLICE
 
 COMPARED: Final = (
     "balanced_accuracy",
@@ -75,14 +70,14 @@ def measure_changes(challenger: HeldOut, champion: HeldOut, manifests: tuple[Man
     rows = challenger.rows
     truth = rows["class_index"].to_numpy()
     weights = resample_lesions(rows["lesion_id"].to_numpy(), RESAMPLES, seed)
-    verdicts = [_verdicts(*pair) for pair in zip((challenger, champion), manifests, strict=True)]
-    overall = _Pair(*(measures_of(each, truth) for each in verdicts))
+    predictions = [_predictions(*pair) for pair in zip((challenger, champion), manifests, strict=True)]
+    overall = _Pair(*(metrics_of(each, truth) for each in predictions))
     return Changes(
         pictures=len(rows),
         lesions=int(rows["lesion_id"].nunique()),
         metrics=_changes(overall, weights, COMPARED),
         per_class={
-            code: _changes(_Pair(*(measures_of_class(index, each, truth) for each in verdicts)), weights, OF_A_CLASS)
+            code: _changes(_Pair(*(class_metrics_of(index, each, truth) for each in predictions)), weights, OF_A_CLASS)
             for index, code in enumerate(CODES)
             if (truth == index).any()
         },
@@ -110,11 +105,11 @@ class _Pair(NamedTuple):
         )
 
 
-def _verdicts(held_out: HeldOut, manifest: Manifest) -> Verdicts:
-    return Verdicts(
+def _predictions(held_out: HeldOut, manifest: Manifest) -> Predictions:
+    return Predictions(
         probabilities=held_out.probabilities,
-        before_temperature=without_temperature(held_out.probabilities, manifest.temperature),
-        over=decide(held_out.probabilities, manifest.operating_points),
+        before_temperature=remove_temperature(held_out.probabilities, manifest.temperature),
+        over=apply_thresholds(held_out.probabilities, manifest.operating_points),
     )
 
 

@@ -58,23 +58,23 @@ def run(environ: Mapping[str, str]) -> None:
     if len(job.cluster.hosts) > 1:
         os.environ.setdefault("KERAS_BACKEND", "jax")  # docs/decisions/devices.md; read when Keras is loaded
     quiet_tensorflow()
-    from training.learn import take_part
+    from training.fit_model import CheckpointPolicy, run_worker
 
     shared: dict[str, Any] = {
         "cache": job.scratch / "cache",
-        "checkpoints": job.checkpoints / RUN,
         "cluster": job.cluster,
+        "policy": CheckpointPolicy(folder=job.checkpoints / RUN),
     }
     if not job.cluster.leads:
-        take_part(settings.config, pictures, **shared)
+        run_worker(settings.config, pictures, **shared)
         return
     from operations.container.metrics import metric_lines
+    from training.progress import Reporter
     from training.train import train
 
     say(f"job {job.job}: {settings.config}")
-    trained = train(
-        settings.config, pictures, job.model, **shared, job=job.job, on_progress=ProgressLog().report, say=say
-    )
+    reporter = Reporter(ProgressLog().report, say)
+    trained = train(settings.config, pictures, job.model, **shared, job=job.job, reporter=reporter)
     # The run has removed its checkpoint. The rest takes less time than SageMaker gives after SIGTERM.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for line in metric_lines(trained.manifest):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from contract.errors import TrainingError
-from training.fitting.cluster import Cluster, read_cluster
+from training.fitting.distributed.cluster import Cluster, read_cluster
 
 BASE: Final = "/opt/ml"
 CHANNELS: Final = ("images", "metadata", "weights")  # weights is optional

@@ -1,12 +1,12 @@
 """Check a new version of the function before it gets traffic: does it serve the model as it was measured?"""
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
 
 from contract.bundle import Manifest
 from contract.errors import DeploymentError
+from contract.events import http_event
 from operations.account import Stack
 from operations.rollout.function import invoke
 from training.artifact.golden import TOLERANCE, difference, read_golden
@@ -53,25 +53,5 @@ def _call(stack: Stack, version: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _event(method: str, path: str, body: bytes = b"") -> dict[str, Any]:
-    """Word a request as API Gateway does (payload format 2.0)."""
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "explain=false",
-        "queryStringParameters": {"explain": "false"},
-        "headers": {"content-type": "image/jpeg", "user-agent": "lesion"},
-        "requestContext": {
-            "http": {
-                "method": method,
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "127.0.0.1",
-                "userAgent": "lesion",
-            },
-            "requestId": "check",
-            "stage": "$default",
-        },
-        "isBase64Encoded": bool(body),
-    }
-    return event | ({"body": base64.b64encode(body).decode()} if body else {})
+    headers = [("content-type", "image/jpeg"), ("user-agent", "lesion")]
+    return http_event(method, path, query="explain=false", headers=headers, body=body)

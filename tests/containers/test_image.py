@@ -7,11 +7,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from PIL import Image
-from werkzeug.test import EnvironBuilder
-from werkzeug.wrappers import Request
 
+from contract.events import http_event
 from local.emulator import Emulator
-from local.gateway import event_of
 from tests.containers.buildah import why_not
 from tests.containers.image import NAME, Container, container_of, is_built
 from tests.tiny_bundle import write_tiny_bundle
@@ -56,8 +54,7 @@ def picture() -> bytes:
 def test_an_event_is_answered(
     function: Emulator, method: str, path: str, body: bytes | None, status: int, expected: str | None
 ) -> None:
-    request = Request(EnvironBuilder(path, method=method, data=body, content_type="image/jpeg").get_environ())
-    answer = function.invoke(event_of(request))
+    answer = function.invoke(http_event(method, path, headers=[("Content-Type", "image/jpeg")], body=body or b""))
     message = json.loads(answer["body"])
     assert (answer["statusCode"], message.get("code", message.get("status"))) == (status, expected)
     if expected is None:

@@ -1,4 +1,4 @@
-"""What crosses the wire is exactly what was agreed on."""
+"""The messages of the API have exactly the agreed fields and values."""
 
 import json
 import math
@@ -25,7 +25,7 @@ LAMBDA_EVENT_BYTES = 6 * 1024 * 1024
 
 
 def prediction(**changes: Any) -> dict[str, Any]:
-    """A whole answer as JSON has it."""
+    """A complete prediction as JSON."""
     return {
         "prediction_id": "1",
         "model_version": "20260504T030201Z-01234567",
@@ -44,7 +44,7 @@ def prediction(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_prediction_survives_the_way_over_the_wire() -> None:
+def test_a_prediction_survives_serialization() -> None:
     sent = Prediction.model_validate(prediction())
     assert Prediction.model_validate_json(sent.model_dump_json()) == sent
     assert json.loads(sent.model_dump_json()) == prediction()
@@ -98,7 +98,7 @@ def test_messages_do_not_change() -> None:
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-def test_numbers_that_json_cannot_say_are_refused_before_they_are_written(number: float) -> None:
+def test_numbers_that_json_does_not_have_are_refused(number: float) -> None:
     with pytest.raises(ValidationError):
         Metric(value=number, low=0, high=1)
     with pytest.raises(ValidationError):
@@ -106,7 +106,7 @@ def test_numbers_that_json_cannot_say_are_refused_before_they_are_written(number
 
 
 @pytest.mark.parametrize("error", OURS)
-def test_every_error_of_the_family_can_be_answered_with(error: type[AnalyzerError]) -> None:
+def test_every_error_can_be_a_problem(error: type[AnalyzerError]) -> None:
     problem = Problem.of(error("Something is wrong. Mend it."), request_id="42")
     assert json.loads(problem.model_dump_json()) == {
         "type": f"urn:skin-lesion-analyzer:problem:{error.code}",

@@ -1,4 +1,4 @@
-"""A bundle is read back as it was written, and refused in a plain sentence where it does not agree with itself."""
+"""A bundle is read back as it was written, and refused in a plain sentence if its files differ from its manifest."""
 
 import json
 import re
@@ -37,7 +37,7 @@ ANY_FILE = {"sha256": "0" * 64, "bytes": 1}
 
 
 def manifest_of(files: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """A sound manifest as JSON has it, of these files."""
+    """A valid manifest of these files, as JSON."""
     return {
         "schema_version": SCHEMA_VERSION,
         "version": version_of(MADE, files[MODEL]["sha256"]),
@@ -92,7 +92,7 @@ def manifest_of(files: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def write_bundle(folder: Path) -> dict[str, Any]:
-    """Write a whole bundle and return its manifest as JSON has it."""
+    """Write a complete bundle, and return its manifest as JSON."""
     for name, content in CONTENTS.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
@@ -102,7 +102,7 @@ def write_bundle(folder: Path) -> dict[str, Any]:
 
 
 def sentence_of(error: BundleError) -> str:
-    """The message, which must read as sentences of the product and not of a library."""
+    """The message, which must be sentences of the product and not of a library."""
     message = str(error)
     assert message[0].isupper()
     assert message.endswith(".")
@@ -126,7 +126,7 @@ def test_a_bundle_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert json.loads(manifest.model_dump_json())["operating_points"] == written["operating_points"]
 
 
-def test_a_manifest_survives_the_way_through_json(tmp_path: Path) -> None:
+def test_a_manifest_survives_serialization(tmp_path: Path) -> None:
     write_bundle(tmp_path)
     manifest = read_bundle(tmp_path)
     assert parse_manifest(manifest.model_dump_json()) == manifest
@@ -141,14 +141,14 @@ REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "other labels": (lambda m: m.update(labels=["daisy", "rose"]), "its labels are daisy, rose"),
     "labels in another order": (lambda m: m.update(labels=[*CODES[1:], CODES[0]]), "its labels are bcc, bkl"),
     "another input": (lambda m: m["input"].update(name="image"), "other names"),
-    "an input of no size": (lambda m: m["input"].update(size=0), "input.size"),
+    "an input of size zero": (lambda m: m["input"].update(size=0), "input.size"),
     "another output": (lambda m: m.update(outputs=["probabilities"]), "other names"),
     "no model": (lambda m: m["files"].pop(MODEL), MODEL),
     "no reference": (lambda m: m["files"].pop(REFERENCE), REFERENCE),
-    "a hash that is none": (lambda m: m["files"][MODEL].update(sha256="abc"), f"files.{MODEL}.sha256"),
+    "an invalid hash": (lambda m: m["files"][MODEL].update(sha256="abc"), f"files.{MODEL}.sha256"),
     "a negative length": (lambda m: m["files"][MODEL].update(bytes=-1), f"files.{MODEL}.bytes"),
-    "a version that is none": (lambda m: m.update(version="latest"), "version"),
-    "a version that leads elsewhere": (lambda m: m.update(version="../../other"), "version"),
+    "an invalid version": (lambda m: m.update(version="latest"), "version"),
+    "a version with a path": (lambda m: m.update(version="../../other"), "version"),
     "a time without its zone": (lambda m: m.update(created_at="2026-05-04T03:02:01"), "created_at"),
     "a temperature of zero": (lambda m: m.update(temperature=0), "temperature"),
     "no operating point to decide by": (lambda m: m.update(operating_points={}), ANY_MALIGNANT),
@@ -164,8 +164,11 @@ REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda m: m["operating_points"][ANY_MALIGNANT].update(threshold=1.1),
         f"operating_points.{ANY_MALIGNANT}.threshold",
     ),
-    "a metric that is no number": (lambda m: m["metrics"].update(auc={"value": None, "low": 0, "high": 1}), "auc"),
-    "an unknown way to tell the unfamiliar": (lambda m: m["unfamiliar"].update(method="guess"), "unfamiliar.method"),
+    "a metric that is not a number": (lambda m: m["metrics"].update(auc={"value": None, "low": 0, "high": 1}), "auc"),
+    "an unknown method for unfamiliar pictures": (
+        lambda m: m["unfamiliar"].update(method="guess"),
+        "unfamiliar.method",
+    ),
 }
 
 
@@ -191,7 +194,7 @@ def test_a_file_outside_the_bundle_is_refused(name: str, tmp_path: Path) -> None
 
 
 @given(st.text(max_size=30) | st.text("./\\ab~", max_size=12))
-def test_a_file_name_that_is_taken_stays_inside_the_bundle(name: str) -> None:
+def test_an_accepted_file_name_stays_inside_the_bundle(name: str) -> None:
     manifest = manifest_of({MODEL: ANY_FILE, REFERENCE: ANY_FILE, name: ANY_FILE})
     try:
         taken = Manifest.model_validate_json(json.dumps(manifest)).files
@@ -204,7 +207,7 @@ def test_a_file_name_that_is_taken_stays_inside_the_bundle(name: str) -> None:
 
 
 @given(st.lists(st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,8}", fullmatch=True), min_size=1, max_size=4))
-def test_ordinary_file_names_are_taken(parts: list[str]) -> None:
+def test_ordinary_file_names_are_accepted(parts: list[str]) -> None:
     name = "/".join(parts)
     assert name in parse_manifest(json.dumps(manifest_of({MODEL: ANY_FILE, REFERENCE: ANY_FILE, name: ANY_FILE}))).files
 
@@ -216,13 +219,13 @@ def test_ordinary_file_names_are_taken(parts: list[str]) -> None:
         b"PK\x03\x04",
     ],
 )  # fmt: skip
-def test_what_is_no_manifest_is_refused(text: str | bytes) -> None:
+def test_text_that_is_not_a_manifest_is_refused(text: str | bytes) -> None:
     with pytest.raises(BundleError) as caught:
         parse_manifest(text)
     sentence_of(caught.value)
 
 
-def test_a_manifest_that_is_cut_short_is_refused_wherever_it_ends(tmp_path: Path) -> None:
+def test_a_truncated_manifest_is_refused_at_every_length(tmp_path: Path) -> None:
     write_bundle(tmp_path)
     whole = (tmp_path / MANIFEST).read_bytes()
     for length in range(0, len(whole), 97):
@@ -243,7 +246,7 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
     assert MODEL in spoiled(tmp_path, lambda folder: (folder / MODEL).write_bytes(b"b model"))
 
 
-def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     assert REFERENCE in spoiled(tmp_path, lambda folder: (folder / REFERENCE).write_bytes(b"a refer"))
 
 

@@ -1,7 +1,7 @@
 """A change of the decoder's pixels must raise DECODER_VERSION, or caches of decoded pictures would be out of date.
 
 The pictures give the same pixels with every build of the codecs: PNG and lossless WebP by definition; a grey JPEG of
-quality 100 whose 8 x 8 blocks are flat, because its only coefficients are whole numbers.
+quality 100 whose 8 x 8 blocks are flat, because their only coefficient is an integer.
 """
 
 import hashlib
@@ -20,9 +20,10 @@ SIZES = (32, 61, 224)  # px: enlarged, scaled down, and cut out without scaling
 
 
 def pattern(width: int, height: int, channels: int) -> np.ndarray:
-    """Smooth and rough parts, by whole numbers alone: uint8, shape (height, width, channels)."""
+    """Smooth and rough parts, by integer arithmetic only: uint8, shape (height, width, channels)."""
     y, x, channel = np.ogrid[:height, :width, :channels]
-    return ((3 * x + 5 * y + 70 * channel + (x * y) // 7 + 90 * ((x // 13 + y // 11) % 2)) % 256).astype(np.uint8)
+    values = (3 * x + 5 * y + 70 * channel + (x * y) // 7 + 90 * ((x // 13 + y // 11) % 2)) % 256
+    return np.asarray(values, np.uint8)
 
 
 def encode(pixels: np.ndarray, file_format: str, orientation: int = 1, **options: Any) -> bytes:

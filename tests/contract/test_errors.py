@@ -1,4 +1,4 @@
-"""Every error of the family can be told from every other, by programs and by people."""
+"""Programs and people can distinguish all errors."""
 
 import pytest
 
@@ -12,10 +12,10 @@ from contract.errors import (
     ModelUnavailableError,
     StorageUnavailableError,
     TrainingError,
-    family,
+    error_classes,
 )
 
-OURS = [error for error in family() if error.__module__ == errors.__name__]
+OURS = [error for error in error_classes() if error.__module__ == errors.__name__]
 NOT_THE_CALLERS_FAULT = {
     InvalidUriError,
     ModelUnavailableError,
@@ -27,7 +27,7 @@ NOT_THE_CALLERS_FAULT = {
 }
 
 
-def test_no_error_stands_outside_the_family() -> None:
+def test_every_error_of_the_contract_is_an_analyzer_error() -> None:
     defined = {it for it in vars(errors).values() if isinstance(it, type) and issubclass(it, Exception)}
     assert defined == {AnalyzerError, *OURS}
     assert len(OURS) >= 13
@@ -49,20 +49,20 @@ def test_codes_and_titles_are_unique() -> None:
 
 
 @pytest.mark.parametrize("error", [error for error in OURS if error not in NOT_THE_CALLERS_FAULT])
-def test_what_a_caller_can_cause_is_the_callers_to_mend(error: type[AnalyzerError]) -> None:
+def test_errors_that_a_caller_can_cause_are_4xx(error: type[AnalyzerError]) -> None:
     assert 400 <= error.status < 500
 
 
 @pytest.mark.parametrize("error", [error for error in OURS if error.status in (429, 503)])
-def test_what_passes_says_when_to_try_again(error: type[AnalyzerError]) -> None:
+def test_a_temporary_error_says_when_to_try_again(error: type[AnalyzerError]) -> None:
     assert error.retry_after_s is not None
     assert error.retry_after_s > 0
 
 
 @pytest.mark.parametrize("error", [error for error in OURS if error.status not in (429, 503)])
-def test_what_does_not_pass_promises_nothing(error: type[AnalyzerError]) -> None:
+def test_a_permanent_error_has_no_retry_time(error: type[AnalyzerError]) -> None:
     assert error.retry_after_s is None
 
 
-def test_the_message_is_the_sentence_alone() -> None:
+def test_the_message_is_only_the_sentence() -> None:
     assert str(BundleError("The file is gone. Publish it again.")) == "The file is gone. Publish it again."

@@ -1,4 +1,4 @@
-"""What the decoder makes of every picture that can be sent to it."""
+"""The decoder, with every kind of picture."""
 
 import io
 import pickle
@@ -41,7 +41,7 @@ ORIENTATIONS = {  # EXIF orientation -> how a camera that writes it stores an up
 
 
 def answer_to(encoded: bytes) -> str | None:
-    """Decode, and tell the code of the error or None; anything else than the family's errors escapes."""
+    """Decode, and return the code of the AnalyzerError or None; other errors are raised."""
     answer: DecodedImage | AnalyzerError
     try:
         answer = decode_image(encoded, SIZE)
@@ -57,7 +57,7 @@ def answer_to(encoded: bytes) -> str | None:
 
 
 def colour_of(encoded: bytes) -> list[int]:
-    """The mean colour of what the model sees."""
+    """The mean colour of the pixels that the model sees."""
     return [round(channel) for channel in decode_image(encoded, SIZE).pixels.mean(axis=(0, 1)).tolist()]
 
 
@@ -69,14 +69,14 @@ def stored_as(orientation: int, picture: Image.Image, kind: str, **options: obje
 
 
 @pytest.mark.parametrize("odd", [pytest.param(odd, id=name) for name, odd in odd_pictures().items()])
-def test_every_odd_picture_is_answered_as_it_deserves(odd: OddPicture) -> None:
+def test_every_odd_picture_gets_its_pixels_or_its_error(odd: OddPicture) -> None:
     assert answer_to(odd.encoded) == odd.code
 
 
 @pytest.mark.parametrize(
     "encoded", [pytest.param(odd.encoded, id=name) for name, odd in odd_pictures().items() if odd.status == 200]
 )
-def test_a_picture_that_can_be_decoded_can_be_sent_on_as_a_plain_jpeg(encoded: bytes) -> None:
+def test_every_decodable_picture_can_be_reencoded_as_a_plain_jpeg(encoded: bytes) -> None:
     plain = to_plain_jpeg(encoded, max_side_px=200)
     with Image.open(io.BytesIO(plain)) as picture:
         assert (picture.format, picture.mode) == ("JPEG", "RGB")
@@ -84,12 +84,12 @@ def test_a_picture_that_can_be_decoded_can_be_sent_on_as_a_plain_jpeg(encoded: b
     assert answer_to(plain) is None
 
 
-def test_no_bytes_are_no_picture() -> None:
+def test_empty_bytes_are_not_a_picture() -> None:
     with pytest.raises(UnsupportedPictureError):
         decode_image(b"", SIZE)
 
 
-def test_the_bytes_decide_about_the_format() -> None:
+def test_the_bytes_decide_the_format() -> None:
     kinds = zip(CONTENT_TYPES, ("JPEG", "PNG", "WEBP"), strict=True)
     for content_type, kind in kinds:
         assert sniff_content_type(encode(plain_picture(), kind)) == content_type
@@ -116,7 +116,7 @@ def test_every_orientation_of_a_lossless_picture_is_turned_to_the_same_pixels(
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_every_orientation_of_a_jpeg_is_turned_to_nearly_the_same_pixels(orientation: int) -> None:
-    upright = plain_picture(size=(304, 208))  # whole blocks, so that each is compressed alike in all orientations
+    upright = plain_picture(size=(304, 208))  # complete blocks, so that each is compressed the same in all orientations
     expected = decode_image(encode(upright, "JPEG", quality=90), SIZE)
     decoded = decode_image(stored_as(orientation, upright, "JPEG", quality=90), SIZE)
     difference = np.abs(decoded.pixels.astype(int) - expected.pixels)
@@ -134,7 +134,7 @@ def test_a_plain_jpeg_is_upright(orientation: int) -> None:
     assert np.abs(sent - np.asarray(upright.resize((152, 104), Image.Resampling.BICUBIC))).mean() < 3
 
 
-def test_a_plain_jpeg_carries_no_metadata() -> None:
+def test_a_plain_jpeg_has_no_metadata() -> None:
     exif = Image.Exif()
     exif[0x010F] = "a maker"
     exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 12.0, 30.0)})  # GPS
@@ -142,12 +142,12 @@ def test_a_plain_jpeg_carries_no_metadata() -> None:
     assert {0xE1, 0xE2, 0xFE} <= {segment.marker for segment in jpeg_segments(encoded)}
     plain = to_plain_jpeg(encoded, max_side_px=500)
     markers = [segment.marker for segment in jpeg_segments(plain)]
-    assert [marker for marker in markers if 0xE0 <= marker <= 0xEF or marker == 0xFE] == [0xE0]  # JFIF alone
+    assert [marker for marker in markers if 0xE0 <= marker <= 0xEF or marker == 0xFE] == [0xE0]  # only JFIF
     assert b"Exif" not in plain
     assert b"a maker" not in plain
 
 
-def test_a_plain_jpeg_of_a_strip_is_still_taken() -> None:
+def test_a_plain_jpeg_of_a_strip_is_accepted() -> None:
     with open_picture(to_plain_jpeg(encode(plain_picture(size=(8000, 40)), "JPEG"), max_side_px=1000)) as picture:
         assert picture.size == (1000, MIN_SIDE_PX)
 
@@ -158,14 +158,14 @@ def test_a_plain_jpeg_is_never_larger_than_the_picture() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_what_is_transparent_lies_over_white(kind: str) -> None:
+def test_transparent_pixels_are_put_on_white(kind: str) -> None:
     red = Image.new("RGBA", (80, 80), (255, 0, 0, 255))
     red.putalpha(128)
     assert colour_of(encode(red, kind, **({"lossless": True} if kind == "WEBP" else {}))) == [255, 127, 127]
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_what_is_wholly_transparent_is_white_whatever_colour_lies_beneath(mode: str) -> None:
+def test_fully_transparent_pixels_are_white_for_every_colour(mode: str) -> None:
     assert colour_of(encode(Image.new(mode, (80, 80)), "PNG")) == [255, 255, 255]
 
 
@@ -196,11 +196,11 @@ def test_what_is_wholly_transparent_is_white_whatever_colour_lies_beneath(mode: 
         ),
     ],
 )
-def test_every_way_to_store_colours_gives_the_colours_that_were_meant(encoded: bytes, expected: list[int]) -> None:
+def test_every_way_to_store_colours_gives_the_right_colours(encoded: bytes, expected: list[int]) -> None:
     assert colour_of(encoded) == pytest.approx(expected, abs=1)
 
 
-def test_ycck_gives_the_colours_that_were_meant() -> None:
+def test_ycck_gives_the_right_colours() -> None:
     picture = plain_picture(size=(320, 240))
     expected = decode_image(encode(picture, "PNG"), SIZE).pixels.astype(int)
     assert np.abs(decode_image(ycck_jpeg(picture), SIZE).pixels - expected).mean() < 3
@@ -212,12 +212,12 @@ def test_interlacing_changes_no_pixel() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_the_first_frame_is_taken_of_a_picture_that_moves(kind: str) -> None:
+def test_the_first_frame_of_an_animation_is_used(kind: str) -> None:
     first, *rest = (Image.new("RGB", (64, 64), colour) for colour in ("red", "lime", "blue"))
     assert colour_of(encode(first, kind, save_all=True, append_images=rest, lossless=True)) == [255, 0, 0]
 
 
-def test_a_large_jpeg_decoded_at_a_reduced_scale_looks_like_the_whole() -> None:
+def test_a_large_jpeg_decoded_at_a_reduced_scale_looks_the_same() -> None:
     photo = plain_picture(size=(4000, 3000))
     encoded = encode(photo, "JPEG", quality=90)
     with open_picture(encoded) as picture:
@@ -232,7 +232,7 @@ def test_a_large_jpeg_decoded_at_a_reduced_scale_looks_like_the_whole() -> None:
 @pytest.mark.parametrize(
     ("stored", "scale"), [((640, 480), 2), ((480, 640), 2), ((600, 447), 1), ((341, 256), 1), ((1200, 896), 4)]
 )
-def test_a_jpeg_is_decoded_at_the_smallest_scale_that_still_suffices(stored: tuple[int, int], scale: int) -> None:
+def test_a_jpeg_is_decoded_at_the_smallest_sufficient_scale(stored: tuple[int, int], scale: int) -> None:
     encoded = encode(plain_picture(size=stored), "JPEG")
     with Image.open(io.BytesIO(encoded)) as picture:
         picture.draft("RGB", (stored[0] // scale, stored[1] // scale))
@@ -242,7 +242,7 @@ def test_a_jpeg_is_decoded_at_the_smallest_scale_that_still_suffices(stored: tup
 
 
 @pytest.mark.parametrize(("stored", "box"), [((600, 450), (38, 0, 262, 224)), ((450, 600), (0, 38, 224, 262))])
-def test_a_picture_that_is_all_but_as_wide_as_the_square_is_cut_and_not_blurred(
+def test_a_picture_slightly_larger_than_the_square_is_cropped_and_not_blurred(
     stored: tuple[int, int], box: tuple[int, int, int, int]
 ) -> None:
     encoded = encode(plain_picture(size=stored), "JPEG")
@@ -252,7 +252,7 @@ def test_a_picture_that_is_all_but_as_wide_as_the_square_is_cut_and_not_blurred(
     assert np.array_equal(decode_image(encoded, 224).pixels, np.asarray(expected))
 
 
-def test_a_small_square_is_never_cut_for_half_a_pixel_is_much_of_it() -> None:
+def test_a_small_square_is_never_cropped_because_half_a_pixel_matters() -> None:
     picture = plain_picture(size=(85, 64))
     scaled = ImageOps.fit(picture, (64, 64), Image.Resampling.BILINEAR)
     assert np.array_equal(decode_image(encode(picture, "PNG"), 64).pixels, np.asarray(scaled))
@@ -264,8 +264,8 @@ def test_a_picture_a_little_smaller_than_the_square_is_enlarged() -> None:
     assert np.array_equal(decode_image(encode(picture, "PNG"), 224).pixels, np.asarray(enlarged))
 
 
-def test_pictures_that_promise_too_much_cost_no_memory() -> None:
-    """Measured in a process of its own; a real picture of 30 megapixels shows that the measure sees what is decoded."""
+def test_decompression_bombs_use_no_memory() -> None:
+    """Measured in a new process; a valid picture of 30 megapixels shows that the measurement sees decoded pixels."""
     bombs = [odd.encoded for odd in odd_pictures().values() if odd.code == "too_many_pixels"]
     real = encode(Image.new("1", (6000, 5000)), "PNG")
     sent = pickle.dumps((bombs, real))
@@ -304,7 +304,7 @@ print(refused, between - before, peak_mb() - between)
 
 @settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=2000))
-def test_any_bytes_are_answered(encoded: bytes) -> None:
+def test_any_bytes_give_pixels_or_an_error_of_the_caller(encoded: bytes) -> None:
     assert answer_to(encoded) in {"unsupported_picture", "unreadable_image", "too_many_pixels", "too_few_pixels", None}
 
 
@@ -314,13 +314,15 @@ SIGNATURES = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x10\0\0\0WEBPVP8X"]
 
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(SIGNATURES), st.binary(max_size=2000))
-def test_any_bytes_behind_a_signature_are_answered(signature: bytes, rest: bytes) -> None:
+def test_any_bytes_after_a_signature_give_pixels_or_an_error_of_the_caller(signature: bytes, rest: bytes) -> None:
     answer_to(signature + rest)
 
 
 @settings(deadline=None, max_examples=600)
 @given(st.sampled_from(SOUND), st.data())
-def test_any_change_to_a_sound_picture_is_answered(encoded: bytes, data: st.DataObject) -> None:
+def test_any_change_to_a_valid_picture_gives_pixels_or_an_error_of_the_caller(
+    encoded: bytes, data: st.DataObject
+) -> None:
     changed = bytearray(encoded)
     for _ in range(data.draw(st.integers(1, 8))):
         near_the_front = st.integers(0, min(len(changed), 200))  # where the headers are

@@ -1,4 +1,4 @@
-"""What lies around the pixels: the orientation is found, and everything else goes."""
+"""The orientation is found, and all other metadata is removed."""
 
 import io
 import struct
@@ -17,7 +17,7 @@ KINDS = ("JPEG", "PNG", "WEBP")
 
 
 def exif_block(order: str, orientation: int, *, kind: int = 3, before: int = 0) -> bytes:
-    """Write a TIFF directory that holds the orientation behind `before` other entries."""
+    """Write a TIFF directory with the orientation after `before` other entries."""
     other = struct.pack(f"{order}HHLHH", 0x0100, 3, 1, 7, 0)
     entry = struct.pack(f"{order}HHLHH", 0x0112, kind, 1, orientation, 0)
     mark = {"<": b"II*\0", ">": b"MM\0*"}[order]
@@ -56,7 +56,7 @@ def test_the_orientation_is_found_in_every_format(content_type: str, kind: str) 
     assert strip_metadata(encoded, content_type)[1] == 7
 
 
-def test_a_jpeg_keeps_the_blocks_that_its_colours_need_and_loses_the_others() -> None:
+def test_a_jpeg_keeps_only_the_blocks_that_its_colours_need() -> None:
     decorated = encode(plain_picture("CMYK"), "JPEG", exif=Image.Exif(), icc_profile=bytes(70_000), comment=b"words")
     bare, _ = strip_metadata(insert_after_soi(decorated, jpeg_segment(0xED, b"Photoshop 3.0\0")), "image/jpeg")
     assert bare == strip_metadata(encode(plain_picture("CMYK"), "JPEG"), "image/jpeg")[0]
@@ -72,15 +72,15 @@ def test_a_png_keeps_its_pixels_palette_and_transparency() -> None:
 @pytest.mark.parametrize(
     ("name", "content_type"),
     [
-        ("JPEG, colour profile of many segments", "image/jpeg"),
+        ("JPEG, colour profile in many segments", "image/jpeg"),
         ("JPEG, two pictures in one (MPO)", "image/jpeg"),
         ("JPEG, fill bytes between segments", "image/jpeg"),
         ("PNG, colour profile", "image/png"),
-        ("PNG, moving, with a still picture beside", "image/png"),
+        ("PNG, animated, with a separate still picture", "image/png"),
         ("WebP, colour profile", "image/webp"),
     ],
 )
-def test_the_pixels_stay_as_they_were(name: str, content_type: str) -> None:
+def test_the_pixels_do_not_change(name: str, content_type: str) -> None:
     encoded = odd_pictures()[name].encoded
     bare, _ = strip_metadata(encoded, content_type)
     with Image.open(io.BytesIO(encoded)) as whole, Image.open(io.BytesIO(bare)) as stripped:
@@ -94,8 +94,8 @@ def test_any_bytes_can_be_stripped(content_type: str, encoded: bytes) -> None:
     assert 1 <= orientation <= 8
 
 
-def test_bytes_that_fill_up_before_a_block_go_with_it() -> None:
-    """Left behind, they would make a marker of what follows the block."""
+def test_fill_bytes_are_removed_with_their_block() -> None:
+    """Otherwise they would turn the bytes after the block into a marker."""
     left_over = b"\x01\x00\x1f\xff\xee\x00\x03"
     encoded = b"\xff\xd8" + b"\xff" * 4 + b"\xff\xe0\x00\x04ab" + left_over
     assert strip_metadata(encoded, "image/jpeg")[0] == b"\xff\xd8" + left_over

@@ -1,4 +1,4 @@
-"""Which pictures are too poor to judge, and that good ones are left alone."""
+"""Poor pictures are detected, and good ones have no finding."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def codes(picture: Image.Image) -> list[str]:
 
 @pytest.fixture
 def photo(originals: list[bytes]) -> Image.Image:
-    """The first original as pixels: good enough before a test spoils it."""
+    """The first original as pixels: good enough before a test degrades it."""
     picture = Image.fromarray(decode_image(originals[0], 450).pixels)
     assert codes(picture) == []
     return picture
@@ -45,32 +45,32 @@ def test_a_dermatoscopic_picture_is_good_enough(originals: list[bytes]) -> None:
         assert findings(original) == []
 
 
-def test_a_blurred_picture_is_told(photo: Image.Image) -> None:
+def test_a_blurred_picture_is_detected(photo: Image.Image) -> None:
     assert codes(photo.filter(ImageFilter.GaussianBlur(8))) == ["blurred"]
 
 
-def test_a_reflection_is_told(photo: Image.Image) -> None:
+def test_a_reflection_is_detected(photo: Image.Image) -> None:
     ImageDraw.Draw(photo).ellipse((100, 100, 300, 300), fill="white")
     assert codes(photo) == ["glare"]
 
 
-def test_skin_without_a_lesion_is_told() -> None:
+def test_skin_without_a_lesion_is_detected() -> None:
     pores = np.random.default_rng(0).normal((205, 160, 140), 12, (450, 450, 3))
     assert codes(Image.fromarray(pores.clip(0, 255).astype(np.uint8))) == ["no_lesion"]
 
 
-def test_a_dark_picture_is_told(photo: Image.Image) -> None:
+def test_a_dark_picture_is_detected(photo: Image.Image) -> None:
     pixels = np.asarray(photo)
     assert codes(Image.fromarray((pixels * (0.8 * DARK_LUMA / pixels.mean())).astype(np.uint8)))[0] == "too_dark"
 
 
-def test_a_bright_picture_is_told(photo: Image.Image) -> None:
+def test_a_bright_picture_is_detected(photo: Image.Image) -> None:
     brighter = photo.point(lambda value: min(255, 225 + value // 5))
     assert "too_bright" in codes(brighter)
     assert "too_dark" not in codes(brighter)
 
 
-def test_a_small_picture_is_told(photo: Image.Image) -> None:
+def test_a_small_picture_is_detected(photo: Image.Image) -> None:
     assert codes(ImageEnhance.Contrast(photo.resize((150, 150))).enhance(1.5)) == ["too_small"]
 
 
@@ -97,7 +97,7 @@ def slope() -> np.ndarray:
         pytest.param(checkerboard(26, 80), 450, [], id="just light enough"),
         pytest.param(checkerboard(234, 254), 450, ["too_bright"], id="bright"),
         pytest.param(checkerboard(220, 239), 450, [], id="just dark enough"),
-        pytest.param(checkerboard(120, 250), 450, ["glare"], id="half of it burnt out"),
+        pytest.param(checkerboard(120, 250), 450, ["glare"], id="half of it overexposed"),
         pytest.param(slope(), 450, ["blurred"], id="without detail"),
         pytest.param(
             np.zeros((SIZE, SIZE, 3), np.uint8), 40, ["too_small", "too_dark", "blurred", "no_lesion"], id="black"
@@ -105,14 +105,12 @@ def slope() -> np.ndarray:
         pytest.param(np.full((SIZE, SIZE, 3), 255, np.uint8), 450, ["too_bright", "blurred", "no_lesion"], id="white"),
     ],
 )
-def test_a_picture_has_exactly_the_findings_that_it_deserves(
-    pixels: np.ndarray, side: int, expected: list[str]
-) -> None:
+def test_a_picture_has_exactly_the_expected_findings(pixels: np.ndarray, side: int, expected: list[str]) -> None:
     assert [finding.code for finding in assess(pixels, width=600, height=side)] == expected
     assert [finding.code for finding in assess(pixels, width=side, height=600)] == expected
 
 
-def test_a_finding_says_what_was_measured_and_what_to_do() -> None:
+def test_a_finding_has_the_measured_value_and_what_to_do() -> None:
     small, dark, blurred, _ = assess(np.zeros((SIZE, SIZE, 3), np.uint8), width=100, height=40)
     assert (small.value, small.threshold) == (40, SHORT_SIDE_PX)
     assert (dark.value, dark.threshold) == (0, DARK_LUMA)
@@ -120,7 +118,7 @@ def test_a_finding_says_what_was_measured_and_what_to_do() -> None:
     assert all(finding.message.endswith(".") for finding in (small, dark, blurred))
 
 
-def test_brightness_weighs_green_most() -> None:
+def test_green_counts_most_for_brightness() -> None:
     weighed = []
     for channel in range(3):
         pixels = np.zeros((SIZE, SIZE, 3), np.uint8)
@@ -132,21 +130,21 @@ def test_brightness_weighs_green_most() -> None:
     assert BRIGHT_LUMA < 255
 
 
-def test_the_laplacian_variance_is_what_a_pencil_finds() -> None:
+def test_the_laplacian_variance_is_as_computed_by_hand() -> None:
     luma = np.zeros((4, 4), np.float32)
     luma[1, 1] = 1
     # the inner 2 x 2: 4 where the dot is, -1 beside and below it, 0 across: mean 0.5, squares 16 + 1 + 1 + 0
     assert laplacian_variance(luma) == pytest.approx(18 / 4 - 0.5**2)
 
 
-def test_an_even_slope_is_not_sharp() -> None:
+def test_a_linear_gradient_is_not_sharp() -> None:
     rows, columns = np.indices((20, 30)).astype(np.float32)
     assert laplacian_variance(3 * rows + 5 * columns) == pytest.approx(0)
 
 
-def test_contrast_is_the_distance_in_rgb_of_the_most_different_place() -> None:
+def test_contrast_is_the_rgb_distance_of_the_most_different_cell() -> None:
     pixels = np.full((SIZE, SIZE, 3), 100, np.uint8)
-    pixels[:28, :28] = (130, 140, 100)  # one of 8 x 8 places
+    pixels[:28, :28] = (130, 140, 100)  # one of 8 x 8 cells
     assert largest_contrast(pixels) == pytest.approx(50)
 
 
@@ -158,7 +156,7 @@ def test_a_line_is_no_lesion_and_a_spot_is_one_at_every_size_of_the_square(size:
     assert largest_contrast(line) < CONTRAST < largest_contrast(spot)
 
 
-def test_each_finding_tells_its_number_its_threshold_and_what_to_do() -> None:
+def test_each_finding_has_its_value_its_threshold_and_what_to_do() -> None:
     (finding,) = assess(checkerboard(80, 160), width=600, height=SHORT_SIDE_PX - 1)
     assert (finding.value, finding.threshold) == (SHORT_SIDE_PX - 1, SHORT_SIDE_PX)
     assert all(message.count(".") == 2 and message.endswith(".") for message in MESSAGES.values())

@@ -1,6 +1,7 @@
-"""What the training pictures looked like: written, read, and held against others."""
+"""The embeddings of the training pictures: written, read, and compared with others."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,13 +19,13 @@ def test_unfamiliarity_is_one_minus_the_similarity_to_the_kth_nearest() -> None:
         assert FOUR.unfamiliarity(towards_two, neighbours) == pytest.approx(expected)
 
 
-def test_many_embeddings_are_scored_as_each_alone() -> None:
+def test_many_embeddings_get_the_same_scores_as_one_by_one() -> None:
     embeddings = np.random.default_rng(0).random((5, 2048), np.float32)
     together = FOUR.unfamiliarity(embeddings, 2)
     assert together.tolist() == [float(FOUR.unfamiliarity(embedding, 2)) for embedding in embeddings]
 
 
-def test_what_lies_beside_all_axes_counts_as_unlike() -> None:
+def test_the_part_outside_the_axes_counts_as_unlike() -> None:
     along, beside = np.eye(1, 2048)[0], np.eye(1, 2048, 9)[0]
     assert FOUR.unfamiliarity(along, 1) == pytest.approx(0)
     assert FOUR.unfamiliarity(along + beside, 1) == pytest.approx(1 - 0.5**0.5)
@@ -53,7 +54,7 @@ def test_a_reference_is_read_as_it_was_written(tmp_path: Path) -> None:
         ({"coordinates": np.array(["a"]), "axes": np.eye(4, 8)}, "cannot be read"),
     ],
 )
-def test_a_file_that_is_no_reference_is_refused(tmp_path: Path, arrays: dict[str, np.ndarray], sentence: str) -> None:
+def test_a_file_that_is_not_a_reference_is_refused(tmp_path: Path, arrays: dict[str, Any], sentence: str) -> None:
     np.savez(tmp_path / "reference.npz", **arrays)
     with pytest.raises(BundleError, match=sentence):
         Reference.read(tmp_path / "reference.npz")

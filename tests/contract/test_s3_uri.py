@@ -1,4 +1,4 @@
-"""An S3 URI is split and put together in one place."""
+"""An S3 URI is parsed and formatted."""
 
 import pytest
 
@@ -26,6 +26,6 @@ def test_a_uri_is_a_bucket_and_a_key(text: str, bucket: str, key: str, prefix: s
     "text", ["", "s3:", "s3://", "s3:///key", "s3://A", "s3://ab", "s3://a_b_c/k", "https://models/x", "data/ham10000",
              "S3://models/x", "s3://user@models/x", "s3://models:80/x", " s3://models"],
 )  # fmt: skip
-def test_what_is_not_an_s3_uri_is_refused_with_how_to_write_one(text: str) -> None:
+def test_text_that_is_not_an_s3_uri_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InvalidUriError, match="is not an S3 URI: write it as in s3://bucket/folder"):
         S3Uri.parse(text)

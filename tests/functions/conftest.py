@@ -1,4 +1,4 @@
-"""What the tests of the function stand on: a bundle, a handler around it, and events as API Gateway words them."""
+"""Fixtures for the tests of the function: a bundle, a handler with it, and events as API Gateway sends them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ Ask = Callable[..., dict[str, Any]]
 
 
 class LambdaContext:
-    """What Lambda's runtime client hands over beside the event."""
+    """The context object that Lambda's runtime client passes with the event."""
 
     function_name = "classify"
     function_version = "$LATEST"
@@ -26,13 +26,13 @@ class LambdaContext:
     aws_request_id = "11111111-2222-3333-4444-555555555555"
 
 
-def http_event(method: str, path: str, **request: Any) -> dict[str, Any]:
-    """Word an HTTP request as the event that the function gets; `request` is as for werkzeug's EnvironBuilder."""
+def request_event(method: str, path: str, **request: Any) -> dict[str, Any]:
+    """Make the event of an HTTP request; `request` has the arguments of werkzeug's EnvironBuilder."""
     return event_of(Request(EnvironBuilder(path, method=method, **request).get_environ()))
 
 
 def settings_for(model_uri: str | None, cache: Path, **changes: Any) -> Settings:
-    """Word settings without an environment."""
+    """Make settings without an environment."""
     values = {
         "model_uri": model_uri,
         "model_cache": cache,
@@ -45,21 +45,21 @@ def settings_for(model_uri: str | None, cache: Path, **changes: Any) -> Settings
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle whose model answers at 64 px."""
+    """A bundle whose model has an input of 64 px."""
     return write_tiny_bundle(tmp_path_factory.mktemp("bundle"))
 
 
 @pytest.fixture(scope="session")
 def handler(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Handler:
-    """The function's handler around that bundle."""
+    """The function's handler with that bundle."""
     return Handler(settings_for(bundle.as_uri(), tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture(scope="session")
 def ask(handler: Handler) -> Ask:
-    """Send the function an HTTP request and get its response back."""
+    """Send an HTTP request to the function and return its response."""
 
     def ask(method: str, path: str, **request: Any) -> dict[str, Any]:
-        return handler(http_event(method, path, **request), LambdaContext())
+        return handler(request_event(method, path, **request), LambdaContext())
 
     return ask

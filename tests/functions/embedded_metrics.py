@@ -1,4 +1,4 @@
-"""A strict reader of CloudWatch's embedded metric format: what it would not store, this refuses.
+"""A strict parser of CloudWatch's embedded metric format: it refuses what CloudWatch would not store.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -20,7 +20,7 @@ UNITS = {
 
 
 class Measurement(NamedTuple):
-    """What CloudWatch stores of one metric under one set of dimensions."""
+    """The values that CloudWatch stores for one metric under one set of dimensions."""
 
     namespace: str
     name: str
@@ -30,7 +30,7 @@ class Measurement(NamedTuple):
 
 
 def parse_embedded_metrics(line: str) -> list[Measurement]:
-    """Read one log line; a line that is not in the format has no measurements."""
+    """Parse one log line; a line in another format has no measurements."""
     document = json.loads(line, parse_constant=_no_constant)
     if "_aws" not in document:
         return []
@@ -87,4 +87,4 @@ def _check_text(text: Any, longest: int) -> None:
 
 
 def _no_constant(name: str) -> float:
-    raise AssertionError(f"{name} is no JSON")
+    raise AssertionError(f"{name} is not JSON")

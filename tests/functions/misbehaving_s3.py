@@ -1,4 +1,4 @@
-"""An S3 on loopback that does as it is told: sheds load, breaks off, trickles, refuses."""
+"""An S3 on loopback with scripted failures: throttling, broken connections, slow bodies, refusals."""
 
 import threading
 import time
@@ -11,16 +11,16 @@ ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>x</Message></Error>
 
 
 class MisbehavingS3:
-    """Serves objects, but first does what `script` lists for a key, one entry for each request.
+    """Serves objects, but first follows the `script` of a key, one entry for each request.
 
     Entries: "503 SlowDown", "403 AccessDenied" and the like; "cut": half of the body, then the end; "reset": no answer;
-    "silence": none in time; "trickle": a byte now and then; "redirect"; "other": bytes of the same length.
+    "silence": no answer in time; "trickle": a slow body; "redirect"; "other": wrong bytes of the same length.
     """
 
     def __init__(self, objects: dict[str, bytes]) -> None:
         self.objects = objects
         self.script: dict[str, list[str]] = {}
-        self.always: str | None = None  # for every request that the script says nothing about
+        self.always: str | None = None  # for every request without a script entry
         self.asked: Counter[str] = Counter()
         self.times: list[float] = []
         self.stopping = threading.Event()
@@ -90,7 +90,7 @@ class _Server(ThreadingHTTPServer):
     s3: MisbehavingS3
 
     def handle_error(self, request: object, client_address: object) -> None:
-        pass  # the client has hung up
+        pass  # the client closed the connection
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A batch of pictures in S3, from the event that Step Functions sends to the rows that are left there."""
+"""A batch of pictures in S3: from the event of Step Functions to the rows in S3."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from contract.batch import BatchAnswer, BatchRun, Place
 from contract.errors import MalformedRequestError, ModelUnavailableError, StorageUnavailableError
 from contract.rows import COLUMNS, row_of
 from functions.classify.handler import Handler
-from tests.functions.conftest import LambdaContext, http_event, settings_for
+from tests.functions.conftest import LambdaContext, request_event, settings_for
 from tests.functions.embedded_metrics import parse_embedded_metrics
 from tests.functions.misbehaving_s3 import misbehaving_s3
 from tests.loopback_aws import loopback_aws
@@ -44,7 +44,7 @@ def batch_handler(bundle: Path, endpoint: str, tmp_path: Path) -> Handler:
 
 
 def batch_event(listed: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
-    """What a distributed map hands over: the fixed input, and some of the objects that it listed."""
+    """The event of a distributed map: the fixed input, and some of the listed objects."""
     run = BatchRun(source=Place(bucket=SOURCE, prefix="in/"), results=Place(bucket=RESULTS, prefix="out/today/"))
     return {"BatchInput": run.model_dump(), "Items": listed, **changes}
 
@@ -53,7 +53,9 @@ def upload(s3: Any, pictures: dict[str, bytes]) -> list[dict[str, Any]]:
     for name, encoded in pictures.items():
         s3.put_object(Bucket=SOURCE, Key=f"in/{name}", Body=encoded)
     listed: list[dict[str, Any]] = s3.list_objects_v2(Bucket=SOURCE, Prefix="in/")["Contents"]
-    return json.loads(json.dumps([item for item in listed if item["Key"][3:] in pictures], default=str))
+    chosen = [item for item in listed if item["Key"][3:] in pictures]
+    events: list[dict[str, Any]] = json.loads(json.dumps(chosen, default=str))  # dates as text
+    return events
 
 
 def rows_at(s3: Any, key: str) -> list[dict[str, Any]]:
@@ -61,7 +63,7 @@ def rows_at(s3: Any, key: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_each_picture_gets_the_row_that_its_answer_over_http_makes(
+def test_each_picture_gets_the_same_result_as_over_http(
     s3: Any, batch_handler: Handler, originals: list[bytes]
 ) -> None:
     pictures = {f"{number} é+&.jpg": original for number, original in enumerate(originals[:3])}
@@ -70,12 +72,12 @@ def test_each_picture_gets_the_row_that_its_answer_over_http_makes(
     assert answer.results_key.startswith("out/today/")
     rows = rows_at(s3, answer.results_key)
     for (name, original), row in zip(pictures.items(), rows, strict=True):
-        over_http = batch_handler(http_event("POST", "/v1/predictions", data=original), LambdaContext())
+        over_http = batch_handler(request_event("POST", "/v1/predictions", data=original), LambdaContext())
         assert tuple(row) == COLUMNS
         assert row == row_of(f"in/{name}", Prediction.model_validate_json(over_http["body"]))
 
 
-def test_pictures_that_cannot_be_answered_get_a_row_that_says_why(
+def test_refused_pictures_get_a_row_with_the_error(
     s3: Any, batch_handler: Handler, originals: list[bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     pictures = {
@@ -103,7 +105,7 @@ def test_pictures_that_cannot_be_answered_get_a_row_that_says_why(
     assert sum(m.name == "Refusals" for m in measured) == 5
 
 
-def test_a_batch_that_is_tried_again_leaves_one_copy(s3: Any, batch_handler: Handler, originals: list[bytes]) -> None:
+def test_a_retried_batch_leaves_one_copy(s3: Any, batch_handler: Handler, originals: list[bytes]) -> None:
     listed = upload(s3, {"again.jpg": originals[0]})
     first = batch_handler(batch_event(listed), LambdaContext())
     second = batch_handler(batch_event(listed), LambdaContext())
@@ -125,18 +127,18 @@ def test_a_batch_that_is_tried_again_leaves_one_copy(s3: Any, batch_handler: Han
     ],
     ids=str,
 )
-def test_what_is_no_batch_is_refused_in_a_sentence(batch_handler: Handler, changes: dict[str, Any]) -> None:
+def test_an_invalid_batch_is_refused_in_a_sentence(batch_handler: Handler, changes: dict[str, Any]) -> None:
     with pytest.raises(MalformedRequestError, match="The batch is not valid at"):
         batch_handler(batch_event([{"Key": "x"}], **changes), LambdaContext())
 
 
-def test_without_a_model_the_batch_fails_as_a_whole_so_that_it_is_tried_again(tmp_path: Path) -> None:
+def test_without_a_model_the_whole_batch_fails_and_can_be_retried(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError):
         Handler(settings_for(None, tmp_path))(batch_event([{"Key": "x"}]), LambdaContext())
 
 
 @pytest.mark.parametrize("act", ["403 AccessDenied", "503 SlowDown"])
-def test_when_s3_is_out_of_reach_the_batch_fails_as_a_whole(
+def test_without_s3_the_whole_batch_fails(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")

@@ -1,4 +1,4 @@
-"""The function through its own door: an event in, a response out."""
+"""The handler: an event in, a response out."""
 
 import io
 from pathlib import Path
@@ -15,8 +15,8 @@ from contract.errors import MalformedRequestError
 from contract.image import decode_image
 from contract.labels import CODES, DISCLAIMER
 from functions.classify.handler import Handler
-from functions.classify.holder import FIRST_PAUSE_S
-from tests.functions.conftest import Ask, LambdaContext, http_event, settings_for
+from functions.classify.model_holder import FIRST_PAUSE_S
+from tests.functions.conftest import Ask, LambdaContext, request_event, settings_for
 from tests.odd_pictures import odd_pictures
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -24,7 +24,7 @@ PREDICTIONS = "/v1/predictions"
 
 
 def problem_of(response: dict[str, Any], status: int, code: str) -> Problem:
-    """Check that a response is the problem it should be."""
+    """Check that a response is this problem, and parse it."""
     problem = Problem.model_validate_json(response["body"])
     assert (response["statusCode"], problem.status, problem.code) == (status, status, code)
     assert response["headers"]["Content-Type"] == "application/problem+json"
@@ -33,13 +33,13 @@ def problem_of(response: dict[str, Any], status: int, code: str) -> Problem:
 
 
 def answer_of(response: dict[str, Any]) -> Prediction:
-    """Check that a response is an answer."""
+    """Check that a response is a prediction, and parse it."""
     assert response["statusCode"] == 200, response["body"]
     assert response["headers"]["Content-Type"] == "application/json"
     return Prediction.model_validate_json(response["body"])
 
 
-def test_a_picture_is_answered_with_what_the_model_says_of_it(ask: Ask, bundle: Path, originals: list[bytes]) -> None:
+def test_a_picture_gets_the_output_of_the_model(ask: Ask, bundle: Path, originals: list[bytes]) -> None:
     answer = answer_of(ask("POST", PREDICTIONS, data=originals[0], content_type="image/jpeg"))
 
     session = onnxruntime.InferenceSession(bundle / MODEL)
@@ -97,18 +97,16 @@ def test_every_odd_picture_gets_its_status(ask: Ask, name: str) -> None:
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else str(value),
 )
-def test_a_request_that_carries_no_picture_is_refused(
-    ask: Ask, request_: dict[str, Any], status: int, code: str
-) -> None:
+def test_a_request_without_a_picture_is_refused(ask: Ask, request_: dict[str, Any], status: int, code: str) -> None:
     problem_of(ask("POST", PREDICTIONS, **request_), status, code)
 
 
 def test_a_body_that_is_not_base64_is_refused(handler: Handler) -> None:
-    event = {**http_event("POST", PREDICTIONS, data=b"x"), "body": "not base64!", "isBase64Encoded": True}
+    event = {**request_event("POST", PREDICTIONS, data=b"x"), "body": "not base64!", "isBase64Encoded": True}
     problem_of(handler(event, LambdaContext()), 400, "malformed_request")
 
 
-def test_routes_that_are_not_there_are_told_from_wrong_methods(ask: Ask) -> None:
+def test_unknown_routes_get_404_and_wrong_methods_405(ask: Ask) -> None:
     problem_of(ask("GET", "/v2/predictions"), 404, "not_found")
     problem_of(ask("POST", "/"), 404, "not_found")
     refused = ask("GET", PREDICTIONS)
@@ -117,7 +115,7 @@ def test_routes_that_are_not_there_are_told_from_wrong_methods(ask: Ask) -> None
     problem_of(ask("DELETE", "/v1/model"), 405, "method_not_allowed")
 
 
-def test_the_model_describes_itself(ask: Ask, bundle: Path) -> None:
+def test_the_model_is_described(ask: Ask, bundle: Path) -> None:
     model = ModelDescription.model_validate_json(ask("GET", "/v1/model")["body"])
     assert (model.version, model.labels, model.input_size_px) == (bundle.name, list(CODES), 64)
     assert model.metrics["balanced_accuracy"].low == 0.1
@@ -129,16 +127,16 @@ def test_the_model_describes_itself(ask: Ask, bundle: Path) -> None:
 def test_without_a_model_everything_answers_503_and_says_so(tmp_path: Path, originals: list[bytes]) -> None:
     handler = Handler(settings_for(None, tmp_path))
     handler.preload()
-    for event in (http_event("POST", PREDICTIONS, data=originals[0]), http_event("GET", "/v1/health")):
+    for event in (request_event("POST", PREDICTIONS, data=originals[0]), request_event("GET", "/v1/health")):
         response = handler(event, LambdaContext())
         assert "No model has been deployed" in problem_of(response, 503, "model_unavailable").detail
         assert response["headers"]["Retry-After"] == "30"
 
 
-def test_a_model_that_comes_later_is_found_but_not_looked_for_by_every_request(
+def test_a_model_that_appears_later_is_loaded_but_not_searched_by_every_request(
     tmp_path: Path, originals: list[bytes]
 ) -> None:
-    event = http_event("POST", PREDICTIONS, data=originals[0])
+    event = request_event("POST", PREDICTIONS, data=originals[0])
     made = write_tiny_bundle(tmp_path / "made")
     now = [0.0]
     handler = Handler(settings_for((tmp_path / "later").as_uri(), tmp_path / "cache"), clock=lambda: now[0])
@@ -149,7 +147,8 @@ def test_a_model_that_comes_later_is_found_but_not_looked_for_by_every_request(
     assert answer_of(handler(event, LambdaContext())).model_version == made.name
 
 
-def test_an_event_of_neither_kind_is_an_error_that_says_so(handler: Handler) -> None:
-    for event in ({}, {"Records": []}, {"requestContext": {"elb": {}}}):
+def test_an_unknown_event_is_a_clear_error(handler: Handler) -> None:
+    events: list[dict[str, Any]] = [{}, {"Records": []}, {"requestContext": {"elb": {}}}]
+    for event in events:
         with pytest.raises(MalformedRequestError, match="neither an HTTP request nor a batch"):
             handler(event, LambdaContext())

@@ -1,4 +1,4 @@
-"""Whatever a caller can send gets a 200 or a problem of the 4xx family, at a cost that is bounded."""
+"""Every input gets a 200 or a 4xx problem, with limited time and memory."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from contract.api import Prediction, Problem
 from functions.classify.handler import Handler
-from tests.functions.conftest import Ask, LambdaContext, http_event
+from tests.functions.conftest import Ask, LambdaContext, request_event
 from tests.odd_pictures import odd_pictures
 
 PREDICTIONS = "/v1/predictions"
@@ -46,7 +46,7 @@ content_types = st.one_of(
 
 
 def check(response: dict[str, Any]) -> None:
-    """A response that a caller can read: an answer, or a problem that is the caller's to mend."""
+    """Check that a response is a prediction, or a 4xx problem."""
     status, content_type = response["statusCode"], response["headers"]["Content-Type"]
     if status == 200:
         assert content_type == "application/json"
@@ -60,15 +60,15 @@ def check(response: dict[str, Any]) -> None:
     json.dumps(response).encode()  # what the runtime client sends back
 
 
-def event_of(body: Any, *, is_base64: bool, content_type: str = "image/jpeg", **changes: Any) -> dict[str, Any]:
-    event = {**http_event("POST", PREDICTIONS), "headers": {"content-type": content_type}}
+def prediction_event(body: Any, *, is_base64: bool, content_type: str = "image/jpeg", **changes: Any) -> dict[str, Any]:
+    event = {**request_event("POST", PREDICTIONS), "headers": {"content-type": content_type}}
     return {**event, "body": body, "isBase64Encoded": is_base64, **changes}
 
 
 @quick
 @given(body=st.binary(max_size=300) | st.sampled_from(PICTURES), content_type=content_types)
 def test_any_bytes_under_any_content_type(handler: Handler, body: bytes, content_type: str) -> None:
-    event = event_of(base64.b64encode(body).decode(), is_base64=True, content_type=content_type)
+    event = prediction_event(base64.b64encode(body).decode(), is_base64=True, content_type=content_type)
     check(handler(event, LambdaContext()))
 
 
@@ -80,8 +80,8 @@ def test_any_bytes_under_any_content_type(handler: Handler, body: bytes, content
 @example(text="AA==AA==", is_base64=True)
 @example(text=base64.b64encode(SOUND).decode(), is_base64=False)
 @example(text=base64.urlsafe_b64encode(SOUND).decode(), is_base64=True)
-def test_any_text_that_says_that_it_is_base64_or_not(handler: Handler, text: str, is_base64: bool) -> None:
-    check(handler(event_of(text, is_base64=is_base64), LambdaContext()))
+def test_any_text_as_base64_or_not(handler: Handler, text: str, is_base64: bool) -> None:
+    check(handler(prediction_event(text, is_base64=is_base64), LambdaContext()))
 
 
 @quick
@@ -94,7 +94,7 @@ def test_any_text_that_says_that_it_is_base64_or_not(handler: Handler, text: str
 def test_any_headers_and_any_query(
     handler: Handler, headers: dict[str, str] | None, query: dict[str, str] | None, cookies: list[str]
 ) -> None:
-    event = event_of(base64.b64encode(SOUND).decode(), is_base64=True)
+    event = prediction_event(base64.b64encode(SOUND).decode(), is_base64=True)
     changes = {"headers": headers, "queryStringParameters": query, "cookies": cookies}
     raw = {"rawQueryString": "&".join(f"{name}={value}" for name, value in (query or {}).items())}
     check(handler({**event, **changes, **raw}, LambdaContext()))
@@ -108,7 +108,7 @@ def test_any_headers_and_any_query(
     | st.text(max_size=9),
 )
 def test_any_path_and_any_method(handler: Handler, path: str, method: str) -> None:
-    event = http_event("POST", "/nowhere")
+    event = request_event("POST", "/nowhere")
     event["requestContext"]["http"] |= {"method": method, "path": f"/nowhere{path}"}
     response = handler({**event, "rawPath": f"/nowhere{path}"}, LambdaContext())
     assert response["statusCode"] in (404, 405)
@@ -141,7 +141,9 @@ LINES = st.sampled_from(
 @given(parts=st.lists(LINES | st.binary(max_size=40), max_size=12))
 def test_any_form(handler: Handler, parts: list[bytes]) -> None:
     body = base64.b64encode(b"".join(parts)).decode()
-    check(handler(event_of(body, is_base64=True, content_type="multipart/form-data; boundary=b"), LambdaContext()))
+    check(
+        handler(prediction_event(body, is_base64=True, content_type="multipart/form-data; boundary=b"), LambdaContext())
+    )
 
 
 @quick
@@ -149,7 +151,7 @@ def test_any_form(handler: Handler, parts: list[bytes]) -> None:
     fields=st.lists(st.tuples(st.sampled_from(["image", "Image", "other"]), st.sampled_from(PICTURES)), max_size=4),
     filename=st.text(max_size=30),
 )
-def test_any_sound_form_gets_what_its_picture_deserves(
+def test_any_valid_form_gets_the_status_of_its_picture(
     ask: Ask, fields: list[tuple[str, bytes]], filename: str
 ) -> None:
     data = [(name, (io.BytesIO(encoded), filename or "a", "image/jpeg")) for name, encoded in fields]
@@ -177,13 +179,13 @@ LIMITED = """
 import contextlib, io, json, pickle, resource, sys
 from pathlib import Path
 from functions.classify.handler import Handler
-from tests.functions.conftest import LambdaContext, http_event, settings_for
+from tests.functions.conftest import LambdaContext, request_event, settings_for
 bundle, cache, bombs, real = pickle.load(sys.stdin.buffer)
 with contextlib.redirect_stdout(io.StringIO()):
     handler = Handler(settings_for(bundle, Path(cache)))
-    ask = lambda body: handler(http_event("POST", "/v1/predictions", data=body), LambdaContext())
+    ask = lambda body: handler(request_event("POST", "/v1/predictions", data=body), LambdaContext())
     code = lambda body: json.loads(ask(body)["body"])["code"]
-    ask(bombs[0])  # whatever is loaded by the first request is there
+    ask(bombs[0])  # load what the first request loads
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + 24_000_000
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -193,10 +195,8 @@ print(*codes)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system limits the memory of one process so")
-def test_bombs_are_refused_by_their_header_in_a_process_that_could_not_hold_their_pixels(
-    bundle: Path, tmp_path: Path
-) -> None:
-    """With 24 MB left to it. A sound picture of 30 megapixels shows that the limit is one."""
+def test_decompression_bombs_are_refused_with_too_little_memory_for_their_pixels(bundle: Path, tmp_path: Path) -> None:
+    """The process has 24 MB left. A valid picture of 30 megapixels shows that the limit works."""
     bombs = [odd.encoded for odd in odd_pictures().values() if odd.code == "too_many_pixels"]
     sent = pickle.dumps((bundle.as_uri(), str(tmp_path), bombs, odd_pictures()["PNG of 30 megapixels"].encoded))
     done = subprocess.run([sys.executable, "-c", LIMITED], cwd=ROOT, input=sent, capture_output=True, check=False)

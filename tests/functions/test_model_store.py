@@ -1,4 +1,4 @@
-"""The bundle on its way to the function: from a folder or from S3, whole or not at all."""
+"""Fetching a bundle from a folder or from S3: it arrives complete, or not at all."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 
 from contract.bundle import MANIFEST, MODEL, REFERENCE, SCHEMA_VERSION, describe_file
 from contract.errors import BundleError, ModelUnavailableError
-from functions.classify.loading import load_classifier
+from functions.classify.model_loader import load_classifier
 from functions.classify.model_store import fetch_bundle
 from functions.classify.settings import Settings
 from tests.functions.conftest import settings_for
@@ -68,7 +68,9 @@ def test_a_cached_file_that_was_damaged_is_fetched_again(in_s3: Settings, bundle
 
 
 @pytest.mark.parametrize("name", [MODEL, REFERENCE])
-def test_a_file_that_is_not_the_one_published_is_refused_and_not_kept(bundle: Path, tmp_path: Path, name: str) -> None:
+def test_a_file_that_differs_from_the_published_one_is_refused_and_not_kept(
+    bundle: Path, tmp_path: Path, name: str
+) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(bundle, broken)
     (broken / name).write_bytes((broken / name).read_bytes()[:-1] + b"\1")
@@ -84,7 +86,7 @@ def test_a_model_of_other_labels_is_refused(tmp_path: Path) -> None:
         fetch_bundle(settings_for(other.as_uri(), tmp_path / "cache"))
 
 
-def test_a_file_that_is_no_model_is_refused_though_its_hash_is_right(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_refused_although_its_hash_is_right(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_bytes(b"this is no ONNX graph")
     reference = write_tiny_bundle(tmp_path / "sound") / REFERENCE
@@ -107,7 +109,7 @@ def test_a_file_that_is_no_model_is_refused_though_its_hash_is_right(tmp_path: P
         (f"s3://{BUCKET}/models/absent", "S3 answered 404"),
     ],
 )
-def test_a_model_that_cannot_be_had_is_a_clear_error(in_s3: Settings, uri: str | None, sentence: str) -> None:
+def test_a_model_that_cannot_be_fetched_is_a_clear_error(in_s3: Settings, uri: str | None, sentence: str) -> None:
     settings = settings_for(uri, in_s3.model_cache, s3_endpoint_url=in_s3.s3_endpoint_url)
     with pytest.raises(ModelUnavailableError, match=sentence):
         fetch_bundle(settings)
@@ -115,13 +117,13 @@ def test_a_model_that_cannot_be_had_is_a_clear_error(in_s3: Settings, uri: str |
 
 def test_an_s3_that_cannot_be_reached_is_a_clear_error(in_s3: Settings) -> None:
     settings = settings_for(in_s3.model_uri, in_s3.model_cache, s3_endpoint_url="http://127.0.0.1:9")
-    with pytest.raises(ModelUnavailableError, match=r"S3 gave no whole answer for manifest\.json"):
+    with pytest.raises(ModelUnavailableError, match=r"S3 gave no complete answer for manifest\.json"):
         fetch_bundle(settings)
 
 
 @pytest.fixture
-def bad_day(bundle: Path, in_s3: Settings) -> Iterator[MisbehavingS3]:
-    """The same bundle in an S3 that misbehaves as a test tells it to."""
+def failing_s3(bundle: Path, in_s3: Settings) -> Iterator[MisbehavingS3]:
+    """The same bundle in an S3 with scripted failures."""
     objects = {f"models/{bundle.name}/{file.name}": file.read_bytes() for file in bundle.iterdir()}
     with misbehaving_s3(objects) as server:
         yield server
@@ -129,13 +131,13 @@ def bad_day(bundle: Path, in_s3: Settings) -> Iterator[MisbehavingS3]:
 
 @pytest.mark.parametrize("name", [MANIFEST, MODEL, REFERENCE])
 @pytest.mark.parametrize("act", ["503 SlowDown", "cut", "reset"])
-def test_a_model_survives_what_passes(
-    in_s3: Settings, bad_day: MisbehavingS3, bundle: Path, name: str, act: str
+def test_a_model_is_loaded_despite_a_temporary_failure(
+    in_s3: Settings, failing_s3: MisbehavingS3, bundle: Path, name: str, act: str
 ) -> None:
-    bad_day.script[name] = [act]
-    classifier = load_classifier(replace(in_s3, s3_endpoint_url=bad_day.url))
+    failing_s3.script[name] = [act]
+    classifier = load_classifier(replace(in_s3, s3_endpoint_url=failing_s3.url))
     assert classifier.manifest.version == bundle.name
-    assert bad_day.asked[name] == 2
+    assert failing_s3.asked[name] == 2
 
 
 @pytest.mark.parametrize("name", [MANIFEST, MODEL, REFERENCE])
@@ -147,12 +149,12 @@ def test_a_model_survives_what_passes(
         ("other", BundleError),
     ],
 )
-def test_a_model_that_cannot_be_fetched_whole_leaves_nothing_behind(
-    in_s3: Settings, bad_day: MisbehavingS3, name: str, act: str, error: type[Exception]
+def test_an_incomplete_model_leaves_nothing_behind(
+    in_s3: Settings, failing_s3: MisbehavingS3, name: str, act: str, error: type[Exception]
 ) -> None:
-    bad_day.script[name] = [act]
+    failing_s3.script[name] = [act]
     with pytest.raises(error) as caught:
-        load_classifier(replace(in_s3, s3_endpoint_url=bad_day.url))
+        load_classifier(replace(in_s3, s3_endpoint_url=failing_s3.url))
     assert str(caught.value).endswith(".")
     assert act == "other" or act.split()[0] in str(caught.value)
     assert left_in(in_s3.model_cache) == []

@@ -1,4 +1,4 @@
-"""From what the model says to what a person is told."""
+"""From the output of the model to the outcome for a person."""
 
 import numpy as np
 import pytest
@@ -56,11 +56,11 @@ def test_classes_come_likeliest_first_and_ties_in_model_order() -> None:
     assert [item.malignant for item in ranked][:3] == [False, True, True]
 
 
-def test_the_strongest_evidence_is_one_and_evidence_against_is_zero() -> None:
+def test_the_strongest_evidence_is_one_and_evidence_against_the_class_is_zero() -> None:
     class_map = np.zeros((7, 2, 3), np.float32)
     class_map[CODES.index("mel")] = [[-1, 0, 1], [2, 4, -8]]
     assert explain(class_map, "mel", CODES).grid == [[0, 0, 0.25], [0.5, 1, 0]]
 
 
-def test_a_map_without_evidence_is_dark_and_not_divided_by_zero() -> None:
+def test_a_map_without_evidence_is_zero_and_not_divided_by_zero() -> None:
     assert explain(np.full((7, 1, 2), -3, np.float32), "nv", CODES).grid == [[0, 0]]

@@ -1,4 +1,4 @@
-"""S3 as it is on a bad day: what passes is waited for, what does not is told at once, nothing is half read."""
+"""The S3 client retries temporary failures, reports permanent ones at once, and never returns half an object."""
 
 import time
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def s3(server: MisbehavingS3) -> S3:
     ],
     ids=" ".join,
 )
-def test_what_passes_is_tried_again_until_the_object_is_whole(
+def test_a_temporary_failure_is_retried_until_the_object_is_complete(
     server: MisbehavingS3, s3: S3, tmp_path: Path, script: list[str]
 ) -> None:
     server.script["file"] = [*script]
@@ -49,7 +49,7 @@ def test_what_passes_is_tried_again_until_the_object_is_whole(
     assert server.asked["file"] == len(script) + 1
 
 
-def test_attempts_are_counted_and_spread(server: MisbehavingS3, s3: S3, tmp_path: Path) -> None:
+def test_attempts_are_limited_and_have_jitter(server: MisbehavingS3, s3: S3, tmp_path: Path) -> None:
     server.always = "503 SlowDown"
     with pytest.raises(StorageUnavailableError, match=r"503 \(SlowDown\) when asked for file"):
         s3.download("bucket", "a/file", tmp_path / "file")
@@ -68,7 +68,7 @@ def test_attempts_are_counted_and_spread(server: MisbehavingS3, s3: S3, tmp_path
         ("redirect", StorageUnavailableError, "307"),
     ],
 )
-def test_what_does_not_pass_is_not_tried_again(
+def test_a_permanent_failure_is_not_retried(
     server: MisbehavingS3, s3: S3, tmp_path: Path, act: str, error: type[Exception], sentence: str
 ) -> None:
     server.always = act
@@ -93,7 +93,7 @@ def test_an_object_over_the_limit_is_not_read_to_its_end(server: MisbehavingS3, 
     assert s3.read("bucket", "a/file", max_bytes=len(CONTENT)) == CONTENT
 
 
-def test_without_credentials_it_says_so(
+def test_without_credentials_there_is_a_clear_error(
     server: MisbehavingS3, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

@@ -1,9 +1,9 @@
-"""A coverage-guided search for bytes that the decoder does not answer as agreed: `make fuzz`.
+"""Coverage-guided fuzzing of the picture decoder: `make fuzz`.
 
     python -m tests.fuzz.decoder FOLDER [libFuzzer options]
 
-FOLDER gets the small ones of tests/odd_pictures.py to start from, and keeps what the search finds worth keeping. Every
-input must give pixels of the promised shape or an error of ours of the 4xx family, within a second and 2 GB.
+FOLDER gets the small pictures of tests/odd_pictures.py as seeds, and keeps inputs with new coverage. Every input must
+give pixels of the right shape or an AnalyzerError with a 4xx status, within 10 seconds and 2 GB.
 """
 
 import sys
@@ -24,7 +24,7 @@ OPTIONS = ["-timeout=10", "-rss_limit_mb=2048", "-max_len=4096", "-print_final_s
 
 
 def check(encoded: bytes) -> None:
-    """Decode, and raise whatever is against the agreement."""
+    """Decode, and raise on any violation."""
     content_type = sniff_content_type(encoded)
     if content_type is not None:
         bare, orientation = strip_metadata(encoded, content_type)
@@ -53,7 +53,7 @@ def write_seeds(folder: Path) -> None:
 
 
 def main() -> None:
-    """Search until libFuzzer's options say to stop; exit with its status."""
+    """Fuzz until libFuzzer's options stop it; exit with its status."""
     corpus, *options = sys.argv[1:]
     write_seeds(Path(corpus))
     atheris.Setup([sys.argv[0], *OPTIONS, *options, corpus], check)

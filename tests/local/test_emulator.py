@@ -9,13 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from werkzeug.test import EnvironBuilder
-from werkzeug.wrappers import Request
 
+from contract.events import http_event
 from local.emulator import Function, FunctionFailedError, ThrottledError
-from local.gateway import event_of
 
-HEALTH = event_of(Request(EnvironBuilder("/v1/health").get_environ()))
+HEALTH = http_event("GET", "/v1/health")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the tests of training stand on: the network at its smallest."""
+"""The fixture that tests of training share: the smallest network."""
 
 from typing import TYPE_CHECKING
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def classifier() -> "Classifier":
-    """The network at its smallest, whose answers differ from picture to picture: leave it as it is."""
+    """The smallest network, whose predictions differ between pictures. Tests must not change it."""
     return small_classifier(TINY_SIZE)

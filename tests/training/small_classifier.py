@@ -1,4 +1,4 @@
-"""The network at its smallest, with fresh weights and batch normalization that does something, on any backend."""
+"""A small network with random weights and random batch normalization, the same on any backend."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 def small_classifier(size: int) -> "Classifier":
-    """Build the same one for the same size, whatever the backend; it tells pictures apart."""
+    """Build it. The same size gives the same weights, and its predictions differ between pictures."""
     import keras
     import numpy as np
 

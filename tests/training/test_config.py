@@ -1,4 +1,4 @@
-"""The description of a run: text becomes numbers, and what makes no sense is refused."""
+"""The configuration of a run: text becomes numbers, and invalid values are refused."""
 
 import pytest
 from pydantic import ValidationError
@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from training.config import TrainingConfig
 
 
-def test_values_that_come_as_text_become_numbers() -> None:
+def test_values_given_as_text_become_numbers() -> None:
     config = TrainingConfig(size="96", head_learning_rate="0.01", augment="false")  # type: ignore[arg-type]
     assert (config.size, config.head_learning_rate, config.augment) == (96, 0.01, False)
 

@@ -1,4 +1,4 @@
-"""Cross-validation: every picture is judged once, by a model that has not seen its lesion, and no model is kept."""
+"""Cross-validation: each picture is predicted once, by a model not trained on its lesion, and no model is kept."""
 
 import json
 from pathlib import Path
@@ -14,35 +14,41 @@ CONFIG = TrainingConfig(size=32, weights="none", images=84, head_epochs=1, fine_
 
 
 @pytest.fixture(scope="module")
-def validated(pictures_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> CrossValidated:
+def cross_validated(pictures_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> CrossValidated:
     out = tmp_path_factory.mktemp("out") / "report"
     return cross_validate(CONFIG, pictures_dir, out, folds=2, cache=tmp_path_factory.mktemp("cache"))
 
 
-def test_every_picture_is_judged_once(validated: CrossValidated) -> None:
-    evaluation = validated.evaluation
-    assert evaluation.confusion.sum() == evaluation.pictures == sum(of.pictures for of in evaluation.per_class.values())
+def test_every_picture_is_predicted_once(cross_validated: CrossValidated) -> None:
+    evaluation = cross_validated.evaluation
+    assert (
+        evaluation.confusion.sum()
+        == evaluation.pictures
+        == sum(group.pictures for group in evaluation.per_class.values())
+    )
     assert set(evaluation.per_class) == {"akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"}
 
 
-def test_each_fold_has_its_values_beside_their_mean_and_spread(validated: CrossValidated) -> None:
-    metrics = validated.evaluation.metrics
+def test_each_metric_has_a_value_for_each_fold_their_mean_and_spread(
+    cross_validated: CrossValidated,
+) -> None:
+    metrics = cross_validated.evaluation.metrics
     assert {"balanced_accuracy", "any_malignant_sensitivity", "ece_before_temperature"} <= metrics.keys()
-    for name, values in validated.folds.items():
-        folds = [values["fold 1"], values["fold 2"]]
-        if None not in folds:
+    for name, values in cross_validated.folds.items():
+        folds = [value for fold in (1, 2) if (value := values[f"fold {fold}"]) is not None]
+        if len(folds) == 2:
             assert values["mean"] == pytest.approx(np.mean(folds))
             assert values["standard deviation"] == pytest.approx(np.std(folds, ddof=1))
             assert metrics[name].low <= metrics[name].high
 
 
-def test_the_report_holds_the_folds_and_no_model_is_left(validated: CrossValidated) -> None:
-    folder = validated.page.parent
+def test_the_report_contains_the_folds_and_no_model_is_left(cross_validated: CrossValidated) -> None:
+    folder = cross_validated.page.parent
     numbers = json.loads((folder / "metrics.json").read_text())
-    assert numbers["folds"] == validated.folds
+    assert numbers["folds"] == cross_validated.folds
     assert {path.name for path in folder.iterdir()} == {"report.html", "metrics.json", "figures"}
-    text = validated.page.read_text()
-    assert "Fold by fold" in text
+    text = cross_validated.page.read_text()
+    assert "By fold" in text
     assert "Cross-validation in 2 folds" in text
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 

@@ -1,7 +1,9 @@
-"""`lesion evaluate`: the right pictures for the model, any table that names classes, and else a sentence."""
+"""`lesion evaluate` and `lesion card`: which pictures are evaluated, and one sentence for each mistake of the user."""
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from playwright.sync_api import Request
 
 from cli.evaluate import card, evaluate
 from contract.bundle import read_bundle
@@ -19,9 +22,7 @@ from tests.tiny_bundle import write_tiny_bundle
 from tests.training.data.test_explore import Page
 from training.data.ham10000 import Dataset, read_dataset
 from training.data.split import sample_lesions, split_by_lesion
-from training.evaluation.labelled import read_labelled
-
-Lesion = Callable[..., Result]
+from training.evaluation.pictures.evaluation_set import read_evaluation_set
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +53,16 @@ def lesion_evaluate(bundle: Path, folder: Path, out: Path, *options: object) -> 
     return CliRunner().invoke(evaluate, list(map(str, arguments)))
 
 
-def strangers_table(folder: Path, codes: list[str], columns: dict[str, list[str]] | None = None) -> Path:
-    """Put noise into nested folders as PNG files, and what they are into a table elsewhere."""
+def write_labelled_noise(folder: Path, codes: list[str], columns: dict[str, list[str]] | None = None) -> Path:
+    """Write PNG files of noise into nested folders, and a table of their classes."""
     random = np.random.default_rng(0)
     rows = []
     for number, code in enumerate(codes):
         path = folder / "photos" / code / f"case {number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random.integers(0, 256, (90 + number, 120, 3), np.uint8)).save(path)
-        more = {name: values[number] for name, values in (columns or {}).items()}
-        rows.append({"image_id": path.name, "dx": code, **more})
+        extra = {name: values[number] for name, values in (columns or {}).items()}
+        rows.append({"image_id": path.name, "dx": code, **extra})
     table = folder / "labels.csv"
     with table.open("w", newline="") as opened:
         writer = csv.DictWriter(opened, rows[0].keys())
@@ -72,7 +73,7 @@ def strangers_table(folder: Path, codes: list[str], columns: dict[str, list[str]
 
 @pytest.fixture(scope="module")
 def held_out(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
-    """The pictures that a model was trained on, evaluated, with a folder of other pictures."""
+    """Evaluate a model on the pictures that it was trained on, with a folder of pictures without a lesion."""
     folder = tmp_path_factory.mktemp("held-out")
     others = folder / "others"
     others.mkdir()
@@ -85,21 +86,21 @@ def held_out(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tupl
     ), folder / "report"
 
 
-def test_of_the_pictures_that_it_was_trained_on_only_the_held_out_lesions_are_measured(
+def test_of_the_training_set_only_the_held_out_lesions_are_evaluated(
     held_out: tuple[Result, Path], dataset: Dataset
 ) -> None:
     done, _ = held_out
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
+    result = json.loads(done.stdout)
     test = dataset.rows.iloc[split_by_lesion(dataset, 7).test]
-    assert (told["pictures"], told["lesions"]) == (len(test), test["lesion_id"].nunique())
-    assert told["notes"][0].startswith(f"The {len(test)} held-out pictures of {len(dataset.rows)}")
-    assert {code: of["pictures"] for code, of in told["per_class"].items()} == {
+    assert (result["pictures"], result["lesions"]) == (len(test), test["lesion_id"].nunique())
+    assert result["notes"][0].startswith(f"The {len(test)} held-out pictures of {len(dataset.rows)}")
+    assert {code: group["pictures"] for code, group in result["per_class"].items()} == {
         code: count for code in CODES if (count := int((test["dx"] == code).sum()))
     }
 
 
-def test_pictures_of_a_given_folder_are_told_apart_and_what_cannot_be_decoded_is_counted(
+def test_pictures_of_a_given_folder_are_evaluated_and_damaged_ones_counted(
     held_out: tuple[Result, Path],
 ) -> None:
     done, report = held_out
@@ -109,7 +110,7 @@ def test_pictures_of_a_given_folder_are_told_apart_and_what_cannot_be_decoded_is
     assert numbers["no_lesion"]["painted"]["pictures"] == 6 * 24
 
 
-def test_the_report_is_one_file_that_asks_for_nothing_and_shows_the_mistakes(held_out: tuple[Result, Path]) -> None:
+def test_the_report_is_self_contained_and_shows_the_mistakes(held_out: tuple[Result, Path]) -> None:
     _, report = held_out
     page = Page((report / "report.html").read_text())
     for tag, attributes in page.tags:
@@ -117,9 +118,12 @@ def test_the_report_is_one_file_that_asks_for_nothing_and_shows_the_mistakes(hel
         for name in ("src", "href", "xlink:href", "data", "srcset"):
             assert (attributes.get(name) or "#").startswith(("data:image/jpeg;base64,", "#")), (tag, attributes)
     mistakes = json.loads((report / "metrics.json").read_text())["mistakes"]
+    confidences = [mistake["confidence"] for mistake in mistakes]
     shown = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
-    assert shown == [f"{of['image_id']}: {of['truth']}, taken for {of['answered']}" for of in mistakes]
-    assert [of["confidence"] for of in mistakes] == sorted((of["confidence"] for of in mistakes), reverse=True)
+    assert shown == [
+        f"{mistake['image_id']}: {mistake['truth']}, predicted as {mistake['answered']}" for mistake in mistakes
+    ]
+    assert confidences == sorted(confidences, reverse=True)
     assert any(path.name.endswith("-mistakes.png") for path in (report / "figures").iterdir())
 
 
@@ -127,30 +131,28 @@ def test_the_page_fits_a_wide_and_a_narrow_window(held_out: tuple[Result, Path])
     with opened_browser() as browser:
         for width in (1200, 390):
             shown = browser.new_page(viewport={"width": width, "height": 800})
-            asked: list[str] = []
-            shown.on("request", lambda request, asked=asked: asked.append(request.url))
+            requests: list[Request] = []
+            shown.on("request", requests.append)
             shown.goto((held_out[1] / "report.html").as_uri())
             assert shown.evaluate("document.documentElement.scrollWidth") <= width
             assert shown.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
-            assert not [url for url in asked if not url.startswith(("file:", "data:"))]
+            assert all(request.url.startswith(("file:", "data:")) for request in requests)
 
 
-def test_of_any_other_set_all_pictures_are_measured_and_it_is_said(
-    bundle: Path, dataset: Dataset, tmp_path: Path
-) -> None:
+def test_of_another_set_all_pictures_are_evaluated_with_a_note(bundle: Path, dataset: Dataset, tmp_path: Path) -> None:
     done = lesion_evaluate(bundle, dataset.folder, tmp_path / "report")
     assert done.exit_code == 0, done.output
     assert f"All {len(dataset.rows)} pictures of {dataset.folder.name}, which is another set" in done.stdout
     assert "balanced accuracy" in done.stdout
 
 
-def test_a_table_of_pictures_and_classes_alone_is_enough(bundle: Path, tmp_path: Path) -> None:
-    table = strangers_table(tmp_path / "set", ["nv", "mel", "nv", "mel", "bcc", "nv"])
+def test_a_table_with_only_pictures_and_classes_is_enough(bundle: Path, tmp_path: Path) -> None:
+    table = write_labelled_noise(tmp_path / "set", ["nv", "mel", "nv", "mel", "bcc", "nv"])
     done = lesion_evaluate(bundle, tmp_path / "set", tmp_path / "report", "--metadata", table)
     assert done.exit_code == 0, done.output
     for sentence in (
-        "The table has no lesion_id: each picture counts as a lesion of its own.",
-        "The table has no age, sex, localization, dx_type: nothing is sliced by that.",
+        "The table has no lesion_id: each picture counts as a separate lesion.",
+        "The table has no age, sex, localization, dx_type: there are no groups by that.",
         "There are no pictures of akiec, bkl, df, vasc: averages are over the other classes.",
         "6 pictures of 6 lesions",
     ):
@@ -160,24 +162,25 @@ def test_a_table_of_pictures_and_classes_alone_is_enough(bundle: Path, tmp_path:
     assert set(numbers["per_class"]) == {"bcc", "mel", "nv"}
 
 
-def test_what_the_table_says_beyond_that_is_used(bundle: Path, tmp_path: Path) -> None:
+def test_optional_columns_of_the_table_are_used(bundle: Path, tmp_path: Path) -> None:
     columns = {"lesion_id": ["a"] * 20 + ["b"] * 4, "sex": ["female"] * 22 + ["male"] * 2}
-    table = strangers_table(tmp_path / "set", ["nv"] * 20 + ["mel"] * 4, columns)
+    table = write_labelled_noise(tmp_path / "set", ["nv"] * 20 + ["mel"] * 4, columns)
     done = lesion_evaluate(bundle, tmp_path / "set", tmp_path / "report", "--metadata", table, "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["lesions"] == 2
     slices = json.loads((tmp_path / "report" / "metrics.json").read_text())["slices"]
-    assert {which: of["pictures"] for which, of in slices["sex"].items()} == {"female": 22}
+    assert {name: group["pictures"] for name, group in slices["sex"].items()} == {"female": 22}
 
 
-def test_a_sample_is_found_again_in_the_pictures_that_it_was_taken_from(dataset: Dataset, tmp_path: Path) -> None:
-    taken = sample_lesions(dataset, 60, seed=7)
-    manifest = read_bundle(bundle_trained_on(taken, tmp_path / "models"))
+def test_a_model_trained_on_a_sample_is_evaluated_on_its_held_out_part(dataset: Dataset, tmp_path: Path) -> None:
+    sample = sample_lesions(dataset, 60, seed=7)
+    manifest = read_bundle(bundle_trained_on(sample, tmp_path / "models"))
     training = manifest.training.model_copy(update={"config": {"images": 60}})
-    labelled = read_labelled(dataset.folder, None, manifest.model_copy(update={"training": training}))
-    assert labelled.dataset.sha256 == taken.sha256
-    assert np.array_equal(labelled.positions, split_by_lesion(taken, 7).test)
-    assert read_labelled(dataset.folder, None, manifest).dataset.sha256 == dataset.sha256  # not known to be a sample
+    evaluation_set = read_evaluation_set(dataset.folder, None, manifest.model_copy(update={"training": training}))
+    assert evaluation_set.dataset.sha256 == sample.sha256
+    assert np.array_equal(evaluation_set.positions, split_by_lesion(sample, 7).test)
+    whole_set = read_evaluation_set(dataset.folder, None, manifest)  # this manifest names no number of images
+    assert whole_set.dataset.sha256 == dataset.sha256
 
 
 def refused(done: Result, *words: str) -> None:
@@ -187,9 +190,9 @@ def refused(done: Result, *words: str) -> None:
     assert sentence.endswith(".")
 
 
-def test_a_split_that_comes_out_otherwise_today_is_refused(dataset: Dataset, tmp_path: Path) -> None:
+def test_a_split_that_cannot_be_reproduced_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     bundle = bundle_trained_on(dataset, tmp_path / "models", split_sha256="2" * 64)
-    refused(lesion_evaluate(bundle, dataset.folder, tmp_path / "report"), "splits them otherwise")
+    refused(lesion_evaluate(bundle, dataset.folder, tmp_path / "report"), "splits them differently")
 
 
 @pytest.mark.parametrize(
@@ -204,49 +207,108 @@ def test_a_split_that_comes_out_otherwise_today_is_refused(dataset: Dataset, tmp
         (lambda table: [path.unlink() for path in table.parent.rglob("*.png")], ("There are no pictures in",)),
     ],
 )
-def test_a_set_that_cannot_be_used_is_told_in_a_sentence_and_nothing_is_left(
+def test_a_set_that_cannot_be_used_gives_one_sentence_and_leaves_no_report(
     bundle: Path, tmp_path: Path, spoil: Callable[[Path], object], words: tuple[str, ...]
 ) -> None:
-    table = strangers_table(tmp_path / "set", ["nv", "mel"])
+    table = write_labelled_noise(tmp_path / "set", ["nv", "mel"])
     spoil(table)
     refused(lesion_evaluate(bundle, tmp_path / "set", tmp_path / "report", "--metadata", table), *words)
     assert not list(tmp_path.glob("*report*"))
 
 
-def test_without_a_table_its_option_is_named(bundle: Path, tmp_path: Path) -> None:
-    strangers_table(tmp_path / "set", ["nv"])
+def test_without_a_table_the_sentence_names_the_option(bundle: Path, tmp_path: Path) -> None:
+    write_labelled_noise(tmp_path / "set", ["nv"])
     refused(lesion_evaluate(bundle, tmp_path / "set", tmp_path / "report"), "HAM10000_metadata.csv", "--metadata")
 
 
-def test_a_folder_of_others_without_pictures_is_refused(bundle: Path, tmp_path: Path) -> None:
-    table = strangers_table(tmp_path / "set", ["nv", "mel"])
+def test_a_folder_without_pictures_is_refused(bundle: Path, tmp_path: Path) -> None:
+    table = write_labelled_noise(tmp_path / "set", ["nv", "mel"])
     (tmp_path / "others").mkdir()
     options = ("--metadata", table, "--unfamiliar", tmp_path / "others")
     refused(lesion_evaluate(bundle, tmp_path / "set", tmp_path / "report", *options), "There are no pictures in")
 
 
-def test_a_report_that_is_there_is_not_overwritten(bundle: Path, tmp_path: Path) -> None:
-    table = strangers_table(tmp_path / "set", ["nv", "mel"])
+def test_an_existing_report_is_not_overwritten(bundle: Path, tmp_path: Path) -> None:
+    table = write_labelled_noise(tmp_path / "set", ["nv", "mel"])
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "mine").touch()
     refused(lesion_evaluate(bundle, tmp_path / "set", tmp_path / "report", "--metadata", table), "not an empty folder")
     assert [path.name for path in (tmp_path / "report").iterdir()] == ["mine"]
 
 
-def test_a_broken_bundle_is_refused(bundle: Path, tmp_path: Path) -> None:
+def test_a_damaged_bundle_is_refused(bundle: Path, tmp_path: Path) -> None:
     (bundle / "model.onnx").write_bytes(b"damaged")
     refused(lesion_evaluate(bundle, tmp_path, tmp_path / "report"), "model.onnx is not the file")
 
 
-def test_the_card_is_printed_from_the_manifest(bundle: Path) -> None:
+def test_the_card_is_made_from_the_manifest(bundle: Path) -> None:
     done = CliRunner().invoke(card, ["--bundle", str(bundle)])
     assert done.exit_code == 0, done.output
-    for said in (
+    for text in (
         f"# Model {bundle.name}",
         "never a diagnosis",
         "CC BY-NC 4.0",
         "Sex: female",
         "darker skin",
-        "log of the classes' frequencies",
+        "class frequencies",
     ):
-        assert said in done.stdout
+        assert text in done.stdout
+
+
+def loaded_by(*arguments: object) -> tuple[str, set[str]]:
+    """Run `lesion` in a new process; return its output and the libraries that it loaded."""
+    script = (
+        "import atexit, sys; from cli.main import main; "
+        "atexit.register(lambda: print('\\nloaded', *{name.split('.')[0] for name in sys.modules})); main()"
+    )
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    output, _, loaded = done.stdout.rpartition("\nloaded ")
+    return output + done.stderr, set(loaded.split())
+
+
+KERAS = {"keras", "tensorflow", "jax"}
+DATA_LIBRARIES = {"pandas", "sklearn", "scipy", "matplotlib", "onnxruntime"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--data", "/nowhere"),
+        ("--metadata", "/nowhere/labels.csv"),
+        ("--unfamiliar", "/nowhere"),
+        ("--out", "models"),
+        ("--bundle", "/nowhere"),
+    ],
+)
+def test_a_wrong_path_is_refused_before_any_slow_import(
+    bundle: Path, synthetic_dir: Path, tmp_path: Path, arguments: tuple[str, str]
+) -> None:
+    valid = {"--bundle": bundle, "--data": synthetic_dir, "--out": tmp_path / "report"}
+    options = [part for option in (valid | dict([arguments])).items() for part in option]
+    output, loaded = loaded_by("evaluate", *options)
+    assert arguments[1].split("/")[-1] in output
+    assert "click" in loaded
+    assert loaded.isdisjoint(KERAS | DATA_LIBRARIES)
+
+
+def test_a_card_is_printed_without_any_slow_import(bundle: Path) -> None:
+    output, loaded = loaded_by("card", "--bundle", bundle)
+    assert output.startswith(f"# Model {bundle.name}")
+    assert loaded.isdisjoint(KERAS | DATA_LIBRARIES)
+
+
+def test_an_evaluation_needs_no_keras(bundle: Path, tmp_path: Path) -> None:
+    table = write_labelled_noise(tmp_path / "set", ["nv", "mel"])
+    options = ("--data", tmp_path / "set", "--metadata", table, "--out", tmp_path / "report", "--cache", tmp_path)
+    output, loaded = loaded_by("evaluate", "--bundle", bundle, *options)
+    assert "The report is in" in output
+    assert {"onnxruntime", "matplotlib"} <= loaded
+    assert loaded.isdisjoint(KERAS)
+
+
+def test_comparing_two_models_needs_no_keras() -> None:
+    script = "import sys, operations.comparison.compare, training.artifact.inference; print(*sys.modules)"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    assert {name.split(".")[0] for name in done.stdout.split()}.isdisjoint(KERAS | {"sklearn", "matplotlib"})

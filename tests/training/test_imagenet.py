@@ -1,4 +1,4 @@
-"""ImageNet's weights are fetched where Keras says, checked, and laid into the backbone; from a server on loopback."""
+"""ImageNet's weights: Keras downloads them, here from a server on loopback, and they fill the backbone."""
 
 import functools
 import hashlib
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
+import h5py  # type: ignore[import-untyped]
 import keras
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, keras.Mod
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder, and says nothing."""
+    """Serves a folder without a log."""
 
     def log_message(self, format: str, *arguments: object) -> None:
         del format, arguments
@@ -47,7 +47,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def server(
     published: tuple[Path, keras.Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Path, keras.Model]]:
-    """Let Keras fetch from loopback, into a folder of this test's own."""
+    """Let Keras download from loopback, into a folder of this test."""
     folder, _ = published
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
@@ -68,15 +68,13 @@ def test_imagenets_weights_fill_the_backbone(server: tuple[Path, keras.Model]) -
         np.testing.assert_array_equal(got, wanted)
 
 
-def test_a_file_of_another_hash_is_refused(server: tuple[Path, keras.Model], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_another_hash_is_refused(server: tuple[Path, keras.Model], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resnet, "WEIGHTS_HASHES", {"resnet50": ("0" * 64, "0" * 64)})
-    with pytest.raises(TrainingError, match=r"could not fetch the ImageNet weights .* or train with weights none"):
+    with pytest.raises(TrainingError, match=r"could not download the ImageNet weights .* or train with weights none"):
         load_weights(build_classifier(32), IMAGENET)
 
 
-def test_a_network_without_that_server_is_told(
-    server: tuple[Path, keras.Model], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_server_is_reported(server: tuple[Path, keras.Model], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resnet, "BASE_WEIGHTS_PATH", "http://127.0.0.1:1/")
     with pytest.raises(TrainingError, match="check the network"):
         load_weights(build_classifier(32), IMAGENET)

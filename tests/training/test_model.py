@@ -1,4 +1,4 @@
-"""The network: the same numbers whichever way it is cut, and a class map that adds up to the logits."""
+"""The network: all its models give the same numbers, and the class map averages to the logits."""
 
 import re
 
@@ -22,7 +22,7 @@ def pixels(classifier: Classifier) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def logits(classifier: Classifier, pixels: np.ndarray) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(classifier.whole()(pixels)))
+    return np.asarray(keras.ops.convert_to_numpy(classifier.full_model()(pixels)))
 
 
 def test_the_preprocessing_is_that_of_the_imagenet_weights_to_the_last_bit(pixels: np.ndarray) -> None:
@@ -35,7 +35,7 @@ def test_the_mean_of_the_class_map_is_the_logits_before_the_temperature(
 ) -> None:
     _, class_map, _ = classifier.serving(temperature=3.0)(pixels)
     assert class_map.shape == (3, 7, 2, 2)
-    assert np.ptp(class_map, axis=(2, 3)).min() > 1e-3  # a map that is flat would prove nothing
+    assert np.ptp(class_map, axis=(2, 3)).min() > 1e-3  # a constant map would prove nothing
     np.testing.assert_allclose(np.mean(class_map, axis=(2, 3)), logits, atol=1e-4)
 
 
@@ -48,24 +48,24 @@ def test_the_probabilities_are_the_softmax_of_the_logits_over_the_temperature(
     assert embedding.shape == (3, 2048)
 
 
-def test_logits_that_were_shifted_stay_so_in_everything_that_is_served(pixels: np.ndarray) -> None:
+def test_shifted_logits_are_in_all_outputs_of_the_served_model(pixels: np.ndarray) -> None:
     classifier, shift = small_classifier(64), np.arange(7.0)
-    before = np.asarray(classifier.whole()(pixels))
+    before = np.asarray(classifier.full_model()(pixels))
     classifier.shift_logits(shift)
-    np.testing.assert_allclose(classifier.whole()(pixels), before + shift, atol=1e-5)
+    np.testing.assert_allclose(classifier.full_model()(pixels), before + shift, atol=1e-5)
     _, class_map, _ = classifier.serving(temperature=3.0)(pixels)
     np.testing.assert_allclose(np.mean(class_map, axis=(2, 3)), before + shift, atol=1e-4)
 
 
 @pytest.mark.parametrize("boundary", ["conv2", "conv4", "conv4_block4", "conv5", "head"])
-def test_frozen_features_and_what_lies_above_them_make_the_whole_network(
+def test_the_models_below_and_above_a_boundary_together_are_the_full_model(
     classifier: Classifier, pixels: np.ndarray, logits: np.ndarray, boundary: TrainFrom
 ) -> None:
-    in_two = classifier.above(boundary)(classifier.below(boundary)(pixels))
-    np.testing.assert_allclose(in_two, logits, atol=1e-4)
+    logits_in_two_steps = classifier.above(boundary)(classifier.below(boundary)(pixels))
+    np.testing.assert_allclose(logits_in_two_steps, logits, atol=1e-4)
 
 
-def test_what_is_learned_above_a_boundary_is_in_the_model_that_serves(
+def test_training_above_a_boundary_changes_the_served_model(
     classifier: Classifier, pixels: np.ndarray, logits: np.ndarray
 ) -> None:
     last = classifier.above("conv5").get_layer("head")
@@ -79,7 +79,7 @@ def test_what_is_learned_above_a_boundary_is_in_the_model_that_serves(
 
 
 @pytest.mark.parametrize(
-    ("boundary", "frozen", "learns"),
+    ("boundary", "frozen", "trainable"),
     [
         ("all", set(), {"conv1", "conv4_block3", "conv5_block3"}),
         ("conv4_block4", {"conv1", "conv3_block4", "conv4_block3"}, {"conv4_block4", "conv4_block6", "conv5_block1"}),
@@ -87,17 +87,17 @@ def test_what_is_learned_above_a_boundary_is_in_the_model_that_serves(
     ],
 )
 def test_only_what_lies_below_the_boundary_is_frozen(
-    classifier: Classifier, boundary: TrainFrom, frozen: set[str], learns: set[str]
+    classifier: Classifier, boundary: TrainFrom, frozen: set[str], trainable: set[str]
 ) -> None:
     classifier.freeze_below(boundary)
     weighted = [layer for layer in classifier.backbone.layers if layer.weights]
     blocks = {
-        trainable: {re.sub(r"(_\d)?_(conv|bn)$", "", layer.name) for layer in weighted if layer.trainable == trainable}
-        for trainable in (True, False)
+        state: {re.sub(r"(_\d)?_(conv|bn)$", "", layer.name) for layer in weighted if layer.trainable == state}
+        for state in (True, False)
     }
     classifier.freeze_below("all")
     assert frozen <= blocks[False]
-    assert learns <= blocks[True]
+    assert trainable <= blocks[True]
     assert not blocks[False] & blocks[True]
 
 
@@ -108,7 +108,7 @@ def test_a_network_that_computes_in_bfloat16_serves_in_float32(
     assert {weight.dtype for weight in mixed.backbone.weights} == {"float32"}
     mixed.backbone.set_weights(classifier.backbone.get_weights())
     mixed.head.set_weights(classifier.head.get_weights())
-    seen = mixed.whole()(pixels)
+    seen = mixed.full_model()(pixels)
     assert keras.backend.standardize_dtype(seen.dtype) == "float32"
     assert 1e-5 < np.abs(keras.ops.convert_to_numpy(seen) - logits).max() < 0.1 * np.abs(logits).max()
 

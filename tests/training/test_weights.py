@@ -1,4 +1,4 @@
-"""Weights to start from: what a file has is loaded, the rest starts fresh and is named."""
+"""Weights to start from: the layers in a file are loaded, and the others start fresh and are listed."""
 
 import hashlib
 from pathlib import Path
@@ -29,7 +29,7 @@ def fresh() -> Classifier:
     return build_classifier(64)
 
 
-def test_what_a_file_lacks_starts_fresh_with_its_batch_normalization_and_is_listed(
+def test_layers_that_a_file_lacks_start_fresh_with_their_batch_normalization_and_are_listed(
     classifier: Classifier, fresh: Classifier, tmp_path: Path
 ) -> None:
     arrays = arrays_of(classifier, "conv1", "conv2", "conv3", "conv4", "conv5")
@@ -47,17 +47,17 @@ def test_what_a_file_lacks_starts_fresh_with_its_batch_normalization_and_is_list
     assert loaded.lowest_fresh == "conv5"
     assert loaded.parts == ("conv5_block1_1_conv", "conv5_block1_1_bn")
     assert len(loaded.absent) == 9 + 1
-    assert len(loaded.meaningless) == 8
+    assert len(loaded.without_kernel) == 8
     assert loaded.sha256 == hashlib.sha256((tmp_path / "part.npz").read_bytes()).hexdigest()
-    told = str(loaded)
-    assert told.startswith(
-        "conv1, conv2, conv3 and conv4 loaded from part.npz; conv5 and head start fresh, but for conv5_block1_1_conv "
+    text = str(loaded)
+    assert text.startswith(
+        "conv1, conv2, conv3 and conv4 loaded from part.npz; conv5 and head start fresh, except conv5_block1_1_conv "
         "and conv5_block1_1_bn, which are loaded too. Not in the file: conv5_block1_2_conv, "
     )
-    assert ". Batch normalization without its kernel, and so fresh: conv5_block1_2_bn, " in told
+    assert ". Fresh, because the file lacks the kernel before it: conv5_block1_2_bn, " in text
     for weight in fresh.backbone.weights:
         layer = weight.path.split("/")[0]
-        if layer in (*loaded.absent, *loaded.meaningless):
+        if layer in (*loaded.absent, *loaded.without_kernel):
             assert np.array_equal(weight.numpy(), before[weight.path]), weight.path
         else:
             np.testing.assert_allclose(weight.numpy(), arrays[weight.path].astype(np.float32), err_msg=weight.path)
@@ -76,7 +76,9 @@ def test_without_weights_everything_starts_fresh_and_must_be_trained(fresh: Clas
     assert loaded.lowest_fresh == "all"
 
 
-def test_a_whole_backbone_leaves_only_the_head_fresh(classifier: Classifier, fresh: Classifier, tmp_path: Path) -> None:
+def test_with_a_complete_backbone_only_the_head_is_fresh(
+    classifier: Classifier, fresh: Classifier, tmp_path: Path
+) -> None:
     save(tmp_path / "all.npz", arrays_of(classifier, "conv"))
     loaded = load_weights(fresh, str(tmp_path / "all.npz"))
     assert loaded.lowest_fresh == "head"
@@ -89,17 +91,17 @@ def test_a_missing_file_is_named(fresh: Classifier, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive at all", b"PK\x03\x04 broken", b"\x93NUMPY\x01\x00v\x00{}"])
-def test_a_file_that_is_no_npz_is_refused(fresh: Classifier, tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_npz_is_refused(fresh: Classifier, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weights.npz"
     path.write_bytes(content)
-    with pytest.raises(TrainingError, match=r"not an \.npz file"):
+    with pytest.raises(TrainingError, match=r"not a readable \.npz file"):
         load_weights(fresh, str(path))
 
 
 def test_a_plain_array_or_a_folder_is_refused(fresh: Classifier, tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", np.zeros(3))
     for path in (tmp_path / "one.npy", tmp_path):
-        with pytest.raises(TrainingError, match=r"not an \.npz file"):
+        with pytest.raises(TrainingError, match=r"not a readable \.npz file"):
             load_weights(fresh, str(path))
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the page stand on: an API on loopback that answers as told, pictures, and the page before it."""
+"""Fixtures for the tests of the page: an API on loopback with scripted answers, pictures, and the page."""
 
 import io
 import os
@@ -18,12 +18,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image, ImageDraw
+from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from contract.api import (
     ClassProbability,
     Explanation,
-    Health,
     Limits,
     Metric,
     ModelDescription,
@@ -40,19 +40,26 @@ from webapp.app import create_app
 from webapp.settings import Settings
 
 VERSION = "20250102T030405Z-0123abcd"
-SECRET_KEY = "a key that is used in tests alone, and is long enough"
+SECRET_KEY = "a key that is used only in tests, and is long enough"
 PROBABILITIES = {"mel": 0.62, "nv": 0.21, "bkl": 0.1, "bcc": 0.04, "akiec": 0.015, "df": 0.01, "vasc": 0.005}
+
+
+Send = Callable[..., TestResponse]
+AnswerWith = Callable[..., None]
+MakePicture = Callable[..., bytes]
+MakePrediction = Callable[..., Prediction]
+WatchWrites = Callable[[], AbstractContextManager[list[str]]]
 
 
 @dataclass
 class Answer:
-    """One answer of the API on loopback, and what goes wrong while it is given."""
+    """One answer of the API on loopback, and how its delivery fails."""
 
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
-    delay_s: float = 0  # before anything is answered
-    keep: float = 1.0  # the share of the body that is sent before the connection is dropped; 0: not even a status
+    delay_s: float = 0  # before the answer starts
+    keep: float = 1.0  # share of the body that is sent before the connection closes; 0: not even a status
     trickle_s: float = 0  # between single bytes of the body
 
 
@@ -68,7 +75,7 @@ class Asked:
 
 
 class LoopbackApi:
-    """A real HTTP server in the API's place. `answers` are given in turn, the last one again and again."""
+    """A real HTTP server in place of the API. It gives its `answers` in turn, and repeats the last one."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
@@ -77,7 +84,7 @@ class LoopbackApi:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # else an answer in two writes waits 40 ms
+            disable_nagle_algorithm = True  # else an answer in two writes is delayed by 40 ms
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -111,7 +118,7 @@ class LoopbackApi:
             else:
                 handler.wfile.write(answer.body[: int(len(answer.body) * answer.keep)])
             handler.close_connection = handler.close_connection or answer.keep < 1
-        except (BrokenPipeError, ConnectionResetError):  # the page lost patience, as some tests want it to
+        except (BrokenPipeError, ConnectionResetError):  # the page timed out, which some tests expect
             handler.close_connection = True
 
     def stop(self) -> None:
@@ -121,7 +128,7 @@ class LoopbackApi:
 
 @pytest.fixture
 def api() -> Iterator[LoopbackApi]:
-    """The API, answering every picture with a prediction."""
+    """The API; it answers every picture with a prediction."""
     server = LoopbackApi()
     server.answers = [Answer(make_prediction().model_dump_json().encode())]
     yield server
@@ -134,9 +141,9 @@ def settings(api: LoopbackApi) -> Settings:
         classify_url=api.url,
         classify_auth="none",
         classify_timeout_s=2,
-        secret_key=SECRET_KEY,
+        secret_key=SecretStr(SECRET_KEY),
         trusted_hosts=(),
-        max_upload_bytes=20_000_000,
+        max_upload_mb=20,
     )
 
 
@@ -152,8 +159,8 @@ def page(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def send(page: FlaskClient) -> Callable[..., TestResponse]:
-    """Open the form, and send it with a picture chosen."""
+def send(page: FlaskClient) -> Send:
+    """Open the form, and send it with a picture."""
 
     def send(encoded: bytes, filename: str = "lesion.jpg", headers: dict[str, str] | None = None) -> TestResponse:
         token = re.search(r'name="token" value="([^"]+)"', page.get("/").text)
@@ -172,8 +179,8 @@ def send(page: FlaskClient) -> Callable[..., TestResponse]:
 
 
 @pytest.fixture
-def answer_with(api: LoopbackApi) -> Callable[..., None]:
-    """Make the API answer with a message of the contract, a problem made of an error, or anything else."""
+def answer_with(api: LoopbackApi) -> AnswerWith:
+    """Set the answer of the API: a message, an error, or any bytes."""
 
     def answer_with(message: Any, **answer: Any) -> None:
         if isinstance(message, AnalyzerError):
@@ -187,7 +194,7 @@ def answer_with(api: LoopbackApi) -> Callable[..., None]:
 
 
 @pytest.fixture
-def prediction() -> Callable[..., Prediction]:
+def prediction() -> MakePrediction:
     return make_prediction
 
 
@@ -202,31 +209,26 @@ def answer() -> type[Answer]:
 
 
 @pytest.fixture
-def picture() -> Callable[..., bytes]:
+def picture() -> MakePicture:
     return make_picture
-
-
-@pytest.fixture
-def health() -> Health:
-    return Health(status="ok", model_version=VERSION)
 
 
 @pytest.fixture(scope="session")
 def real_picture() -> bytes:
-    """A picture of HAM10000 where the set is at hand, else a drawn one of the same size."""
+    """A picture of HAM10000 if the data set is available, else a drawn one of the same size."""
     folder = Path(os.environ.get("HAM10000_DIR", "data/ham10000"))
     found = sorted(folder.glob("originals/*.jpg")) or sorted(folder.glob("*images*/*.jpg"))
     return found[0].read_bytes() if found else make_picture()
 
 
 def make_prediction(outcome: str = "see_a_doctor", explain: bool = True, **changed: Any) -> Prediction:
-    """What the API answers: melanoma likeliest, its evidence at the top left."""
+    """An answer of the API: melanoma is likeliest, with its evidence at the top left."""
     classes = [
         ClassProbability(code=code, name=BY_CODE[code].name, malignant=BY_CODE[code].malignant, probability=value)
         for code, value in PROBABILITIES.items()
     ]
     grid = [[max(0.0, 1 - 0.2 * (row + column)) for column in range(7)] for row in range(7)]
-    whole = {
+    fields = {
         "prediction_id": "prediction-1",
         "model_version": VERSION,
         "outcome": outcome,
@@ -237,7 +239,7 @@ def make_prediction(outcome: str = "see_a_doctor", explain: bool = True, **chang
         "timing_ms": Timing(decode=2.5, inference=20.0, total=24.0),
         "disclaimer": DISCLAIMER,
     }
-    return Prediction.model_validate(whole | changed)
+    return Prediction.model_validate(fields | changed)
 
 
 def make_model() -> ModelDescription:
@@ -266,7 +268,7 @@ def make_model() -> ModelDescription:
 def make_picture(
     width: int = 600, height: int = 450, kind: str = "JPEG", exif: Any = None, noise: bool = False
 ) -> bytes:
-    """Draw a brown spot on skin; with noise, a picture that hardly compresses."""
+    """Draw a brown spot on skin; with noise=True, a picture that hardly compresses."""
     if noise:
         drawn = Image.frombytes("RGB", (width, height), random.Random(1).randbytes(3 * width * height))
     else:
@@ -281,7 +283,7 @@ _opened_to_write: list[str] | None = None
 
 
 def _note_write(event: str, arguments: tuple[Any, ...]) -> None:
-    """Remember the files that this process opens to write, while a test looks."""
+    """Record the files that this process opens for writing during a test."""
     if event == "open" and _opened_to_write is not None:
         path, _, flags = arguments
         if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR):
@@ -289,14 +291,15 @@ def _note_write(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 @pytest.fixture(scope="session")
-def writes() -> Callable[[], AbstractContextManager[list[str]]]:
-    """Watch which files are opened to write: Python's own audit events, of temporary files too."""
-    sys.addaudithook(_note_write)  # it cannot be removed again, so it looks away between tests
+def writes() -> WatchWrites:
+    """Watch which files are opened for writing, temporary files included, by Python's audit events."""
+    sys.addaudithook(_note_write)  # it cannot be removed, so it records only while a test watches
 
     @contextmanager
     def watch() -> Iterator[list[str]]:
         global _opened_to_write
-        _opened_to_write = files = []
+        files: list[str] = []
+        _opened_to_write = files
         try:
             yield files
         finally:

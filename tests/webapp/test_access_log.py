@@ -1,10 +1,11 @@
-"""One line of JSON for each record, whatever is in it."""
+"""Each log record is one line of JSON, with any content."""
 
 import json
 import logging
 import sys
 
-from webapp.access_log import JsonFormatter
+from webapp import gunicorn_conf
+from webapp.access_log import json_formatter
 
 
 def record(message: str, *args: object, **extra: object) -> logging.LogRecord:
@@ -14,16 +15,17 @@ def record(message: str, *args: object, **extra: object) -> logging.LogRecord:
 
 
 def test_a_record_is_one_line_of_json() -> None:
-    line = JsonFormatter().format(record("request", method="GET", route="/", status=200, duration_ms=1.5))
+    line = json_formatter().format(record("request", method="GET", route="/", status=200, duration_ms=1.5))
     read = json.loads(line)
     assert {name: read[name] for name in ("message", "level", "logger", "method", "route", "status")} == {
         "message": "request", "level": "INFO", "logger": "webapp.test", "method": "GET", "route": "/", "status": 200,
     }  # fmt: skip
+    assert set(read) == {"time", "level", "logger", "message", "method", "route", "status", "duration_ms"}
     assert read["time"].endswith("+00:00")
 
 
 def test_a_message_cannot_forge_a_line() -> None:
-    line = JsonFormatter().format(record("refused with %s", 'x\n{"level": "CRITICAL"}\r\u2028'))
+    line = json_formatter().format(record("refused with %s", 'x\n{"level": "CRITICAL"}\r\u2028'))
     assert len(line.splitlines()) == 1
     assert json.loads(line)["level"] == "INFO"
 
@@ -32,6 +34,10 @@ def test_a_traceback_goes_into_the_line() -> None:
     try:
         raise ZeroDivisionError("by nothing")
     except ZeroDivisionError:
-        line = JsonFormatter().format(record("failed", exc_info=sys.exc_info()))
+        line = json_formatter().format(record("failed", exc_info=sys.exc_info()))
     assert len(line.splitlines()) == 1
     assert "ZeroDivisionError: by nothing" in json.loads(line)["traceback"]
+
+
+def test_gunicorn_uses_this_formatter() -> None:
+    assert gunicorn_conf.logconfig_dict["formatters"] == {"json": {"()": "webapp.access_log.json_formatter"}}

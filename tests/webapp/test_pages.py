@@ -1,4 +1,4 @@
-"""What a person sees: the form, the result, what serves, and every refusal."""
+"""What a person sees: the form, the result, the description of the model, and the errors."""
 
 import base64
 import io
@@ -7,10 +7,12 @@ from html.parser import HTMLParser
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from PIL import Image
 
-from contract.api import MAX_BODY_BYTES, Picture, Problem, QualityFinding
+from contract.api import MAX_BODY_BYTES, ModelDescription, Outcome, Picture, Problem, QualityFinding
 from contract.errors import (
+    AnalyzerError,
     ModelUnavailableError,
     PayloadTooLargeError,
     TooManyPixelsError,
@@ -19,12 +21,13 @@ from contract.errors import (
     UnsupportedPictureError,
 )
 from contract.labels import CLASSES, DISCLAIMER
-from webapp import wording
+from tests.webapp.conftest import Answer, AnswerWith, LoopbackApi, MakePicture, MakePrediction, Send
+from webapp import display_text
 from webapp.classify_client import ClassifyClient
-from webapp.form_token import FormTokens
+from webapp.csrf import CsrfTokens
+from webapp.display_text import OUTCOMES
 from webapp.pages import create_pages
-from webapp.pictures import PictureDesk
-from webapp.wording import OUTCOMES
+from webapp.pictures import PictureDecoder
 
 
 class Tags(HTMLParser):
@@ -44,7 +47,7 @@ class Tags(HTMLParser):
 
 def images(html: str) -> dict[str, Image.Image]:
     """Decode every picture of a page, by its class."""
-    shown = {}
+    shown: dict[str, Image.Image] = {}
     for tag in Tags(html).all("img"):
         match = re.fullmatch(r"data:image/(?:jpeg|png);base64,(.+)", tag["src"] or "")
         if match is None:
@@ -53,11 +56,11 @@ def images(html: str) -> dict[str, Image.Image]:
         picture.load()
         assert picture.size == (int(tag["width"] or 0), int(tag["height"] or 0))
         assert tag["alt"]
-        shown[tag["class"]] = picture
+        shown[tag["class"] or ""] = picture
     return shown
 
 
-def test_the_form_needs_no_script(page) -> None:
+def test_the_form_needs_no_script(page: FlaskClient) -> None:
     answer = page.get("/")
     assert answer.status_code == 200
     tags = Tags(answer.text)
@@ -66,7 +69,7 @@ def test_the_form_needs_no_script(page) -> None:
     (chooser,) = [tag for tag in tags.all("input") if tag["type"] == "file"]
     assert chooser["name"] == "image"
     assert chooser["accept"] == "image/jpeg,image/png,image/webp"
-    assert "capture" not in chooser, "a phone is to offer its library too"
+    assert "capture" not in chooser, "a phone should offer its library too"
     assert chooser["id"] in [label["for"] for label in tags.all("label")]
     assert DISCLAIMER in answer.text
     assert "CC BY-NC 4.0" in answer.text
@@ -74,7 +77,9 @@ def test_the_form_needs_no_script(page) -> None:
 
 
 @pytest.mark.parametrize("outcome", list(OUTCOMES))
-def test_each_outcome_is_said_in_its_own_words(send, prediction, answer_with, picture, outcome: str) -> None:
+def test_each_outcome_has_its_own_text(
+    send: Send, prediction: MakePrediction, answer_with: AnswerWith, picture: MakePicture, outcome: Outcome
+) -> None:
     answer_with(prediction(outcome))
     answer = send(picture())
     assert answer.status_code == 200
@@ -85,7 +90,9 @@ def test_each_outcome_is_said_in_its_own_words(send, prediction, answer_with, pi
     assert ("should not be relied on" in answer.text) == (outcome in ("inconclusive", "unfamiliar"))
 
 
-def test_seven_probabilities_are_shown_likeliest_first_with_bars_as_long(send, picture) -> None:
+def test_seven_probabilities_are_shown_likeliest_first_with_bars_of_that_length(
+    send: Send, picture: MakePicture
+) -> None:
     text = send(picture()).text
     rows = re.findall(
         r'class="class-name">([^<]+?)\s*<.*?class-percent">([^<]+)<.*?bar-fill" width="([\d.]+)"', text, re.S
@@ -99,34 +106,38 @@ def test_seven_probabilities_are_shown_likeliest_first_with_bars_as_long(send, p
     assert text.count("cancer or precancer</span>") == 3
 
 
-def test_the_result_names_its_model_its_time_and_the_picture(send, picture) -> None:
+def test_the_result_names_its_model_its_time_and_the_picture(send: Send, picture: MakePicture) -> None:
     text = send(picture()).text
     for said in ("20250102T030405Z-0123abcd", "prediction-1", "600 x 450 pixels", "24 ms", "68%"):
         assert said in text
 
 
-def test_every_picture_of_the_result_decodes_at_the_same_size(send, real_picture) -> None:
+def test_every_picture_of_the_result_decodes_at_the_same_size(send: Send, real_picture: bytes) -> None:
     shown = images(send(real_picture).text)
     assert set(shown) == {"preview", "map"}
     assert shown["preview"].size == shown["map"].size
-    assert shown["map"].convert("RGBA").getextrema()[3][1] > 0
+    assert shown["map"].convert("RGBA").getchannel("A").getextrema() != (0, 0)
 
 
-def test_the_map_can_be_switched_off_without_a_script(send, picture) -> None:
+def test_the_map_can_be_switched_off_without_a_script(send: Send, picture: MakePicture) -> None:
     tags = Tags(send(picture()).text)
     (switch,) = [tag for tag in tags.all("input") if tag["type"] == "checkbox"]
     assert "checked" in switch
     assert switch["id"] in [label["for"] for label in tags.all("label")]
 
 
-def test_without_an_explanation_there_is_no_map(send, prediction, answer_with, picture) -> None:
+def test_without_an_explanation_there_is_no_map(
+    send: Send, prediction: MakePrediction, answer_with: AnswerWith, picture: MakePicture
+) -> None:
     answer_with(prediction(explain=False))
     text = send(picture()).text
     assert set(images(text)) == {"preview"}
     assert "checkbox" not in text
 
 
-def test_what_is_wrong_with_the_picture_is_said(send, prediction, answer_with, picture) -> None:
+def test_the_findings_about_the_picture_are_shown(
+    send: Send, prediction: MakePrediction, answer_with: AnswerWith, picture: MakePicture
+) -> None:
     blurred = Picture(
         width=600, height=450, quality=[QualityFinding(code="blurred", message="Hold still.", value=2, threshold=4)]
     )
@@ -134,7 +145,7 @@ def test_what_is_wrong_with_the_picture_is_said(send, prediction, answer_with, p
     assert "<li>Hold still.</li>" in send(picture()).text
 
 
-def test_where_and_with_what_a_picture_was_taken_is_not_echoed(send, picture) -> None:
+def test_the_metadata_of_a_picture_is_not_sent_back(send: Send, picture: MakePicture) -> None:
     exif = Image.Exif()
     exif[0x010F] = "SecretCamera"
     exif.get_ifd(0x8825)[1] = "N"
@@ -148,7 +159,7 @@ def test_where_and_with_what_a_picture_was_taken_is_not_echoed(send, picture) ->
         assert b"SecretCamera" not in base64.b64decode(data)
 
 
-def test_a_large_picture_is_shrunk_before_it_is_sent(api, send, picture) -> None:
+def test_a_large_picture_is_shrunk_before_it_is_sent(api: LoopbackApi, send: Send, picture: MakePicture) -> None:
     large = picture(2600, 1900, kind="JPEG", noise=True)
     assert len(large) > MAX_BODY_BYTES
     assert send(large).status_code == 200
@@ -164,28 +175,32 @@ def test_a_large_picture_is_shrunk_before_it_is_sent(api, send, picture) -> None
         (b"\xff\xd8\xff and so on", 422, "damaged or incomplete"),
     ],
 )
-def test_a_file_that_is_no_picture_is_refused_on_the_form(api, send, encoded: bytes, status: int, said: str) -> None:
+def test_a_file_that_is_not_a_picture_is_refused_on_the_form(
+    api: LoopbackApi, send: Send, encoded: bytes, status: int, said: str
+) -> None:
     answer = send(encoded)
     assert answer.status_code == status
     assert said in answer.text
     assert 'role="alert"' in answer.text
     assert 'enctype="multipart/form-data"' in answer.text
-    assert api.asked == [], "what the page can refuse by itself costs no prediction"
+    assert api.asked == [], "the page refuses it without a call to the API"
 
 
-def test_a_picture_that_is_too_small_is_refused_on_the_form(send, picture) -> None:
+def test_a_picture_that_is_too_small_is_refused_on_the_form(send: Send, picture: MakePicture) -> None:
     answer = send(picture(16, 16))
     assert answer.status_code == 422
     assert "at least 32" in answer.text
 
 
-def test_a_form_without_the_field_is_refused(page) -> None:
-    token = re.search(r'name="token" value="([^"]+)"', page.get("/").text)[1]
+def test_a_form_without_the_field_is_refused(page: FlaskClient) -> None:
+    found = re.search(r'name="token" value="([^"]+)"', page.get("/").text)
+    assert found
+    token = found[1]
     assert page.post("/", data={"token": token}).status_code == 400
     assert page.post("/", data={"token": token, "image": "text"}).status_code == 400
 
 
-def test_a_body_over_the_limit_is_refused_on_the_form(api, send) -> None:
+def test_a_body_over_the_limit_is_refused_on_the_form(api: LoopbackApi, send: Send) -> None:
     answer = send(b"\xff\xd8\xff" + bytes(20_000_000))
     assert answer.status_code == 413
     assert "At most 20 MB" in answer.text
@@ -193,7 +208,9 @@ def test_a_body_over_the_limit_is_refused_on_the_form(api, send) -> None:
     assert api.asked == []
 
 
-def test_a_form_of_another_site_is_refused(api, page, send, picture) -> None:
+def test_a_form_of_another_site_is_refused(
+    api: LoopbackApi, page: FlaskClient, send: Send, picture: MakePicture
+) -> None:
     assert send(picture(), headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     answer = page.post("/", data={"image": (io.BytesIO(picture()), "a.jpg")})
     assert answer.status_code == 403
@@ -210,7 +227,9 @@ def test_a_form_of_another_site_is_refused(api, page, send, picture) -> None:
         TooManyPixelsError("The API says: too many pixels."),
     ],
 )
-def test_what_the_api_refuses_is_said_on_the_form(send, answer_with, picture, error: Exception) -> None:
+def test_a_refusal_of_the_api_is_shown_on_the_form(
+    send: Send, answer_with: AnswerWith, picture: MakePicture, error: AnalyzerError
+) -> None:
     answer_with(error)
     answer = send(picture())
     assert answer.status_code == error.status
@@ -227,7 +246,9 @@ def test_what_the_api_refuses_is_said_on_the_form(send, answer_with, picture, er
         (ModelUnavailableError("No model."), "soon", "5"),
     ],
 )
-def test_a_busy_api_says_when_to_come_back(send, answer_with, picture, error, given: str, answered: str) -> None:
+def test_a_busy_api_says_when_to_try_again(
+    send: Send, answer_with: AnswerWith, picture: MakePicture, error: AnalyzerError, given: str, answered: str
+) -> None:
     answer_with(error, headers={"Retry-After": given})
     answer = send(picture())
     assert answer.status_code == error.status
@@ -236,7 +257,9 @@ def test_a_busy_api_says_when_to_come_back(send, answer_with, picture, error, gi
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 500])
-def test_what_the_page_itself_did_wrong_is_not_put_to_the_person(send, answer_with, picture, status: int) -> None:
+def test_a_fault_of_the_page_is_not_shown_to_the_person(
+    send: Send, answer_with: AnswerWith, picture: MakePicture, status: int
+) -> None:
     problem = Problem(type="t", title="Internal", status=status, detail="arn:aws:secret", code="c", request_id="r")
     answer_with(problem, status=status)
     answer = send(picture())
@@ -245,7 +268,9 @@ def test_what_the_page_itself_did_wrong_is_not_put_to_the_person(send, answer_wi
     assert "cannot answer at the moment" in answer.text
 
 
-def test_an_api_that_is_down_or_talks_nonsense_is_an_apology(api, send, answer_with, picture) -> None:
+def test_an_api_that_is_down_or_answers_invalidly_is_an_apology(
+    api: LoopbackApi, send: Send, answer_with: AnswerWith, picture: MakePicture
+) -> None:
     answer_with(b"<html>")
     assert send(picture()).status_code == 502
     api.stop()
@@ -255,24 +280,28 @@ def test_an_api_that_is_down_or_talks_nonsense_is_an_apology(api, send, answer_w
     assert "Traceback" not in answer.text
 
 
-def test_an_api_that_takes_too_long_is_a_timeout(api, send, answer, picture) -> None:
+def test_an_api_that_takes_too_long_is_a_timeout(
+    api: LoopbackApi, send: Send, answer: type[Answer], picture: MakePicture
+) -> None:
     api.answers = [answer(delay_s=3)]
     assert send(picture()).status_code == 504
 
 
-def test_a_page_whose_decoder_is_taken_says_when_to_come_back(api, picture) -> None:
-    tokens, desk = FormTokens("k" * 32), PictureDesk(longest_queue_s=0.01)
+def test_a_page_with_a_busy_decoder_says_when_to_try_again(api: LoopbackApi, picture: MakePicture) -> None:
+    tokens, decoder = CsrfTokens("k" * 32), PictureDecoder(longest_queue_s=0.01)
     app = Flask("webapp.app")
-    app.jinja_env.globals["wording"] = wording
-    app.register_blueprint(create_pages(ClassifyClient(api.url, "none", timeout_s=1), tokens, desk, 1_000_000))
+    app.jinja_env.globals["display"] = display_text
+    app.register_blueprint(create_pages(ClassifyClient(api.url, "none", timeout_s=1), tokens, decoder, 1_000_000))
     form = {"token": tokens.make(), "image": (io.BytesIO(picture()), "a.jpg")}
-    desk.begin_preview(picture(2600, 1900, kind="PNG", noise=True))
+    decoder.start_preview(picture(2600, 1900, kind="PNG", noise=True))
     answer = app.test_client().post("/", data=form)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert api.asked == []
 
 
-def test_hostile_text_is_shown_as_text(send, prediction, answer_with, picture) -> None:
+def test_hostile_text_is_shown_as_text(
+    send: Send, prediction: MakePrediction, answer_with: AnswerWith, picture: MakePicture
+) -> None:
     hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
     answer_with(UnreadableImageError(hostile))
     refused = send(picture(), filename=f"{hostile}.jpg")
@@ -296,11 +325,13 @@ def test_hostile_text_is_shown_as_text(send, prediction, answer_with, picture) -
         assert "&lt;script&gt;" in answer.text
 
 
-def test_the_file_name_is_not_repeated(send, picture) -> None:
+def test_the_file_name_is_not_repeated(send: Send, picture: MakePicture) -> None:
     assert "my-left-arm" not in send(picture(), filename="my-left-arm.jpg").text
 
 
-def test_the_model_is_described_with_its_intervals_limits_and_licence(page, model, answer_with) -> None:
+def test_the_model_is_described_with_its_intervals_limits_and_licence(
+    page: FlaskClient, model: ModelDescription, answer_with: AnswerWith
+) -> None:
     answer_with(model)
     answer = page.get("/model")
     assert answer.status_code == 200
@@ -313,14 +344,14 @@ def test_the_model_is_described_with_its_intervals_limits_and_licence(page, mode
         assert lesion_class.name.replace("'", "&#39;") in answer.text
 
 
-def test_a_model_that_cannot_be_described_is_an_error_page(page, answer_with) -> None:
+def test_a_model_that_cannot_be_described_is_an_error_page(page: FlaskClient, answer_with: AnswerWith) -> None:
     answer_with(ModelUnavailableError("No model is served yet."), headers={"Retry-After": "30"})
     answer = page.get("/model")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     assert "No model is served yet." in answer.text
 
 
-def test_the_page_is_alive_whatever_the_api_is(api, page) -> None:
+def test_the_health_of_the_page_does_not_depend_on_the_api(api: LoopbackApi, page: FlaskClient) -> None:
     api.stop()
     answer = page.get("/healthz")
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})

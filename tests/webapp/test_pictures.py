@@ -1,4 +1,4 @@
-"""What is done to an uploaded picture before it is sent and shown."""
+"""An uploaded picture is checked, shrunk and freed of metadata before it is sent and shown."""
 
 import io
 
@@ -7,13 +7,14 @@ from PIL import Image
 
 from contract.api import MAX_BODY_BYTES
 from contract.errors import TooFewPixelsError, UnreadableImageError, UnsupportedPictureError
+from tests.webapp.conftest import MakePicture
 from webapp.errors import PageBusyError
-from webapp.pictures import SENT_SIDES_PX, SHOWN_SIDE_PX, PictureDesk
+from webapp.pictures import SENT_SIDES_PX, SHOWN_SIDE_PX, PictureDecoder
 
 
 @pytest.fixture
-def desk() -> PictureDesk:
-    return PictureDesk()
+def decoder() -> PictureDecoder:
+    return PictureDecoder()
 
 
 def opened(encoded: bytes) -> Image.Image:
@@ -22,29 +23,31 @@ def opened(encoded: bytes) -> Image.Image:
     return picture
 
 
-def test_a_small_picture_is_sent_byte_for_byte(desk, real_picture) -> None:
-    assert desk.admit(real_picture) is real_picture
-    preview = desk.begin_preview(real_picture)()
+def test_a_small_picture_is_sent_byte_for_byte(decoder: PictureDecoder, real_picture: bytes) -> None:
+    assert decoder.prepare(real_picture) is real_picture
+    preview = decoder.start_preview(real_picture)()
     assert opened(preview.jpeg).size == (preview.width, preview.height) == opened(real_picture).size
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_a_large_picture_is_shrunk_until_the_api_takes_it(desk, picture, kind: str) -> None:
+def test_a_large_picture_is_shrunk_until_the_api_takes_it(
+    decoder: PictureDecoder, picture: MakePicture, kind: str
+) -> None:
     large = picture(2600, 1900, kind=kind, noise=True)
     assert len(large) > MAX_BODY_BYTES
-    sendable = desk.admit(large)
+    sendable = decoder.prepare(large)
     assert len(sendable) <= MAX_BODY_BYTES
     assert max(opened(sendable).size) == SENT_SIDES_PX[0]
-    preview = desk.begin_preview(sendable)()
+    preview = decoder.start_preview(sendable)()
     assert max(preview.width, preview.height) == SHOWN_SIDE_PX
 
 
-def test_the_preview_is_upright_and_says_nothing_of_where_it_was_taken(desk, picture) -> None:
+def test_the_preview_is_upright_and_has_no_metadata(decoder: PictureDecoder, picture: MakePicture) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # stored lying on its side
     exif[0x010F] = "SecretCamera"
     exif.get_ifd(0x8825)[29] = "2024:02:03"  # GPS date
-    preview = desk.begin_preview(picture(600, 450, exif=exif))()
+    preview = decoder.start_preview(picture(600, 450, exif=exif))()
     assert (preview.width, preview.height) == (450, 600)
     shown = opened(preview.jpeg)
     assert dict(shown.getexif()) == {}
@@ -60,27 +63,29 @@ def test_the_preview_is_upright_and_says_nothing_of_where_it_was_taken(desk, pic
         (b"\xff\xd8\xff and no more", UnreadableImageError),
     ],
 )
-def test_what_is_no_picture_is_refused(desk, encoded: bytes, error: type[Exception]) -> None:
+def test_a_file_that_is_not_a_picture_is_refused(
+    decoder: PictureDecoder, encoded: bytes, error: type[Exception]
+) -> None:
     with pytest.raises(error):
-        desk.admit(encoded)
+        decoder.prepare(encoded)
 
 
-def test_a_picture_that_breaks_off_is_refused_when_it_is_drawn(desk, picture) -> None:
+def test_a_truncated_picture_is_refused_when_the_preview_is_made(decoder: PictureDecoder, picture: MakePicture) -> None:
     half = picture(noise=True)[:100_000]
-    drawn = desk.begin_preview(desk.admit(half))
+    wait_for_preview = decoder.start_preview(decoder.prepare(half))
     with pytest.raises(UnreadableImageError):
-        drawn()
+        wait_for_preview()
 
 
-def test_a_refused_picture_does_not_hold_up_the_next(desk, picture) -> None:
+def test_a_refused_picture_does_not_block_the_next(decoder: PictureDecoder, picture: MakePicture) -> None:
     with pytest.raises(TooFewPixelsError):
-        desk.admit(picture(8, 8))
-    assert desk.begin_preview(picture())().width == 600
+        decoder.prepare(picture(8, 8))
+    assert decoder.start_preview(picture())().width == 600
 
 
-def test_who_would_wait_too_long_is_told_to_come_back(picture) -> None:
-    desk = PictureDesk(longest_queue_s=0.01)
-    desk.begin_preview(picture(2600, 1900, kind="PNG", noise=True))  # a tenth of a second and more
+def test_a_picture_that_would_wait_too_long_is_refused(picture: MakePicture) -> None:
+    decoder = PictureDecoder(longest_queue_s=0.01)
+    decoder.start_preview(picture(2600, 1900, kind="PNG", noise=True))  # a tenth of a second and more
     with pytest.raises(PageBusyError) as refused:
-        desk.admit(picture())
+        decoder.prepare(picture())
     assert (refused.value.status, refused.value.retry_after_s) == (503, 5)

@@ -1,4 +1,4 @@
-"""Calls signed for API Gateway, checked against Signature Version 4 as AWS describes it."""
+"""Calls are signed for API Gateway, as AWS describes Signature Version 4."""
 
 import hashlib
 import hmac
@@ -7,6 +7,7 @@ import re
 import pytest
 
 from contract.api import Prediction
+from tests.webapp.conftest import Asked, LoopbackApi, MakePicture
 from webapp.classify_client import ClassifyClient
 from webapp.errors import ClassifyError, SettingsError
 from webapp.signing import Signer
@@ -16,7 +17,7 @@ KEY_ID, SECRET, TOKEN, REGION = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEX
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A role's credentials, as a container finds them; nothing else of this machine's."""
+    """Credentials of a role, as a container has them, and no other AWS settings of this machine."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": KEY_ID,
         "AWS_SECRET_ACCESS_KEY": SECRET,
@@ -31,8 +32,8 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def expected_signature(asked, signed_headers: str) -> str:
-    """Compute the signature of what arrived, as "Create a signed AWS API request" in the IAM User Guide tells."""
+def expected_signature(asked: Asked, signed_headers: str) -> str:
+    """Compute the signature of a request as in "Create a signed AWS API request" in the IAM User Guide."""
     path, _, query = asked.path.partition("?")
     names = signed_headers.split(";")
     canonical_headers = "".join(f"{name}:{asked.headers[name].strip()}\n" for name in names)
@@ -47,7 +48,7 @@ def expected_signature(asked, signed_headers: str) -> str:
     return hmac.digest(key, to_sign.encode(), "sha256").hex()
 
 
-def test_what_arrives_bears_the_signature_that_aws_would_compute(api, picture) -> None:
+def test_a_call_has_the_signature_that_aws_would_compute(api: LoopbackApi, picture: MakePicture) -> None:
     ClassifyClient(api.url, "iam", timeout_s=2).predict(picture())
     (asked,) = api.asked
     authorization = re.fullmatch(
@@ -62,7 +63,7 @@ def test_what_arrives_bears_the_signature_that_aws_would_compute(api, picture) -
     assert signature == expected_signature(asked, signed_headers)
 
 
-def test_the_region_is_that_of_the_api_not_of_the_container() -> None:
+def test_the_region_is_that_of_the_api_and_not_of_the_container() -> None:
     url = "https://a1b2c3.execute-api.us-west-2.amazonaws.com"
     signed = Signer(url).sign("GET", f"{url}/v1/health", {}, b"")
     assert "/us-west-2/execute-api/aws4_request" in signed["Authorization"]
@@ -74,16 +75,18 @@ def test_without_a_region_the_page_does_not_start(monkeypatch: pytest.MonkeyPatc
         ClassifyClient("https://lesions.example.org", "iam", timeout_s=2)
 
 
-def test_without_credentials_nothing_is_sent(api, picture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_credentials_nothing_is_sent(
+    api: LoopbackApi, picture: MakePicture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(ClassifyError) as refused:
         ClassifyClient(api.url, "iam", timeout_s=2).predict(picture())
     assert refused.value.status == 502
-    assert "credentials" not in str(refused.value)  # a matter for the log, not for who sends a picture
+    assert "credentials" not in str(refused.value)  # that is for the log, not for visitors
     assert api.asked == []
 
 
-def test_without_iam_nothing_is_signed(api, picture) -> None:
+def test_without_iam_nothing_is_signed(api: LoopbackApi, picture: MakePicture) -> None:
     assert isinstance(ClassifyClient(api.url, "none", timeout_s=2).predict(picture()), Prediction)
     assert not {name for name in api.asked[0].headers if name == "authorization" or name.startswith("x-amz")}

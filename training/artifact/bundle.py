@@ -1,10 +1,7 @@
-"""Finish a model bundle: describe its files in a manifest, written last, and put the whole in its place at once."""
+"""Finish a model bundle: describe its files in a manifest, and move the complete folder to its final name."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from contract.bundle import (
     INPUT_NAME,
@@ -25,20 +22,11 @@ from contract.bundle import (
     version_of,
 )
 from contract.labels import CODES
-from training.artifact.quantize import Gate
-from training.evaluation.calibrate import Calibration
+from training.artifact.quantize import GateResult
+from training.atomic_folder import move_into_place
+from training.evaluation.calibration.calibrate import Calibration
 from training.evaluation.measure import Evaluation
 from training.evaluation.report.card import MODEL_CARD, model_card
-
-
-@contextmanager
-def unfinished_bundle(out: Path) -> Iterator[Path]:
-    """Make an empty folder to build a bundle in, hidden in `out`, and remove whatever is left of it in the end."""
-    out.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".unfinished-", dir=out) as hidden:
-        folder = Path(hidden) / "bundle"
-        folder.mkdir()
-        yield folder
 
 
 def finish_bundle(
@@ -48,15 +36,21 @@ def finish_bundle(
     size: int,
     calibration: Calibration,
     evaluation: Evaluation,
-    gate: Gate,
+    gate: GateResult,
     data: DataRecord,
     training: TrainingRecord,
 ) -> tuple[Path, Manifest]:
-    """Write the model card and the manifest into a folder of model files, and rename it to `<out>/<version>`.
+    """Write the model card and the manifest into a folder, and rename it to `<out>/<version>`.
 
     Args:
-        folder: with everything else of the bundle in it, on the disk that `out` is on; it is moved.
-        out: where versions lie; it exists.
+        folder: `training.atomic_folder.temporary_folder(out)`, with all other files of the bundle in it; it is moved.
+        out: folder of the versions.
+        size: of the model's input, in pixels.
+        calibration: what was chosen on validation lesions.
+        evaluation: on held-out lesions.
+        gate: which file ships, and why.
+        data: the record of the labelled pictures.
+        training: the record of the run.
 
     Returns:
         the bundle's folder and its manifest.
@@ -89,9 +83,10 @@ def finish_bundle(
         intended_use=INTENDED_USE,
     )
     (folder / MODEL_CARD).write_text(model_card(manifest))
-    manifest = manifest.model_copy(update={"files": _describe(folder)})  # now with the card
+    manifest = manifest.model_copy(update={"files": _describe(folder)})  # with the card
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
-    return folder.rename(out / version), manifest
+    move_into_place(folder, out / version)
+    return out / version, manifest
 
 
 def _describe(folder: Path) -> dict[str, BundleFile]:

@@ -1,6 +1,6 @@
-"""Golden pictures: painted lesions that travel with a model, and what the file that serves said of them at first.
+"""Golden pictures: painted lesions in a bundle, with the probabilities that the shipped file gave when it was made.
 
-A version that answers them otherwise, wherever it runs, is not the model that was measured.
+A deployed model that gives other probabilities for them is not the model that was evaluated.
 """
 
 import json
@@ -17,12 +17,12 @@ from contract.errors import BundleError
 from contract.image import decode_image
 from contract.labels import CODES
 
-TOLERANCE: Final = 0.05  # of a probability: int8 on a processor without VNNI rounds otherwise, other models differ more
+TOLERANCE: Final = 0.05  # of a probability: int8 rounds differently without VNNI; another model differs by more
 
 
 @dataclass(frozen=True)
 class GoldenPicture:
-    """One painted picture, and what it was answered with."""
+    """One painted picture, and its expected probabilities."""
 
     name: str
     encoded: bytes  # JPEG
@@ -30,51 +30,51 @@ class GoldenPicture:
 
 
 def write_golden(folder: Path, model: Path, size: int, seed: int) -> None:
-    """Paint a lesion of each class, and write it and the model's answer into a bundle.
+    """Paint a lesion of each class, and write the pictures and the model's probabilities into a bundle.
 
     Args:
         folder: of the bundle.
         model: the ONNX file that serves.
-        size: pixels that it takes.
-        seed: of what is painted.
+        size: of its input, in pixels.
+        seed: of the paintings.
     """
-    from training.data.synthesize import paint_lesion
+    from training.data.synthetic.dataset import paint_lesion
 
     (folder / GOLDEN).parent.mkdir()
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    answers = {}
+    expected = {}
     for number, code in enumerate(CODES):
         (encoded,) = paint_lesion(code, 1, np.random.default_rng([seed, number]))
         name = f"{code}.jpg"
         (folder / GOLDEN).with_name(name).write_bytes(encoded)
         pixels = decode_image(encoded, size).pixels[np.newaxis]
         (probabilities,) = session.run([OUTPUT_NAMES[0]], {INPUT_NAME: pixels})
-        answers[name] = dict(zip(CODES, map(float, probabilities[0]), strict=True))
-    (folder / GOLDEN).write_text(json.dumps(answers, indent=2) + "\n")
+        expected[name] = dict(zip(CODES, map(float, probabilities[0]), strict=True))
+    (folder / GOLDEN).write_text(json.dumps(expected, indent=2) + "\n")
 
 
 def read_golden(folder: Path) -> list[GoldenPicture]:
-    """Read the golden pictures of a bundle: none, if it is one that has none.
+    """Read the golden pictures of a bundle; an empty list for an older bundle without them.
 
     Raises:
-        BundleError: the file of the answers is not as `write_golden` writes it.
+        BundleError: the file of probabilities is not as `write_golden` writes it.
     """
     if not (folder / GOLDEN).exists():
         return []
     try:
-        answers = json.loads((folder / GOLDEN).read_text())
+        expected = json.loads((folder / GOLDEN).read_text())
         return [
             GoldenPicture(
                 name=name,
                 encoded=(folder / GOLDEN).with_name(Path(name).name).read_bytes(),
                 probabilities={code: float(probabilities[code]) for code in CODES},
             )
-            for name, probabilities in answers.items()
+            for name, probabilities in expected.items()
         ]
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise BundleError(f"The model bundle's {GOLDEN} cannot be read. Publish the model again.") from error
 
 
-def difference(picture: GoldenPicture, answered: Mapping[str, float]) -> float:
-    """Tell by how much the probability that differs most does."""
-    return max(abs(expected - answered.get(code, 0.0)) for code, expected in picture.probabilities.items())
+def difference(picture: GoldenPicture, probabilities: Mapping[str, float]) -> float:
+    """Return the largest difference between the expected and the given probabilities, by class code."""
+    return max(abs(expected - probabilities.get(code, 0.0)) for code, expected in picture.probabilities.items())

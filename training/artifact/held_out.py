@@ -1,6 +1,6 @@
-"""What the file that serves says of each held-out picture: kept in the bundle, so that models can be compared later.
+"""`held-out.csv` of a bundle: the predictions of the shipped file for each held-out picture, to compare models later.
 
-A table for people and programs alike. It holds no picture; the ids are those of the training set, and ages are bands.
+The table holds no picture. Its ids are those of the data set, and ages are bands.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import pandas as pd
 from contract.bundle import HELD_OUT
 from contract.errors import BundleError
 from contract.labels import CODES
-from training.evaluation.measure import SLICED_BY, groups_of
+from training.evaluation.slices import SLICED_BY, groups_of
 
 PROBABILITIES: Final = [f"p_{code}" for code in CODES]
 COLUMNS: Final = ["image_id", "lesion_id", "dx", *SLICED_BY, *PROBABILITIES]
@@ -21,26 +21,26 @@ COLUMNS: Final = ["image_id", "lesion_id", "dx", *SLICED_BY, *PROBABILITIES]
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Answers to held-out pictures, in the order of their ids.
+    """Predictions for held-out pictures, in the order of their ids.
 
-    `rows` has the columns image_id, lesion_id, dx, class_index, and a group for each of SLICED_BY.
+    `rows` has the columns image_id, lesion_id, dx, class_index, and the group by each of SLICED_BY.
     """
 
     rows: pd.DataFrame
-    probabilities: np.ndarray  # float32, shape (N, 7), as they are served
+    probabilities: np.ndarray  # float32, shape (N, 7), as served
 
     def only(self, image_ids: pd.Index) -> "HeldOut":
-        """Keep some pictures."""
+        """Keep the pictures with these ids."""
         kept = self.rows["image_id"].isin(image_ids).to_numpy()
         return HeldOut(self.rows[kept].reset_index(drop=True), self.probabilities[kept])
 
 
-def gather(rows: pd.DataFrame, probabilities: np.ndarray) -> HeldOut:
-    """Join pictures and what a model says of them.
+def join_predictions(rows: pd.DataFrame, probabilities: np.ndarray) -> HeldOut:
+    """Join the rows of pictures with a model's predictions, sorted by id.
 
     Args:
         rows: with the columns of `training.data.ham10000.Dataset.rows`.
-        probabilities: of these, shape (N, 7).
+        probabilities: of these pictures, shape (N, 7).
     """
     table = rows.loc[:, ["image_id", "lesion_id", "dx", "class_index"]].assign(**groups_of(rows))
     order = np.argsort(table["image_id"].to_numpy(), kind="stable")
@@ -48,16 +48,16 @@ def gather(rows: pd.DataFrame, probabilities: np.ndarray) -> HeldOut:
 
 
 def write_held_out(folder: Path, held_out: HeldOut) -> None:
-    """Write the table into a bundle; nine digits give every float32 back as it was."""
+    """Write the table into a bundle; nine digits restore every float32 exactly."""
     table = held_out.rows.assign(**dict(zip(PROBABILITIES, held_out.probabilities.T, strict=True)))
     table.to_csv(folder / HELD_OUT, columns=COLUMNS, index=False, float_format="%.9g", lineterminator="\n")
 
 
 def read_held_out(folder: Path) -> HeldOut | None:
-    """Read the table of a bundle, or None if the bundle is one that has none.
+    """Read the table of a bundle; None for an older bundle without it.
 
     Raises:
-        BundleError: it is no such table.
+        BundleError: the table is not as `write_held_out` writes it.
     """
     path = folder / HELD_OUT
     if not path.exists():

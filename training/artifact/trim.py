@@ -1,4 +1,4 @@
-"""Copy a bundle without its fp32 model: a quarter of the size, and all that serving, comparing and reading need."""
+"""Copy a bundle without its fp32 model: a quarter of the size, and complete for serving and comparing."""
 
 import shutil
 from pathlib import Path
@@ -8,13 +8,13 @@ from training.atomic_folder import atomic_folder
 
 
 def trim(bundle: Path, out: Path) -> Manifest:
-    """Copy a bundle to `out`, which appears whole or not at all; return the manifest of the copy.
+    """Copy a bundle to `out` completely, or leave nothing there; return the manifest of the copy.
 
-    The version stays: it names the file that serves, and that is the same.
+    The version stays the same, because it names the file that serves.
 
     Raises:
-        BundleError: it is not a whole bundle.
-        DatasetError: `out` holds something already.
+        BundleError: the bundle is not complete.
+        DatasetError: `out` is not empty.
     """
     manifest = read_bundle(bundle)
     files = {name: file for name, file in manifest.files.items() if name != MODEL_FP32}

@@ -1,4 +1,4 @@
-"""Are the pictures sound? Each is opened as training would open it, and held against the table and all others."""
+"""Check a data set: decode every picture as training does, and compare it with the table and the other pictures."""
 
 from collections import Counter
 from pathlib import Path
@@ -13,8 +13,8 @@ from contract.labels import CODES
 from training.data.clean import UNKNOWN, CleaningReport, clean
 from training.data.decode import map_decoded
 from training.data.duplicates import HASHED_PX, Duplicates, Fingerprint, find_duplicates, fingerprint
-from training.data.ham10000 import find_faults, find_pictures, read_metadata
-from training.data.split import FEWEST_LESIONS
+from training.data.ham10000 import find_pictures, find_problems, read_metadata
+from training.data.split import MIN_LESIONS
 from training.progress import OnProgress
 
 DX_TYPES: Final = ("histo", "follow_up", "consensus", "confocal", UNKNOWN)
@@ -25,7 +25,7 @@ SITES: Final = (
 
 
 class ClassCount(BaseModel):
-    """How much there is of one class."""
+    """The size of one class."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,7 +34,7 @@ class ClassCount(BaseModel):
 
 
 class Report(BaseModel):
-    """What was found in a folder of labelled pictures."""
+    """The result of checking a folder of labelled pictures."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,32 +42,32 @@ class Report(BaseModel):
     pictures: int  # rows of the table
     lesions: int
     per_class: dict[str, ClassCount]  # by code, in the model's order
-    sizes: dict[str, int]  # "600x450" -> pictures of that size, commonest first
-    corrupt: dict[str, str]  # image_id -> why it cannot be decoded
-    without_row: list[str]  # pictures that the table does not name; training leaves them out
-    cleaning: CleaningReport  # what is put right whenever the table is read
-    duplicates: Duplicates  # among the pictures that can be decoded
-    anomalies: list[str]  # plain sentences: strange, but nothing that stops training or makes it wrong
+    sizes: dict[str, int]  # "600x450" -> pictures of that size, most frequent first
+    corrupt: dict[str, str]  # image_id -> the reason
+    without_row: list[str]  # pictures that the table does not name; training ignores them
+    cleaning: CleaningReport  # the changes that are made each time the table is read
+    duplicates: Duplicates  # among the decoded pictures
+    anomalies: list[str]  # sentences: unusual, but training works and is correct
     unknown_ages: int  # rows
     unknown_sexes: int
     unknown_sites: int
-    problems: list[str]  # plain sentences; any one of them stops training or makes it wrong
+    problems: list[str]  # sentences: each one stops training or makes its results wrong
 
     @property
     def sound(self) -> bool:
-        """Whether the pictures can be trained on as they lie."""
+        """Whether training can use the data set unchanged."""
         return not self.problems
 
 
 def check(dataset_folder: Path, on_progress: OnProgress | None = None) -> Report:
-    """Read and clean the table, decode and hash every picture that it names, and report all that is wrong at once.
+    """Read and clean the table, decode and hash every picture that it names, and report all problems at once.
 
     Args:
         dataset_folder: the folder with the table and the pictures.
-        on_progress: called as ("checking pictures", done, of how many).
+        on_progress: called as ("checking pictures", number done, total).
 
     Raises:
-        DatasetError: there is no folder, no table or no pictures, or the table is none: there is nothing to report on.
+        DatasetError: there is no folder, no readable table or no folder of pictures.
     """
     folder = dataset_folder.absolute()
     rows, cleaning = clean(read_metadata(folder))
@@ -75,19 +75,20 @@ def check(dataset_folder: Path, on_progress: OnProgress | None = None) -> Report
     present = [image_id for image_id in dict.fromkeys(rows["image_id"]) if image_id in pictures]
     sizes: Counter[str] = Counter()
     corrupt: dict[str, str] = {}
-    prints: dict[str, Fingerprint] = {}
-    # HASHED_PX: of a JPEG all of the file is parsed whatever the scale, and a small one is quick
-    looked_at = map_decoded([pictures[image_id] for image_id in present], HASHED_PX, _look_at)
-    for done, (image_id, seen) in enumerate(zip(present, looked_at, strict=True), 1):
-        if isinstance(seen, DatasetError):
-            corrupt[image_id] = str(seen.__cause__)
+    fingerprints: dict[str, Fingerprint] = {}
+    # a small scale is fast, and the JPEG decoder parses the complete file at every scale
+    results = map_decoded([pictures[image_id] for image_id in present], HASHED_PX, _size_and_fingerprint)
+    for done, (image_id, result) in enumerate(zip(present, results, strict=True), 1):
+        if isinstance(result, DatasetError):
+            corrupt[image_id] = str(result.__cause__)
         else:
-            size, prints[image_id] = seen
+            size, fingerprints[image_id] = result
             sizes[size] += 1
         if on_progress:
             on_progress("checking pictures", done, len(present))
     lesion_of = dict(zip(rows["image_id"], rows["lesion_id"], strict=True))
-    duplicates = find_duplicates(list(prints), [lesion_of[image_id] for image_id in prints], list(prints.values()))
+    lesions = [lesion_of[image_id] for image_id in fingerprints]
+    duplicates = find_duplicates(list(fingerprints), lesions, list(fingerprints.values()))
     per_class = {
         code: ClassCount(pictures=len(of_class), lesions=int(of_class["lesion_id"].nunique()))
         for code, of_class in ((code, rows[rows["dx"] == code]) for code in CODES)
@@ -107,32 +108,32 @@ def check(dataset_folder: Path, on_progress: OnProgress | None = None) -> Report
         unknown_sexes=cleaning.unknown["sex"],
         unknown_sites=cleaning.unknown["localization"],
         problems=[
-            *find_faults(rows, pictures),
-            *_unsplittable(per_class),
-            *_undecodable(corrupt),
-            *_leaking(duplicates),
+            *find_problems(rows, pictures),
+            *_small_classes(per_class),
+            *_corrupt_pictures(corrupt),
+            *_duplicates_across_lesions(duplicates),
         ],
     )
 
 
-def _look_at(decoded: DecodedImage) -> tuple[str, Fingerprint]:
+def _size_and_fingerprint(decoded: DecodedImage) -> tuple[str, Fingerprint]:
     return f"{decoded.width}x{decoded.height}", fingerprint(decoded.pixels)
 
 
 def _anomalies(rows: pd.DataFrame) -> list[str]:
-    """List what is strange in a cleaned table and left as it is."""
+    """List the unusual values that cleaning does not change."""
     found = []
-    if newborn := int((pd.to_numeric(rows["age"]) == 0).sum()):
-        found.append(f"{_count(newborn, 'picture')} of age 0: infants, or an age that was not recorded.")
+    if age_zero := int((pd.to_numeric(rows["age"]) == 0).sum()):
+        found.append(f"{_count(age_zero, 'picture')} of age 0: infants, or an age that was not recorded.")
     for column, name in (
         ("age", "ages"),
         ("sex", "sexes"),
         ("localization", "sites"),
-        ("dx_type", "ways of diagnosis"),
+        ("dx_type", "diagnosis methods"),
     ):
         values = rows.groupby("lesion_id")[column].nunique()
-        if torn := values.index[values > 1].tolist():
-            found.append(f"{_count(len(torn), 'lesion')} with pictures of different {name} ({torn[0]} for one).")
+        if lesions := values.index[values > 1].tolist():
+            found.append(f"{_count(len(lesions), 'lesion')} with pictures of different {name} (such as {lesions[0]}).")
     for column, known in (("dx_type", DX_TYPES), ("localization", SITES)):
         if strange := sorted(set(rows[column]) - set(known)):
             pictures = int(rows[column].isin(strange).sum())
@@ -140,31 +141,31 @@ def _anomalies(rows: pd.DataFrame) -> list[str]:
     return found
 
 
-def _leaking(duplicates: Duplicates) -> list[str]:
+def _duplicates_across_lesions(duplicates: Duplicates) -> list[str]:
     if not duplicates.across_lesions:
         return []
     first = duplicates.across_lesions[0]
     return [
-        f"{_count(len(duplicates.across_lesions), 'pair')} of pictures nearly the same under different lesions, "
-        f"{' and '.join(first.image_ids)} for one: a model could be judged by what it has seen. Give both the same "
-        "lesion_id, or take one out."
+        f"{_count(len(duplicates.across_lesions), 'pair')} of near-duplicate pictures under different lesions (such as "
+        f"{' and '.join(first.image_ids)}): a model could be tested on a picture that it was trained on. Give both the "
+        "same lesion_id, or remove one."
     ]
 
 
-def _unsplittable(per_class: dict[str, ClassCount]) -> list[str]:
+def _small_classes(per_class: dict[str, ClassCount]) -> list[str]:
     return [
-        f"Class {code} has {_count(found.lesions, 'lesion')}, and at least {FEWEST_LESIONS} are needed to split it: "
+        f"Class {code} has {_count(found.lesions, 'lesion')}, and at least {MIN_LESIONS} are needed to split it: "
         "add pictures of it."
         for code, found in per_class.items()
-        if found.lesions < FEWEST_LESIONS
+        if found.lesions < MIN_LESIONS
     ]
 
 
-def _undecodable(corrupt: dict[str, str]) -> list[str]:
+def _corrupt_pictures(corrupt: dict[str, str]) -> list[str]:
     if not corrupt:
         return []
     image_id, reason = next(iter(corrupt.items()))
-    return [f"{_count(len(corrupt), 'picture')} cannot be decoded, {image_id} for one ({reason}): replace each."]
+    return [f"{_count(len(corrupt), 'picture')} cannot be decoded, such as {image_id} ({reason}): replace each."]
 
 
 def _count(number: int, thing: str) -> str:

@@ -1,4 +1,4 @@
-"""The curves of an evaluation: at every threshold, what is found and what that costs; and confidence against truth."""
+"""The curves of an evaluation: ROC, precision-recall and reliability."""
 
 from typing import Final
 
@@ -7,25 +7,25 @@ from sklearn import metrics
 
 from training.evaluation.weighted_metrics import confidence_bins
 
-Curve = dict[str, list[float]]  # two columns of numbers by their names
+Curve = dict[str, list[float]]  # two columns of numbers, by name
 
-DIGITS: Final = 5  # of a point: more is not seen, and every point is written down
+DIGITS: Final = 5  # of a coordinate: enough for a figure, and every point goes into a JSON file
 
 
 def roc_curve(scores: np.ndarray, positive: np.ndarray) -> Curve:
-    """Hold sensitivity against the rate of false alarms; both classes must occur."""
-    false_alarms, found, _ = metrics.roc_curve(positive, scores)
-    return {"false_positive_rate": _rounded(false_alarms), "true_positive_rate": _rounded(found)}
+    """Return the ROC curve; there must be positives and negatives."""
+    false_positive_rate, true_positive_rate, _ = metrics.roc_curve(positive, scores)
+    return {"false_positive_rate": _rounded(false_positive_rate), "true_positive_rate": _rounded(true_positive_rate)}
 
 
 def precision_recall_curve(scores: np.ndarray, positive: np.ndarray) -> Curve:
-    """Hold precision against recall, from the lowest threshold up; some must be positive."""
+    """Return the precision-recall curve, from the lowest threshold up; there must be positives."""
     precision, recall, _ = metrics.precision_recall_curve(positive, scores, drop_intermediate=True)
     return {"recall": _rounded(recall), "precision": _rounded(precision)}
 
 
 def reliability(probabilities: np.ndarray, truth: np.ndarray) -> list[dict[str, float]]:
-    """Hold confidence against accuracy in each filled bin (Niculescu-Mizil and Caruana, ICML 2005)."""
+    """Return mean confidence and accuracy of each bin that has pictures (Niculescu-Mizil and Caruana, ICML 2005)."""
     confidence, correct, bin_of = confidence_bins(probabilities, truth)
     return [
         {

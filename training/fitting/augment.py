@@ -1,4 +1,4 @@
-"""The same lesion in other ways: moved, mirrored and relit, so that the network learns what does not change it."""
+"""Augmentation: shows the same lesion moved, turned, mirrored and in other light, all of which keep its class."""
 
 import math
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-TURN: Final = 0.5  # of a full turn, either way: a lesion has no upright
+TURN: Final = 0.5  # of a full turn, either way: a lesion has no top and bottom
 ZOOM: Final = 0.15  # share of the side, either way
 SHIFT: Final = 0.1  # share of the side, either way
 LIGHT: Final = 0.1  # of 0..255, either way
@@ -20,9 +20,9 @@ _GREY: Final = (0.299, 0.587, 0.114)  # what red, green and blue add to brightne
 
 
 class RandomPlace(keras.layers.Layer):  # type: ignore[misc]
-    """Turns, zooms, shifts and mirrors each picture in its own way; what comes into sight mirrors what was there.
+    """Turns, zooms, shifts and mirrors each picture at random. Pixels from outside are filled by reflection.
 
-    In one resampling. Keras has a layer for each of these; in a row they blur a picture three times over, and took
+    All in one resampling. Keras has a layer for each step, but in a row they blur a picture three times, and they took
     four times as long on a CPU.
     """
 
@@ -31,16 +31,16 @@ class RandomPlace(keras.layers.Layer):  # type: ignore[misc]
         self.random = keras.random.SeedGenerator(seed)
 
     def call(self, pictures: Any, training: bool = False) -> Any:
-        """Place a batch of shape (N, height, width, 3) anew in training, and pass it on otherwise."""
+        """Transform a batch of shape (N, height, width, 3) in training. Otherwise it stays as it is."""
         if not training:
             return pictures
         count, height, width = ops.shape(pictures)[0], pictures.shape[1], pictures.shape[2]
         angle = self._draw(count, math.tau * TURN)
         zoom = 1.0 + self._draw(count, ZOOM)
-        mirror = ops.where(self._draw(count, 1.0) < 0, -1.0, 1.0)  # a half turn more makes it a mirror upside down
+        mirror = ops.where(self._draw(count, 1.0) < 0, -1.0, 1.0)  # with a half turn, this also mirrors vertically
         cosine, sine = ops.cos(angle) * zoom, ops.sin(angle) * zoom
         across, down = cosine * mirror, sine * mirror
-        # From where a pixel is seen to where it was: shifted back, then turned about the middle.
+        # Maps each output pixel to its input pixel: shift back, then turn about the middle.
         middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
         back_x = -middle_x - self._draw(count, SHIFT * width)
         back_y = -middle_y - self._draw(count, SHIFT * height)
@@ -59,8 +59,8 @@ class RandomPlace(keras.layers.Layer):  # type: ignore[misc]
 class RandomLight(keras.layers.Layer):  # type: ignore[misc]
     """Changes each picture's brightness, contrast, saturation and tint.
 
-    All four are linear, so they are one 3 x 3 matrix and one offset for each picture. Keras has a layer for each; they
-    took seven times as long, most of it on the way to hue and back, for which the tint stands here.
+    All four are linear, so each picture needs one 3 x 3 matrix and one offset. Keras's layers took seven times as long,
+    mostly to convert to hue and back. The tint is used here instead of a change of hue.
     """
 
     def __init__(self, seed: int, **options: Any) -> None:
@@ -68,7 +68,7 @@ class RandomLight(keras.layers.Layer):  # type: ignore[misc]
         self.random = keras.random.SeedGenerator(seed)
 
     def call(self, pictures: Any, training: bool = False) -> Any:
-        """Relight a batch of RGB in 0..255, shape (N, height, width, 3), in training, and pass it on otherwise."""
+        """Change a batch of RGB in 0..255, shape (N, height, width, 3), in training. Otherwise it stays as it is."""
         if not training:
             return pictures
         count = ops.shape(pictures)[0]
@@ -88,19 +88,19 @@ class RandomLight(keras.layers.Layer):  # type: ignore[misc]
 
 
 class Mix(keras.layers.Layer):  # type: ignore[misc]
-    """Lays two pictures, or what a frozen stage makes of them, over each other (mixup: arXiv:1710.09412)."""
+    """Mixes two pictures, or their frozen features (mixup: Zhang et al. 2018, arXiv:1710.09412)."""
 
     def call(self, first: Any, second: Any, share: Any) -> Any:
-        """Take `share` of the first and the rest of the second; shapes (N, height, width, channels) and (N,)."""
+        """Add `share` of the first and 1 - `share` of the second. Shapes (N, height, width, channels) and (N,)."""
         first, second = ops.cast(first, "float32"), ops.cast(second, "float32")
         return second + ops.reshape(share, (-1, 1, 1, 1)) * (first - second)
 
 
 def build_augmentation(seed: int) -> keras.layers.Layer:
-    """Build layers that change a batch of pixels in training, each picture in its own way, and pass it on otherwise.
+    """Build the layers that augment each picture at random in training, and change nothing outside training.
 
-    They are part of the trained model, and so run on the device, in float32 whatever the precision of the rest. Pixels
-    are RGB in 0..255, shape (N, size, size, 3); what comes out is float32.
+    They are part of the training model, so they run on the device. They compute in float32 whatever the precision of
+    the backbone. The input is RGB in 0..255, shape (N, size, size, 3), and the output is float32.
     """
     return keras.Sequential(
         [
@@ -113,9 +113,9 @@ def build_augmentation(seed: int) -> keras.layers.Layer:
 
 
 def exact_views(pixels: np.ndarray, count: int) -> Iterator[np.ndarray]:
-    """Yield up to eight views of a batch that need no interpolation: as it is, mirrored, and both turned by quarters.
+    """Yield views of a batch without interpolation: the original and its mirror image, each turned by quarters.
 
-    They are what a frozen stage is shown, since its output is computed once and a random view would be new each epoch.
+    The frozen stages see these views: their output is computed once, so it cannot change from epoch to epoch.
 
     Args:
         pixels: shape (N, size, size, 3).

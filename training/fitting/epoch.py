@@ -1,10 +1,10 @@
-"""What one pass over the pictures came to, how that is said, and how a program reads it there."""
+"""The result of one epoch, the line that reports it, and the regular expressions that read that line."""
 
 from dataclasses import dataclass
 from typing import Final
 
 _NUMBER: Final = r"([0-9.e+-]+|nan)"
-METRICS: Final = {  # name -> a regular expression of one group, for `Epoch.line`
+METRICS: Final = {  # name -> a regular expression with one group, for `Epoch.line`
     "train:loss": rf": loss {_NUMBER}, balanced",
     "train:balanced_accuracy": rf"balanced accuracy {_NUMBER} in training",
     "validation:balanced_accuracy": rf"in training, {_NUMBER} in validation",
@@ -13,18 +13,18 @@ METRICS: Final = {  # name -> a regular expression of one group, for `Epoch.line
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """What one pass over the training pictures came to."""
+    """The result of one pass over the training pictures."""
 
     phase: str
-    loss: float  # weighted, as trained on
-    balanced_accuracy: float  # on the training pictures as they were shown
+    loss: float  # weighted, as in training
+    balanced_accuracy: float  # on the training pictures, augmented
     validation_loss: float
     validation_balanced_accuracy: float
-    seconds: float
+    seconds: float  # with the validation
 
-    def line(self, number: int, of: int) -> str:
-        """Say it, as the epoch of this number in its phase."""
+    def line(self, number: int, total: int) -> str:
+        """Describe it as epoch `number` of the `total` in its phase. The job's metrics are read from this line."""
         return (
-            f"  {self.phase} {number}/{of}: loss {self.loss:.3f}, balanced accuracy {self.balanced_accuracy:.3f} in "
+            f"  {self.phase} {number}/{total}: loss {self.loss:.3f}, balanced accuracy {self.balanced_accuracy:.3f} in "
             f"training, {self.validation_balanced_accuracy:.3f} in validation ({self.seconds:.1f} s)"
         )

@@ -1,156 +1,147 @@
-"""What frozen stages make of the pictures: computed once, and kept on disk while epochs and runs go over it."""
+"""Frozen features: the output of the frozen stages for all pictures, computed once and kept on disk."""
 
 import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import filelock
 import keras
 import numpy as np
 
 from contract.errors import TrainingError
 from training.config import TrainFrom
+from training.data.pictures import Pictures
 from training.fitting.augment import exact_views
-from training.fitting.batches import PREDICT_BATCH, Examples, Pictures
-from training.fitting.resuming.lock import alone_in
+from training.fitting.batches import PREDICT_BATCH, Examples
+from training.fitting.resuming.lock import locked_folder
 from training.fitting.resuming.stop import StopRequest
 from training.model import Classifier
 from training.progress import OnProgress
 
-_HASHED_AT_ONCE: Final = 256  # pictures
+_HASH_BATCH: Final = 256  # pictures
 
 
 def features_folder(
-    classifier: Classifier, boundary: TrainFrom, views: int, train: Pictures, validation: Pictures, within: Path
+    classifier: Classifier, boundary: TrainFrom, views: int, train: Pictures, validation: Pictures, scratch: Path
 ) -> Path:
-    """Tell where the features below `boundary` lie: a folder named after the weights and pictures they are made of."""
+    """Name the folder in `scratch` for the features below `boundary`, by a hash of the weights and the pictures."""
     digest = hashlib.sha256(f"{classifier.size} {classifier.precision} {views}".encode())
     for weight in classifier.below(boundary).get_weights():
         digest.update(weight.tobytes())
     for pictures in (train, validation):
         digest.update(f" {len(pictures)} ".encode())
-        for start in range(0, len(pictures), _HASHED_AT_ONCE):
-            digest.update(pictures.batch(start, _HASHED_AT_ONCE).tobytes())
-    return within / f"features-{boundary}-{digest.hexdigest()[:16]}"
+        for start in range(0, len(pictures), _HASH_BATCH):
+            digest.update(pictures.batch(start, _HASH_BATCH).tobytes())
+    return scratch / f"features-{boundary}-{digest.hexdigest()[:16]}"
 
 
-def frozen_features(
-    below: keras.Model,
-    views: int,
-    train: Pictures,
-    validation: Pictures,
-    folder: Path,
-    on_progress: OnProgress,
-    stop: StopRequest,
-) -> tuple[Examples, Examples]:
-    """Run frozen stages over all pictures, or find in `folder` what that gave an earlier run.
+@dataclass(frozen=True, eq=False)
+class FeatureCache:
+    """Frozen features in a folder, for every run with the same frozen stages and pictures."""
 
-    They serve every run that freezes the same, and the next one if this is interrupted. Of two processes that want
-    them, one makes them and the other waits.
+    below: keras.Model  # the frozen stages
+    folder: Path
+    on_progress: OnProgress
+    stop: StopRequest  # checked after each batch
 
-    Returns:
-        the training pictures in all their views, and the validation pictures as they are.
+    def examples(self, train: Pictures, validation: Pictures, views: int) -> tuple[Examples, Examples]:
+        """Run the frozen stages over all pictures, unless an earlier run already did so.
 
-    Raises:
-        TrainingError: the files do not fit on the disk.
-        RunInterruptedError: the run was told to end; what was computed is kept.
-    """
-    with alone_in(folder, wait=True):
-        seen = compute_once(below, train, views, folder, "training", on_progress, stop)
-        held_out = compute_once(below, validation, 1, folder, "validation", on_progress, stop)
-    return (
-        Examples(seen, np.arange(len(train)), train.class_index),
-        Examples(held_out, np.arange(len(validation)), validation.class_index),
-    )
+        If two processes need the features at the same time, one computes them and the other waits.
+
+        Returns:
+            the training pictures in all their views, and the validation pictures in one.
+
+        Raises:
+            TrainingError: the files do not fit on the disk.
+            RunInterruptedError: a stop was requested. The features computed so far are kept.
+        """
+        with locked_folder(self.folder, wait=True):
+            training_views = self.compute_once(train, views, "training")
+            validation_views = self.compute_once(validation, 1, "validation")
+        return (
+            Examples(training_views, np.arange(len(train)), train.class_index),
+            Examples(validation_views, np.arange(len(validation)), validation.class_index),
+        )
+
+    def compute_once(self, pictures: Pictures, views: int, name: str) -> list[np.ndarray]:
+        """Run the frozen stages over every picture, once for each of its views, into files of float16.
+
+        Continues from the files of an interrupted run. They are written with write(), which raises an OSError on a full
+        disk. A memory map would end the process with SIGBUS there.
+
+        Returns:
+            an array for each view, mapped from the folder. Row i belongs to row i of `pictures`.
+
+        Raises:
+            TrainingError: the files do not fit on the disk.
+            RunInterruptedError: a stop was requested. The features computed so far are kept.
+        """
+        finished = [self.folder / f"{name}-{view}.npy" for view in range(views)]
+        if not all(path.is_file() for path in finished):
+            unfinished = [path.with_suffix(".partial") for path in finished]
+            self._compute(pictures, unfinished, name)
+            for partial, path in zip(unfinished, finished, strict=True):
+                partial.replace(path)
+        return [np.lib.format.open_memmap(path, mode="r") for path in finished]
+
+    def _compute(self, pictures: Pictures, paths: Sequence[Path], name: str) -> None:
+        shape = self.below.output_shape[1:]
+        row_bytes = 2 * int(np.prod(shape))
+        needed = len(paths) * len(pictures) * row_bytes - sum(path.stat().st_size for path in paths if path.exists())
+        if needed > (free := shutil.disk_usage(self.folder).free):
+            raise TrainingError(
+                f"The frozen features need {needed / 1e9:.1f} GB more and {self.folder} has {free / 1e9:.1f} GB free: "
+                "free some space, name another cache folder, or use fewer pictures or views."
+            )
+        with ExitStack() as opened:
+            files = [opened.enter_context(path.open("ab+")) for path in paths]
+            done = _keep_finished(files, (len(pictures), *shape), row_bytes)
+            for start in range(done, len(pictures), PREDICT_BATCH):
+                if self.stop.requested:
+                    raise self.stop.error(
+                        "the frozen features computed so far are kept. The same command continues with them."
+                    )
+                pixels = pictures.batch(start, PREDICT_BATCH)
+                for file, view in zip(files, exact_views(pixels, len(files)), strict=True):
+                    file.write(predict(self.below, view).astype(np.float16).tobytes())
+                for file in files:
+                    file.flush()
+                    os.fsync(file.fileno())  # so that a loss of power can damage the last block only
+                self.on_progress(f"computing frozen features ({name})", start + len(pixels), len(pictures))
 
 
 def remove_features(folders: Iterable[Path]) -> None:
-    """Remove features that no process is computing; whoever reads them still can."""
+    """Remove features, except those that a process is computing. A process that has opened them can still read them."""
     for folder in folders:
         if not folder.is_dir():
             continue
         try:
-            with alone_in(folder, wait=False):
+            with locked_folder(folder, wait=False):
                 shutil.rmtree(folder)
-        except (BlockingIOError, FileNotFoundError):
+        except (filelock.Timeout, FileNotFoundError):
             continue
 
 
-def compute_once(
-    below: keras.Model,
-    pictures: Pictures,
-    views: int,
-    folder: Path,
-    name: str,
-    on_progress: OnProgress,
-    stop: StopRequest,
-) -> list[np.ndarray]:
-    """Run frozen stages over every picture, once for each of its views, into files of float16.
+def _keep_finished(files: Sequence[BinaryIO], shape: tuple[int, ...], row_bytes: int) -> int:
+    """Start each file, or cut the file of an earlier run after its last complete block.
 
-    What an interrupted run left is gone on from. Not through a memory map: on a full disk that ends the process with
-    SIGBUS, where write() raises an OSError.
+    A file is the header of an .npy and then rows. The last block may be incomplete, so it is always computed again.
 
     Returns:
-        an array for each view, mapped from `folder`; row i belongs to row i of `pictures`.
-
-    Raises:
-        TrainingError: the files do not fit on the disk.
-        RunInterruptedError: the run was told to end; what was computed is kept.
-    """
-    finished = [folder / f"{name}-{view}.npy" for view in range(views)]
-    if not all(path.is_file() for path in finished):
-        unfinished = [path.with_suffix(".partial") for path in finished]
-        _compute(below, pictures, unfinished, name, on_progress, stop)
-        for made, path in zip(unfinished, finished, strict=True):
-            made.replace(path)
-    return [np.lib.format.open_memmap(path, mode="r") for path in finished]
-
-
-def _compute(
-    below: keras.Model,
-    pictures: Pictures,
-    paths: Sequence[Path],
-    name: str,
-    on_progress: OnProgress,
-    stop: StopRequest,
-) -> None:
-    shape = below.output_shape[1:]
-    row_bytes = 2 * int(np.prod(shape))
-    needed = len(paths) * len(pictures) * row_bytes - sum(path.stat().st_size for path in paths if path.exists())
-    if needed > (free := shutil.disk_usage(paths[0].parent).free):
-        raise TrainingError(
-            f"The frozen features need {needed / 1e9:.1f} GB more and {paths[0].parent} has {free / 1e9:.1f} GB free: "
-            "free some space, name another cache folder, or take fewer pictures or views."
-        )
-    with ExitStack() as opened:
-        files = [opened.enter_context(path.open("ab+")) for path in paths]
-        done = _keep_finished(files, (len(pictures), *shape), row_bytes)
-        for start in range(done, len(pictures), PREDICT_BATCH):
-            if stop.requested:
-                raise stop.error("the frozen features so far are kept, and the same command goes on after them.")
-            pixels = pictures.batch(start, PREDICT_BATCH)
-            for file, view in zip(files, exact_views(pixels, len(files)), strict=True):
-                file.write(predict(below, view).astype(np.float16).tobytes())
-            for file in files:
-                file.flush()
-                os.fsync(file.fileno())  # so that after a loss of power all but the last block is sure to be whole
-            on_progress(f"computing frozen features ({name})", start + len(pixels), len(pictures))
-
-
-def _keep_finished(files: Sequence[BinaryIO], shape: tuple[int, ...], row_bytes: int) -> int:
-    """Cut files that an earlier run left after their last sure block, begin new ones, and tell how many rows they have.
-
-    Each file is the header of an .npy and then rows; the last block may have been cut short and is not trusted.
+        how many rows the files have.
     """
     headers = []
     for file in files:
         file.seek(0)
         try:
             known = np.lib.format.read_magic(file) and np.lib.format.read_array_header_1_0(file)[0] == shape
-        except ValueError:  # it is empty or was cut within the header
+        except ValueError:  # the file is empty, or ends within the header
             known = False
         if not known:
             file.truncate(0)
@@ -166,9 +157,9 @@ def _keep_finished(files: Sequence[BinaryIO], shape: tuple[int, ...], row_bytes:
 
 
 def predict(model: keras.Model, batch: np.ndarray) -> Any:
-    """Run a model on one batch; all batches but the last of a set should have the same length.
+    """Run a model on one batch.
 
-    A shorter batch is filled up, so that the model is not compiled anew for its length.
+    A shorter batch is padded to PREDICT_BATCH, because Keras compiles the model again for each new length.
     """
     missing = PREDICT_BATCH - len(batch)
     if missing > 0:

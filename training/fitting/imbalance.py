@@ -1,4 +1,4 @@
-"""Two thirds of the pictures show a nevus: the ways to make a network care about the rest, of which a run takes one."""
+"""Ways to make the rare classes count: two thirds of the pictures show a nevus. A run uses one of them."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from training.config import TrainingConfig
 
 
 def build_loss(config: TrainingConfig, class_index: np.ndarray) -> keras.losses.Loss:
-    """Build the loss of a run, of one-hot classes and logits.
+    """Build the loss of a run. It takes one-hot classes and logits.
 
     Args:
-        config: says which, and how strongly.
+        config: with the loss and its strength.
         class_index: of each training picture, for the frequencies.
     """
     if config.class_balance == "focal":
@@ -28,11 +28,11 @@ def build_loss(config: TrainingConfig, class_index: np.ndarray) -> keras.losses.
 
 
 class LogitAdjusted(keras.losses.Loss):  # type: ignore[misc]
-    """Cross-entropy of logits to which the log of each class's frequency was added.
+    """Cross-entropy of the logits plus the log of each class's frequency.
 
-    What the classes' frequencies explain is so explained, and the logits themselves learn the rest: their largest is
-    the answer that is right for most classes, not for most pictures (Menon et al. 2021, arXiv:2007.07314, equation 10).
-    The addition is in the loss alone: the model that serves gives the logits as they are.
+    The added term accounts for the frequencies, so the logits learn the rest: the class with the largest logit
+    maximizes balanced accuracy instead of accuracy (Menon et al. 2021, arXiv:2007.07314, equation 10). The term is in
+    the loss only. The served model gives the logits without it.
     """
 
     def __init__(self, adjustment: np.ndarray, label_smoothing: float, name: str = "logit_adjusted") -> None:
@@ -41,20 +41,20 @@ class LogitAdjusted(keras.losses.Loss):  # type: ignore[misc]
         self._adjustment, self._label_smoothing = adjustment.astype(np.float32), label_smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Give the loss of each picture."""
+        """Compute the loss of each picture."""
         return keras.losses.categorical_crossentropy(
             y_true, y_pred + ops.array(self._adjustment), from_logits=True, label_smoothing=self._label_smoothing
         )
 
 
 def loss_weights(config: TrainingConfig, class_index: np.ndarray) -> np.ndarray:
-    """Tell how much a picture of each class counts in the loss: shape (7,), one where another way is taken."""
-    weighs = config.class_balance in ("weights", "focal")
-    return class_weights(class_index, config.balance_power if weighs else 0.0)
+    """Compute the loss weight of each class: shape (7,), all one if the run balances the classes in another way."""
+    uses_weights = config.class_balance in ("weights", "focal")
+    return class_weights(class_index, config.balance_power if uses_weights else 0.0)
 
 
 def class_weights(class_index: np.ndarray, power: float) -> np.ndarray:
-    """Weigh each class's loss by its inverse frequency to `power`, so that the mean over the pictures is one.
+    """Weight each class by its inverse frequency to the power of `power`, with a mean of one over the pictures.
 
     Returns:
         shape (7,); a class without pictures has weight 0.
@@ -65,16 +65,16 @@ def class_weights(class_index: np.ndarray, power: float) -> np.ndarray:
 
 
 def log_frequencies(class_index: np.ndarray) -> np.ndarray:
-    """Give the log of each class's share of the pictures: shape (7,); a class without any counts as having one."""
+    """Compute the log of each class's frequency: shape (7,). A class without pictures counts as one picture."""
     counts = np.maximum(np.bincount(class_index, minlength=len(CODES)), 1)
     return np.asarray(np.log(counts / counts.sum()))
 
 
 def draw_pictures(class_index: np.ndarray, power: float, random: np.random.Generator) -> np.ndarray:
-    """Draw as many pictures as there are, in random order, each class by its share to the power of 1 - `power`.
+    """Draw as many pictures as there are, in random order, with each class in proportion to its share ** (1 - power).
 
-    At 0 that is every picture once, at 1 as many of each class (class-balanced sampling: Kang et al. 2020,
-    arXiv:1910.09217). Of a class, no picture comes again before all have come as often.
+    At power 0 every picture is drawn once. At power 1 all classes are drawn equally often (class-balanced sampling:
+    Kang et al. 2020, arXiv:1910.09217). The pictures of one class differ by at most one in how often they are drawn.
 
     Returns:
         positions in `class_index`, of the same length.
@@ -84,7 +84,7 @@ def draw_pictures(class_index: np.ndarray, power: float, random: np.random.Gener
     exact = shares / shares.sum() * len(class_index)
     wanted = exact.astype(int)
     short = len(class_index) - wanted.sum()
-    wanted[np.argsort(wanted - exact, kind="stable")[:short]] += 1  # those that rounding down took most from
+    wanted[np.argsort(wanted - exact, kind="stable")[:short]] += 1  # the classes that lost most by rounding down
     drawn = []
     for index in np.flatnonzero(counts):
         pictures = np.flatnonzero(class_index == index)

@@ -1,7 +1,8 @@
-"""How fast a run goes, and whether it waits for its data."""
+"""The speed of a run, and how long it waits for its data."""
 
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
@@ -11,23 +12,23 @@ from training.fitting.batches import Batches
 
 @dataclass(kw_only=True)
 class Speed:
-    """What the steps of a phase took, without each session's first, in which the graph is made."""
+    """The times of a phase's steps. The first step of each session is left out, since it compiles the graph."""
 
     steps: int = 0
     pictures: int = 0  # in those steps
-    stepping_s: float = 0.0  # from when a step was ready for its batch to when it was done
-    waiting_s: float = 0.0  # of that, until the batch had been read
+    stepping_s: float = 0.0  # from the request for a batch to the end of the step
+    waiting_s: float = 0.0  # the part of that until the batch was read
     pictures_read: int = 0
-    reading_s: float = 0.0  # in the threads that read batches, added up
+    reading_s: float = 0.0  # summed over the threads that read batches
 
     @property
     def images_per_s(self) -> float:
-        """Pictures learned from in a second."""
+        """Pictures trained on in a second."""
         return self.pictures / self.stepping_s if self.stepping_s else 0.0
 
     @property
     def step_s(self) -> float:
-        """The mean of a step, without its waiting."""
+        """The mean duration of a step, without waiting."""
         return (self.stepping_s - self.waiting_s) / self.steps if self.steps else 0.0
 
     @property
@@ -42,50 +43,49 @@ class Speed:
 
     def __str__(self) -> str:
         return (
-            f"{self.images_per_s:.4g} img/s in steps of {1000 * self.step_s:.4g} ms; a reading thread gives "
-            f"{self.feed_images_per_s:.4g} img/s, and {self.waiting_share:.1%} of the time went by waiting for data"
+            f"{self.images_per_s:.4g} img/s in steps of {1000 * self.step_s:.4g} ms; one thread reads "
+            f"{self.feed_images_per_s:.4g} img/s, and {self.waiting_share:.1%} of the time was spent waiting for data"
         )
 
 
-@dataclass(eq=False)
-class Meter:
-    """The speeds of all phases, by their names."""
+class SpeedMeter:
+    """Measures the speed of each phase, by its name."""
 
-    of: dict[str, Speed] = field(default_factory=dict)
+    def __init__(self, speeds: Mapping[str, Speed] | None = None) -> None:
+        self.speeds = dict(speeds or {})
 
     def clock(self, phase: str) -> "StepClock":
-        """Make the callback that adds to a phase's speed."""
-        return StepClock(self.of.setdefault(phase, Speed()))
+        """Make the callback that measures a phase."""
+        return StepClock(self.speeds.setdefault(phase, Speed()))
 
     def to_json(self) -> dict[str, Any]:
-        """Give what `from_json` takes."""
-        return {phase: asdict(speed) for phase, speed in self.of.items()}
+        """Give the argument of `restore`."""
+        return {phase: asdict(speed) for phase, speed in self.speeds.items()}
 
-    @classmethod
-    def from_json(cls, kept: dict[str, Any]) -> "Meter":
-        """Go on from what an earlier session measured."""
-        return cls({phase: Speed(**numbers) for phase, numbers in kept.items()})
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Continue from the measurements of an interrupted run."""
+        self.speeds = {phase: Speed(**numbers) for phase, numbers in saved.items()}
 
 
 class StepClock(keras.callbacks.Callback):  # type: ignore[misc]
-    """Times the steps of `fit`. Keras fetches a batch inside the step, so what was waited is told by when it was read.
+    """Times the steps of `fit`. Keras fetches a batch inside the step, so waiting is computed from the time of reading.
 
-    Runs while a phase has one model: the first step after it is made is left out.
+    It serves one phase, which has one model: the first step with that model is left out.
     """
 
     def __init__(self, speed: Speed) -> None:
         super().__init__()
         self._speed = speed
         self._batches: Batches
-        self._warm = False
+        self._compiled = False
 
     def time(self, batches: Batches) -> "StepClock":
-        """Say what the coming epoch reads."""
+        """Name the batches of the next epoch."""
         self._batches = batches
         return self
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Start."""
+        """Start the clock."""
         del batch, logs
         self._began = time.perf_counter()
 
@@ -96,9 +96,9 @@ class StepClock(keras.callbacks.Callback):  # type: ignore[misc]
         read_from, read_to = self._batches.reads[batch]
         self._speed.pictures_read += self._batches.pictures_read_per_batch
         self._speed.reading_s += read_to - read_from
-        if self._warm:
+        if self._compiled:
             self._speed.steps += 1
             self._speed.pictures += self._batches.pictures_per_batch
             self._speed.stepping_s += ended - self._began
             self._speed.waiting_s += min(max(0.0, read_to - self._began), ended - self._began)
-        self._warm = True
+        self._compiled = True

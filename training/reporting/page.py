@@ -1,4 +1,4 @@
-"""From drawn figures and a template to one page that needs no other file, and the figures as PNG beside it."""
+"""Write a report: one self-contained HTML page from a template and figures, and the figures as PNG files."""
 
 import base64
 import io
@@ -22,40 +22,40 @@ JPEG_QUALITY: Final = 80
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """A figure with its words."""
+class Chart:
+    """A figure with its title and caption."""
 
-    name: str
+    name: str  # unique on the page; also part of the file name
     title: str
     caption: str
     figure: Figure
 
     @property
     def svg(self) -> Markup:
-        """The figure, as an element of the page."""
+        """The figure as an SVG element of the page."""
         return Markup(to_svg(self.figure, self.name, f"{self.title}. {self.caption}"))  # noqa: S704 - drawn here
 
 
 def write_page(
-    folder: Path, package: str, drawn: Sequence[Drawn], on_progress: OnProgress | None = None, **words: Any
+    folder: Path, package: str, charts: Sequence[Chart], on_progress: OnProgress | None = None, **context: Any
 ) -> Path:
     """Write `report.html` and `figures/<number>-<name>.png` into a folder.
 
     Args:
-        folder: exists, and has neither yet.
-        package: whose `page.html` is filled in; it extends `base.html` and may use `macros.html` of this package.
-        drawn: the figures, in their order on the page.
-        on_progress: called as ("drawing figures", done, of how many).
-        words: what the template asks for, beside `figures`: name -> (number, figure).
+        folder: exists and has no report.
+        package: with the template `page.html`, which extends `base.html` and may use `macros.html` of this package.
+        charts: in their order on the page.
+        on_progress: called as ("drawing figures", number done, total).
+        context: the variables of the template; `figures` is added: name -> (number, chart).
 
     Returns:
-        Where the page is.
+        The path of the page.
     """
     (folder / FIGURES).mkdir()
-    for number, figure in enumerate(drawn, 1):
-        write_png(figure.figure, folder / FIGURES / f"{number:02}-{figure.name}.png")
+    for number, chart in enumerate(charts, 1):
+        write_png(chart.figure, folder / FIGURES / f"{number:02}-{chart.name}.png")
         if on_progress:
-            on_progress("drawing figures", number, len(drawn))
+            on_progress("drawing figures", number, len(charts))
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [jinja2.PackageLoader(package, "."), jinja2.PackageLoader("training.reporting", ".")]
@@ -65,14 +65,14 @@ def write_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    figures = {figure.name: (number, figure) for number, figure in enumerate(drawn, 1)}
-    text = environment.get_template(TEMPLATE).render(figures=figures, **words)
+    figures = {chart.name: (number, chart) for number, chart in enumerate(charts, 1)}
+    text = environment.get_template(TEMPLATE).render(figures=figures, **context)
     (folder / PAGE).write_text(text, encoding="utf-8")
     return folder / PAGE
 
 
 def as_data_url(picture: Image.Image) -> str:
-    """Write a picture into an address, so that a page needs no other file."""
+    """Encode a picture as a data URL, so that the page needs no other file."""
     jpeg = io.BytesIO()
     picture.save(jpeg, "JPEG", quality=JPEG_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""What charts of different reports have in common: named rows, and tables of cells that are the darker the more."""
+"""Parts of charts that several reports use: row labels and heatmap cells."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from training.reporting.style import HEAT, INK, NEGATIVE_HEAT, WHITE_TEXT_FROM
 
 
 def name_rows(axes: Axes, names: Sequence[Any], first: int = 0) -> None:
-    """Name the rows of a horizontal chart, the first on top."""
+    """Label the rows of a horizontal chart, the first at the top."""
     axes.set_yticks(range(first, first + len(names)), list(names))
     axes.set_ylim(first + len(names) - 0.5, first - 0.5)
     axes.tick_params(axis="y", length=0)
@@ -18,12 +18,12 @@ def name_rows(axes: Axes, names: Sequence[Any], first: int = 0) -> None:
 
 
 def draw_cells(axes: Axes, values: np.ndarray, texts: np.ndarray) -> None:
-    """Draw a table as cells, blue or, below 0, orange, that are the more opaque the further from 0.
+    """Draw the cells of a heatmap: positive values blue, negative orange, stronger colours for larger values.
 
     Args:
-        axes: to draw on; the caller names the ticks.
-        values: -1 to 1 or NaN, shape (rows, columns).
-        texts: what is written in each cell, likewise.
+        axes: to draw on; the caller labels the ticks.
+        values: in -1..1 or NaN, shape (rows, columns).
+        texts: the text in each cell, of the same shape.
     """
     rows, columns = values.shape
     for (row, column), value in np.ndenumerate(values):

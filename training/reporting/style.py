@@ -1,4 +1,4 @@
-"""How every figure looks, as a PNG on white and inside a page that may be light or dark."""
+"""The style of every figure: as a PNG on white, and as SVG in a page with a light or dark background."""
 
 import io
 import re
@@ -10,17 +10,17 @@ from typing import Any, Final
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-WIDTH_IN: Final = 4.8  # about 350 CSS pixels at its own size: text stays legible on a phone
+WIDTH_IN: Final = 4.8  # about 350 CSS pixels: text is readable on a phone without scaling
 PNG_DPI: Final = 200
 
-# These stand for themselves in a PNG and for the page's own colours inside it.
+# A PNG has these colours; in a page, CSS variables replace them.
 INK: Final = "#1c2127"
 FAINT: Final = "#69727d"
 RULE: Final = "#d5dae0"
 PAPER: Final = "#fefefe"
-HEAT: Final = "#005a8f"  # of a cell, as opaque as its value is high
+HEAT: Final = "#005a8f"  # of a heatmap cell; its value is the opacity
 NEGATIVE_HEAT: Final = "#b34d00"
-_OF_THE_PAGE: Final = {
+_CSS_VARIABLES: Final = {
     INK: "var(--ink)",
     FAINT: "var(--faint)",
     RULE: "var(--rule)",
@@ -29,8 +29,8 @@ _OF_THE_PAGE: Final = {
     NEGATIVE_HEAT: "var(--negative)",
 }
 
-# Okabe and Ito, "Color Universal Design" (2008): told apart with every common kind of colour blindness. Their yellow,
-# too pale on white, is left out, and grey stands in for it.
+# Okabe and Ito, "Color Universal Design" (2008): distinguishable with every common kind of colour blindness. Grey
+# replaces their yellow, which is too pale on white.
 CLASS_COLOURS: Final = {
     "akiec": "#e69f00",
     "bcc": "#cc79a7",
@@ -42,7 +42,7 @@ CLASS_COLOURS: Final = {
 }
 GROUP_COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 UNKNOWN_COLOUR: Final = "#a9b1ba"
-WHITE_TEXT_FROM: Final = 0.72  # opacity of a cell above which white is easier to read than ink
+WHITE_TEXT_FROM: Final = 0.72  # opacity of a cell from which on white text is easier to read
 
 _RC: Final[dict[Any, Any]] = {
     "font.family": "sans-serif",
@@ -64,46 +64,46 @@ _RC: Final[dict[Any, Any]] = {
     "ytick.labelcolor": INK,
     "legend.frameon": False,
     "legend.fontsize": 9,
-    "svg.fonttype": "none",  # text stays text: sharp, found by a search, in the page's own type
+    "svg.fonttype": "none",  # keep text as text: sharp, searchable, in the font of the page
 }
 
 
 @contextmanager
 def styled(height_in: float, width_in: float = WIDTH_IN) -> Iterator[Figure]:
-    """Draw a figure in the house's style; the style ends with the block and touches no other figure."""
+    """Yield a new figure; the style applies inside the block only."""
     with mpl.rc_context(_RC):
         yield Figure(figsize=(width_in, height_in), layout="constrained")
 
 
 def write_png(figure: Figure, path: Path) -> None:
-    """Write it on white, for print."""
+    """Write the figure on a white background, for print."""
     with mpl.rc_context(_RC):
         figure.savefig(path, dpi=PNG_DPI, facecolor="white", metadata={"Software": None})
 
 
 def to_svg(figure: Figure, name: str, description: str) -> str:
-    """Write it as an element of a page: its colours follow the page's, its width the column's.
+    """Convert the figure to an SVG element with the colours of the page and the width of its column.
 
     Args:
-        figure: as `styled` made it.
-        name: unlike that of any other figure on the page.
-        description: what it shows, for those who do not see it.
+        figure: from `styled`.
+        name: unique on the page.
+        description: for screen readers.
     """
-    written = io.StringIO()
+    file = io.StringIO()
     with mpl.rc_context({**_RC, "svg.hashsalt": name}):
-        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = written.getvalue()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r'id="', f'id="{name}-', svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\1{name}-", svg)
-    svg = re.sub(r"font(-family)?: ([\d.]+px )?'[^;\"]*", lambda found: _page_type(found[2]), svg)
-    for colour, of_the_page in _OF_THE_PAGE.items():
-        svg = svg.replace(colour, of_the_page)
+    svg = re.sub(r"font(-family)?: ([\d.]+px )?'[^;\"]*", lambda match: _page_font(match[2]), svg)
+    for colour, variable in _CSS_VARIABLES.items():
+        svg = svg.replace(colour, variable)
     label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     return re.sub(r'<svg[^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg \1 role="img" aria-label="{label}">', svg, count=1)
 
 
-def _page_type(size: str | None) -> str:
+def _page_font(size: str | None) -> str:
     return f"font-size: {size.strip()}" if size else "font-family: inherit"

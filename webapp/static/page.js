@@ -1,5 +1,5 @@
-// Makes the form pleasanter: shows the chosen picture, refuses one that is too large before it is sent, and says that
-// work is going on. Without this script the form works all the same.
+// Improves the form: shows the chosen picture, refuses one that is too large before it is sent, and shows that the page
+// is working. The form also works without this script.
 "use strict";
 
 document.documentElement.classList.add("js");
@@ -15,7 +15,7 @@ if (form) {
   const buttonText = form.querySelector("[data-button-text]");
   const restingText = buttonText.textContent;
   const maxBytes = Number(input.dataset.maxBytes);
-  const FORM_BYTES = 2000; // what the form adds to the file
+  const FORM_BYTES = 2000; // that the form adds to the file
 
   const megabytes = (bytes) => (bytes < 100_000 ? "under 0.1" : (bytes / 1_000_000).toFixed(1)) + " MB";
 
@@ -23,7 +23,7 @@ if (form) {
     const file = input.files[0];
     const tooLarge = file && file.size + FORM_BYTES > maxBytes;
     problem.textContent = tooLarge
-      ? `This picture has ${megabytes(file.size)}; at most ${maxBytes / 1_000_000} MB are taken.`
+      ? `This picture has ${megabytes(file.size)}. At most ${maxBytes / 1_000_000} MB are allowed.`
       : "";
     input.setCustomValidity(problem.textContent);
     input.toggleAttribute("aria-invalid", Boolean(tooLarge));
@@ -49,9 +49,9 @@ if (form) {
   }
   form.addEventListener("submit", () => {
     form.setAttribute("aria-busy", "true");
-    button.disabled = true; // a second press would send the picture twice
+    button.disabled = true; // a second click would send the picture twice
     buttonText.textContent = button.dataset.busy;
   });
-  // A page that comes back from the browser's history is as it was left: busy, or with a file still chosen.
+  // The browser's history restores the page as it was: busy, or with a file still chosen.
   window.addEventListener("pageshow", () => { rest(); showChosen(); });
 }

@@ -1,4 +1,4 @@
-"""From an API Gateway event to the picture that it carries, and everything that can be wrong on the way."""
+"""Reads the picture and the query from an API Gateway event."""
 
 import binascii
 import io
@@ -15,16 +15,16 @@ PICTURE_FIELD = "image"
 _MAX_PARTS = 16
 
 
-def picture_of(event: Mapping[str, Any]) -> bytes:
-    """Return the encoded picture in an event: its whole body, or the field `image` of a form.
+def read_picture(event: Mapping[str, Any]) -> bytes:
+    """Return the encoded picture of an event: its whole body, or the field `image` of a form.
 
-    What the bytes are is told from the bytes by the decoder; a Content-Type matters only to find them.
+    The decoder finds the format from the bytes; the Content-Type only says whether the body is a form.
 
     Raises:
-        MalformedRequestError: there is no body, it is not base64 where it says so, or the form has no picture.
+        MalformedRequestError: there is no body, it is not valid base64, or the form has no picture.
         PayloadTooLargeError: the body has more than MAX_BODY_BYTES.
     """
-    body = _body_of(event)
+    body = _read_body(event)
     content_type = _header(event, "content-type")
     if multipart.parse_options_header(content_type)[0] == "multipart/form-data":
         body = _picture_field(body, content_type)
@@ -34,7 +34,7 @@ def picture_of(event: Mapping[str, Any]) -> bytes:
 
 
 def wants_explanation(event: Mapping[str, Any]) -> bool:
-    """Read the query parameter `explain`, which is true unless it says false.
+    """Read the query parameter `explain`; the default is true.
 
     Raises:
         MalformedRequestError: it is neither true nor false.
@@ -45,9 +45,9 @@ def wants_explanation(event: Mapping[str, Any]) -> bool:
     return bool(explain == "true")
 
 
-def _body_of(event: Mapping[str, Any]) -> bytes:
+def _read_body(event: Mapping[str, Any]) -> bytes:
     text = event.get("body") or ""
-    if len(text) > MAX_BODY_BYTES * 2:  # spare the decoding of what is too large in any case
+    if len(text) > MAX_BODY_BYTES * 2:  # too large in any case: do not decode it
         raise _too_large()
     try:
         body = pybase64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
@@ -59,13 +59,13 @@ def _body_of(event: Mapping[str, Any]) -> bytes:
 
 
 def _too_large() -> PayloadTooLargeError:
-    return PayloadTooLargeError(f"The picture is over {MAX_BODY_BYTES / 1e6:.1f} MB; send a smaller one.")
+    return PayloadTooLargeError(f"The picture is over {MAX_BODY_BYTES / 1e6:.1f} MB. Send a smaller one.")
 
 
 def _picture_field(body: bytes, content_type: str) -> bytes:
     boundary = multipart.parse_options_header(content_type)[1].get("boundary", "")
     if not boundary:
-        raise MalformedRequestError("The form names no boundary in its Content-Type.")
+        raise MalformedRequestError("The Content-Type of the form names no boundary.")
     try:
         parser = multipart.MultipartParser(
             io.BytesIO(body), boundary, part_limit=_MAX_PARTS, spool_limit=MAX_BODY_BYTES, memory_limit=MAX_BODY_BYTES
@@ -73,7 +73,7 @@ def _picture_field(body: bytes, content_type: str) -> bytes:
         for part in parser:
             if part.name == PICTURE_FIELD:
                 return bytes(part.raw)
-    except (multipart.MultipartError, UnicodeError, LookupError) as error:  # the last two: an odd charset
+    except (multipart.MultipartError, UnicodeError, LookupError) as error:  # the last two: an unknown charset
         raise MalformedRequestError("The form in the body cannot be read.") from error
     raise MalformedRequestError(f"The form has no field named {PICTURE_FIELD}.")
 

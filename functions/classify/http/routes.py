@@ -1,6 +1,7 @@
-"""The routes of the HTTP API, and the one place where an error of ours becomes a status and a body."""
+"""The routes of the HTTP API, and the one place where an AnalyzerError becomes a response."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -12,29 +13,30 @@ from contract.api import MAX_BODY_BYTES, PROBLEM_CONTENT_TYPE, Health, Limits, M
 from contract.errors import AnalyzerError, MethodNotAllowedError, NotFoundError
 from contract.image import CONTENT_TYPES, MAX_PIXELS, MIN_SIDE_PX
 from contract.labels import DISCLAIMER
-from functions.classify import measures
 from functions.classify.answer import Stopwatch, answer_picture
-from functions.classify.holder import ModelHolder
-from functions.classify.http.request import picture_of, wants_explanation
+from functions.classify.http.request import read_picture, wants_explanation
+from functions.classify.metrics import record_prediction, record_refusal
+from functions.classify.model_holder import ModelHolder
 
 PREDICTIONS, MODEL, HEALTH, OPENAPI = "/v1/predictions", "/v1/model", "/v1/health", "/openapi.json"
+OPENAPI_FILE = Path(__file__).with_name("openapi.json")  # python -m tests.functions.http.openapi_document
 METHODS = {PREDICTIONS: "POST", MODEL: "GET", HEALTH: "GET", OPENAPI: "GET"}
 
 
 def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: Metrics) -> APIGatewayHttpResolver:
-    """Join the routes to a model."""
+    """Make the routes for a model."""
     app = APIGatewayHttpResolver()
 
     @app.post(PREDICTIONS)
     def predict() -> Response[str]:
-        """Answer with the classes of the picture in the body, likeliest first."""
+        """Classify the picture in the body."""
         watch = Stopwatch()
         event: Mapping[str, Any] = app.current_event.raw_event
-        explained, encoded = wants_explanation(event), picture_of(event)
+        explain, encoded = wants_explanation(event), read_picture(event)
         answer = answer_picture(
-            encoded, models.current(), explained=explained, watch=watch, segment=tracer.provider.in_subsegment
+            encoded, models.current(), explain=explain, watch=watch, segment=tracer.provider.in_subsegment
         )
-        measures.record_prediction(metrics, answer)
+        record_prediction(metrics, answer)
         logger.info(
             "predicted",
             extra={"prediction_id": answer.prediction.prediction_id, "model_version": answer.prediction.model_version},
@@ -43,7 +45,7 @@ def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: 
 
     @app.get(MODEL)
     def describe_model() -> Response[str]:
-        """Describe the model that serves, and what a picture may be."""
+        """Describe the model that serves, and the limits of a picture."""
         manifest = models.current().manifest
         return _json(
             ModelDescription(
@@ -66,29 +68,27 @@ def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: 
 
     @app.get(HEALTH)
     def health() -> Response[str]:
-        """Tell whether a picture would be answered now."""
+        """Tell whether the model is loaded."""
         return _json(Health(status="ok", model_version=models.current().manifest.version))
 
     @app.get(OPENAPI)
     def openapi() -> Response[str]:
-        """Describe this API to programs."""
-        from functions.classify.http.openapi import document  # built for those who ask alone
-
-        return Response(200, "application/json", document())
+        """Return the OpenAPI document of this API."""
+        return Response(200, "application/json", OPENAPI_FILE.read_text())
 
     @app.not_found
     def no_such_route(_: NoSuchRoute) -> Response[str]:
-        """Tell a wrong path from a wrong method on a right one."""
+        """Answer 405 where the path exists with another method, else 404."""
         path = app.current_event.path
         if path in METHODS:
-            refusal: AnalyzerError = MethodNotAllowedError(f"{path} takes {METHODS[path]} alone.")
+            refusal: AnalyzerError = MethodNotAllowedError(f"{path} allows only {METHODS[path]}.")
             return answer_error(refusal, {"Allow": METHODS[path]})
-        return answer_error(NotFoundError("There is no such route; /openapi.json lists those there are."))
+        return answer_error(NotFoundError("There is no such route: /openapi.json lists all routes."))
 
     def answer_error(error: AnalyzerError, headers: dict[str, str] | None = None) -> Response[str]:
-        """Turn an error of ours into a status and a body."""
+        """Turn an AnalyzerError into a problem document."""
         logger.warning("request refused", extra={"code": error.code, "status": error.status, "reason": str(error)})
-        measures.record_refusal(metrics, error)
+        record_refusal(metrics, error)
         headers = dict(headers or {})
         if error.retry_after_s is not None:
             headers["Retry-After"] = str(error.retry_after_s)

@@ -1,4 +1,4 @@
-"""What the API says of itself is valid OpenAPI 3.1, and true of every answer."""
+"""The OpenAPI document is valid OpenAPI 3.1, and every answer follows it."""
 
 import json
 from collections.abc import Iterator
@@ -10,17 +10,17 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from functions.classify.handler import Handler
-from functions.classify.http.openapi import document
-from functions.classify.http.routes import METHODS
-from tests.functions.conftest import Ask, LambdaContext, http_event, settings_for
+from functions.classify.http.routes import METHODS, OPENAPI_FILE
+from tests.functions.conftest import Ask, LambdaContext, request_event, settings_for
+from tests.functions.http.openapi_document import document
 from tests.odd_pictures import odd_pictures
 
-DOCUMENT: dict[str, Any] = json.loads(document())
+DOCUMENT: dict[str, Any] = json.loads(OPENAPI_FILE.read_text())
 OPERATIONS = [(path, method, operation) for path, of in DOCUMENT["paths"].items() for method, operation in of.items()]
 
 
 def schema_of(response: dict[str, Any], content_type: str) -> OAS31Validator:
-    """The validator of one response, which finds what it refers to in the document."""
+    """The validator of one response, which finds references in the document."""
     schema = response["content"][content_type]["schema"]
     return OAS31Validator({**schema, "components": DOCUMENT["components"]})
 
@@ -34,6 +34,11 @@ def examples() -> Iterator[Any]:
                     yield pytest.param(response, content_type, example["value"], id=where)
 
 
+def test_the_file_is_up_to_date() -> None:
+    up_to_date = OPENAPI_FILE.read_text() == f"{document()}\n"
+    assert up_to_date, "run python -m tests.functions.http.openapi_document"
+
+
 def test_the_document_is_valid_openapi(ask: Ask) -> None:
     served = ask("GET", "/openapi.json")
     assert json.loads(served["body"]) == DOCUMENT
@@ -41,7 +46,7 @@ def test_the_document_is_valid_openapi(ask: Ask) -> None:
     OpenAPIV31SpecValidator(DOCUMENT).validate()
 
 
-def test_it_names_every_route_with_its_method_and_every_status() -> None:
+def test_it_has_every_route_with_its_method_and_every_status() -> None:
     assert {path: method.upper() for path, method, _ in OPERATIONS} == METHODS
     responses = DOCUMENT["paths"]["/v1/predictions"]["post"]["responses"]
     assert set(responses) == {"200", "400", "413", "415", "422", "429", "503"}
@@ -85,4 +90,4 @@ def test_every_other_answer_follows_the_document(ask: Ask, originals: list[bytes
     without_model = Handler(settings_for(None, tmp_path))
     for path in ("/v1/model", "/v1/health", "/openapi.json"):
         check_against_document(path, "get", ask("GET", path))
-        check_against_document(path, "get", without_model(http_event("GET", path), LambdaContext()))
+        check_against_document(path, "get", without_model(request_event("GET", path), LambdaContext()))

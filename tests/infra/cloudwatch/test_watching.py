@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.classify.measures import METRICS
+from functions.classify.metrics import METRICS
 from functions.classify.settings import NAMESPACE
 from tests.infra.stacks import ACCOUNT, Program, deployed
 

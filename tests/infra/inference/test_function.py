@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contract.batch import MAX_ITEMS
-from functions.classify.measures import DIMENSION_VALUES, METRICS, SERVICE
+from functions.classify.metrics import DIMENSION_VALUES, METRICS, SERVICE
 from functions.classify.settings import NAMESPACE, Settings
 from infra.cloudwatch.alarms import LOAD_FAILURES
 from infra.cloudwatch.sources import OUTCOMES
@@ -119,9 +119,9 @@ def test_what_is_watched_is_what_the_function_tells() -> None:
     assert METRICS_NAMESPACE == NAMESPACE
     assert WATCHED_SERVICE == SERVICE
     assert set(OUTCOMES) == DIMENSION_VALUES["outcome"]
-    from contract.errors import ModelUnavailableError, family
+    from contract.errors import ModelUnavailableError, error_classes
 
-    unavailable = {e.code for e in family() if issubclass(e, ModelUnavailableError)}
+    unavailable = {e.code for e in error_classes() if issubclass(e, ModelUnavailableError)}
     assert {code for _, code, _ in LOAD_FAILURES} == unavailable
     used = {"Predictions", "Outcomes", "Refusals", "TotalTime", "ColdStart", "ModelLoadTime", "ModelLoadFailures"}
     assert used | {"UnfamiliarScore", "Confidence"} <= set(METRICS)

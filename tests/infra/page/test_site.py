@@ -44,9 +44,11 @@ def test_the_stack_sets_the_very_variables_that_the_pages_settings_read(whole: P
     assert set(environment_of(whole)) | {"SECRET_KEY"} == {*VARIABLES, "AWS_DEFAULT_REGION"}
 
 
-def test_the_page_starts_with_what_the_stack_sets(dev: Program, prod: Program) -> None:
+def test_the_page_starts_with_what_the_stack_sets(dev: Program, prod: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     for program, host in ((dev, "d1234.cloudfront.net"), (prod, "lesions.example.org")):
-        settings = Settings.from_env({**environment_of(program), "SECRET_KEY": "drawn" * 10})
+        for name, value in {**environment_of(program), "SECRET_KEY": "drawn" * 10}.items():
+            monkeypatch.setenv(name, value)
+        settings = Settings.from_env()
         assert settings.classify_auth == "iam"
         assert settings.classify_url == program.outputs["apiUrl"]
         assert settings.trusted_hosts == (host,)

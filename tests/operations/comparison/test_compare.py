@@ -10,7 +10,7 @@ from operations.comparison.compare import Comparison, ComparisonPictures, compar
 from operations.comparison.report import as_json, as_markdown, as_text
 from training.artifact.held_out import read_held_out
 from training.evaluation.bootstrap import RESAMPLES
-from training.evaluation.measure import balanced_accuracy
+from training.evaluation.metrics import balanced_accuracy
 
 
 @pytest.fixture(scope="module")

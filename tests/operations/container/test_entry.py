@@ -40,7 +40,7 @@ def test_an_interrupted_job_resumes_and_registers_its_model(base: Path, bucket: 
     with start_entry(base) as job:
         output, _ = job.communicate(timeout=600)
     assert job.returncode == 0, output
-    assert "goes on with an earlier run, in epoch 2 of head" in output
+    assert "resumes an earlier run, in epoch 2 of head" in output
     (bundle,) = (base / "model").iterdir()
     manifest = read_bundle(bundle)
     training = manifest.training

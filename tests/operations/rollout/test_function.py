@@ -7,9 +7,9 @@ import boto3
 import pytest
 
 from contract.errors import DeploymentError
+from contract.events import http_event
 from operations.rollout.canary import find_running_shift, previous_version, start_shift
 from operations.rollout.function import invoke, list_versions, publish_version, read_alias
-from tests.functions.conftest import http_event
 from tests.local_cloud import LocalAws, LocalCloud, local_cloud
 
 MODEL = "s3://skin-lesion-models/models/one"

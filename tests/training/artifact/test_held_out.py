@@ -1,4 +1,4 @@
-"""A bundle keeps what its model says of the held-out pictures."""
+"""A bundle keeps the predictions of its model for the held-out pictures."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from contract.bundle import HELD_OUT
 from contract.errors import BundleError
 from tests.tiny_run import TinyRun
 from training.artifact.held_out import read_held_out, write_held_out
-from training.evaluation.measure import balanced_accuracy, expected_calibration_error
+from training.evaluation.metrics import balanced_accuracy, expected_calibration_error
 
 
-def test_the_bundle_s_own_metrics_follow_from_the_answers_that_it_keeps(tiny_run: TinyRun) -> None:
+def test_the_metrics_of_the_bundle_can_be_computed_from_the_table(tiny_run: TinyRun) -> None:
     held_out, metrics = read_held_out(tiny_run.trained.folder), tiny_run.trained.manifest.metrics
     assert held_out is not None
     truth = held_out.rows["class_index"].to_numpy()
@@ -23,18 +23,18 @@ def test_the_bundle_s_own_metrics_follow_from_the_answers_that_it_keeps(tiny_run
     assert HELD_OUT in tiny_run.trained.manifest.files
 
 
-def test_the_table_gives_every_answer_back_as_it_was(tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_the_table_restores_every_prediction_exactly(tiny_run: TinyRun, tmp_path: Path) -> None:
     held_out = read_held_out(tiny_run.trained.folder)
     assert held_out is not None
     write_held_out(tmp_path, held_out)
     assert (tmp_path / HELD_OUT).read_bytes() == (tiny_run.trained.folder / HELD_OUT).read_bytes()
-    again = read_held_out(tmp_path)
-    assert again is not None
-    np.testing.assert_array_equal(again.probabilities, held_out.probabilities)
-    pd.testing.assert_frame_equal(again.rows, held_out.rows)
+    restored = read_held_out(tmp_path)
+    assert restored is not None
+    np.testing.assert_array_equal(restored.probabilities, held_out.probabilities)
+    pd.testing.assert_frame_equal(restored.rows, held_out.rows)
 
 
-def test_some_pictures_can_be_kept(tiny_run: TinyRun) -> None:
+def test_some_pictures_can_be_selected(tiny_run: TinyRun) -> None:
     held_out = read_held_out(tiny_run.trained.folder)
     assert held_out is not None
     kept = held_out.only(pd.Index(held_out.rows["image_id"][[0, 3]]))
@@ -42,12 +42,12 @@ def test_some_pictures_can_be_kept(tiny_run: TinyRun) -> None:
     np.testing.assert_array_equal(kept.probabilities, held_out.probabilities[[0, 3]])
 
 
-def test_a_bundle_of_earlier_days_has_none(tmp_path: Path) -> None:
+def test_an_older_bundle_has_no_table(tmp_path: Path) -> None:
     assert read_held_out(tmp_path) is None
 
 
 @pytest.mark.parametrize("text", ["", "image_id,dx\na,nv\n", "\x00\x01", "{header}\na,b,flu{rest}\n"])
-def test_what_is_no_such_table_is_refused(tiny_run: TinyRun, tmp_path: Path, text: str) -> None:
+def test_a_damaged_table_is_refused(tiny_run: TinyRun, tmp_path: Path, text: str) -> None:
     header = (tiny_run.trained.folder / HELD_OUT).read_text().splitlines()[0]
     (tmp_path / HELD_OUT).write_text(text.replace("{header}", header).replace("{rest}", ",x" * 11))
     with pytest.raises(BundleError, match=r"held-out\.csv cannot be read"):

@@ -1,4 +1,4 @@
-"""A trimmed bundle: smaller, whole, and the same model."""
+"""A trimmed bundle: smaller, complete, and the same model."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from training.artifact.trim import trim
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """One with an fp32 file and a report in a folder of its own."""
+    """Write a bundle with an fp32 file and a report in a subfolder."""
     plain = write_tiny_bundle(tmp_path / "plain")
     files = {name: file.model_dump() for name, file in read_bundle(plain).files.items()}
     extra = {MODEL_FP32: b"weights", "report/figures/roc.png": b"a curve"}
@@ -20,25 +20,25 @@ def bundle(tmp_path: Path) -> Path:
         (plain / name).parent.mkdir(parents=True, exist_ok=True)
         (plain / name).write_bytes(content)
         files[name] = describe_file(plain / name).model_dump()
-    whole = write_tiny_bundle(tmp_path / "whole", files=files)
+    complete = write_tiny_bundle(tmp_path / "complete", files=files)
     for name in extra:
-        (whole / name).parent.mkdir(parents=True, exist_ok=True)
-        (whole / name).write_bytes(extra[name])
-    return whole
+        (complete / name).parent.mkdir(parents=True, exist_ok=True)
+        (complete / name).write_bytes(extra[name])
+    return complete
 
 
-def test_everything_is_kept_but_the_fp32_model(bundle: Path, tmp_path: Path) -> None:
+def test_everything_except_the_fp32_model_is_copied(bundle: Path, tmp_path: Path) -> None:
     before = read_bundle(bundle)
     manifest = trim(bundle, tmp_path / "models" / "trimmed")
     assert manifest == read_bundle(tmp_path / "models" / "trimmed")
-    there = {path.relative_to(tmp_path / "models" / "trimmed").as_posix()
+    copied = {path.relative_to(tmp_path / "models" / "trimmed").as_posix()
              for path in (tmp_path / "models" / "trimmed").rglob("*") if path.is_file()}  # fmt: skip
-    assert there == {MANIFEST, *before.files} - {MODEL_FP32}
+    assert copied == {MANIFEST, *before.files} - {MODEL_FP32}
     assert manifest == before.model_copy(update={"files": manifest.files})
     assert manifest.files.items() < before.files.items()
 
 
-def test_a_bundle_without_an_fp32_model_is_copied_as_it_is(tmp_path: Path) -> None:
+def test_a_bundle_without_an_fp32_model_is_copied_unchanged(tmp_path: Path) -> None:
     bundle = write_tiny_bundle(tmp_path / "plain")
     assert trim(bundle, tmp_path / "copy") == read_bundle(bundle)
 
@@ -50,6 +50,6 @@ def test_a_damaged_bundle_is_not_copied(bundle: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "copy").exists()
 
 
-def test_nothing_is_written_over(bundle: Path, tmp_path: Path) -> None:
+def test_an_existing_folder_is_not_overwritten(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="not an empty folder"):
         trim(bundle, bundle)

@@ -1,4 +1,4 @@
-"""A Dataverse on loopback that holds a small HAM10000, and misbehaves as a test tells it to."""
+"""A Dataverse server on the loopback interface with a small HAM10000; a test can make it misbehave."""
 
 import hashlib
 import io
@@ -16,16 +16,20 @@ LIST = "/api/datasets/:persistentId/versions/:latest-published/files?persistentI
 
 @dataclass
 class Archive:
-    """What the server holds, how it is to misbehave, and what it was asked."""
+    """The files of the server, its misbehaviour, and the requests that it got."""
 
     files: dict[str, bytes]
-    listing: Any = None  # instead of the true one
-    drop_after: list[int] = field(default_factory=list)  # bytes, for each further download
-    statuses: list[tuple[int, dict[str, str]]] = field(default_factory=list)  # instead of each further download
-    spoil: int = 0  # downloads in which one byte is wrong
-    honours_range: bool = True
-    shifts_range: bool = False  # answers a range with another
-    silent: bool = False  # takes the request and says nothing
+    listing: Any = None  # in place of the correct list
+    drop_after: list[int] = field(
+        default_factory=list
+    )  # lose the connection after so many bytes: an entry for each download
+    statuses: list[tuple[int, dict[str, str]]] = field(
+        default_factory=list
+    )  # in place of a download: an entry for each
+    corrupt_downloads: int = 0  # so many downloads have a wrong byte
+    honours_range: bool = True  # else it sends the complete file
+    shifts_range: bool = False  # answers with another range
+    silent: bool = False  # accepts a request and never answers
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # path, Range
     url: str = ""
 
@@ -37,7 +41,7 @@ class Archive:
                 "dataFile": {
                     "id": number,
                     "filename": name,
-                    "filesize": len(content) + (17 if name.endswith(".tab") else 0),  # that of the ingested table
+                    "filesize": len(content) + (17 if name.endswith(".tab") else 0),  # of the converted table
                     "checksum": {"type": "MD5", "value": md5(content)},
                     **(
                         {"tabularData": True, "originalFileSize": len(content), "originalFileFormat": "text/csv"}
@@ -59,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
         archive = self.archive
         archive.requests.append((self.path, self.headers.get("Range")))
         if archive.silent:
-            self.rfile.read(1)  # until the client gives up
+            self.rfile.read(1)  # until the client closes the connection
         elif self.path == LIST:
             body = archive.listing if archive.listing is not None else archive.list_files()
             self._answer(200, body if isinstance(body, bytes) else json.dumps(body).encode())
@@ -71,21 +75,21 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(status, b"{}", headers)
             elif name.endswith(".tab") and query != "format=original":
                 self._answer(200, archive.files[name].replace(b",", b"\t"))
-            else:  # as Harvard's does, to where the bytes are
+            else:  # as Harvard's server does
                 self._answer(303, b"", {"Location": f"{archive.url}/storage/{number}"})
         else:
             self._send_file(list(archive.files.values())[int(self.path.rpartition("/")[2]) - 100])
 
     def _send_file(self, content: bytes) -> None:
-        archive, asked = self.archive, self.headers.get("Range")
+        archive, requested = self.archive, self.headers.get("Range")
         total, start, headers, status = len(content), 0, {}, 200
-        if asked and archive.honours_range:
-            start = int(asked.removeprefix("bytes=").rstrip("-")) - (5 if archive.shifts_range else 0)
+        if requested and archive.honours_range:
+            start = int(requested.removeprefix("bytes=").rstrip("-")) - (5 if archive.shifts_range else 0)
             if start >= total:
                 return self._answer(416, b"")
             status, headers = 206, {"Content-Range": f"bytes {start}-{total - 1}/{total}"}
-        if archive.spoil:
-            archive.spoil -= 1
+        if archive.corrupt_downloads:
+            archive.corrupt_downloads -= 1
             content = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
         dropped = archive.drop_after.pop(0) if archive.drop_after else None
         return self._answer(status, content[start:], headers, dropped)

@@ -1,4 +1,4 @@
-"""Checking a folder: everything that is wrong is found at once, and said in plain sentences."""
+"""The check finds all problems at once and describes each in a sentence."""
 
 import json
 import shutil
@@ -9,12 +9,13 @@ from PIL import Image
 
 from contract.errors import DatasetError
 from contract.labels import CODES
+from tests.training.data.dataset_folder import DatasetFolder
 from training.data.check import check
 
 
-def test_sound_pictures_are_called_sound_and_counted(folder) -> None:
+def test_a_data_set_without_problems_is_sound_and_counted(folder: DatasetFolder) -> None:
     reports: list[tuple[str, int, int]] = []
-    report = check(folder.path, lambda *told: reports.append(told))
+    report = check(folder.path, lambda *report: reports.append(report))
     dataset = folder.read()
     total = len(dataset.rows)
     assert report.sound
@@ -26,12 +27,12 @@ def test_sound_pictures_are_called_sound_and_counted(folder) -> None:
     assert reports == [("checking pictures", done, total) for done in range(1, total + 1)]
 
 
-def test_a_report_survives_json(folder) -> None:
+def test_a_report_can_be_read_back_from_json(folder: DatasetFolder) -> None:
     report = check(folder.path)
     assert type(report).model_validate(json.loads(report.model_dump_json())) == report
 
 
-def test_every_fault_is_found_in_one_run(folder) -> None:
+def test_all_problems_are_found_in_one_run(folder: DatasetFolder) -> None:
     rows = sorted(folder.rows, key=lambda row: row["image_id"])
     truncated, empty, absent = (folder.picture(row["image_id"]) for row in rows[:3])
     truncated.write_bytes(truncated.read_bytes()[:4000])
@@ -49,14 +50,14 @@ def test_every_fault_is_found_in_one_run(folder) -> None:
     assert "not a JPEG" in report.corrupt[empty.stem]
     assert report.without_row == ["EXTRA_0000001"]
     assert sum(report.sizes.values()) == len(rows) - 3
-    told = " ".join(report.problems)
-    assert 'names "scc"' in told
-    assert f"1 of the {len(rows)} pictures" in told
-    assert absent.stem in told
-    assert "2 pictures cannot be decoded" in told
+    problems = " ".join(report.problems)
+    assert 'names "scc"' in problems
+    assert f"1 of the {len(rows)} pictures" in problems
+    assert absent.stem in problems
+    assert "2 pictures cannot be decoded" in problems
 
 
-def test_unknown_ages_sexes_and_sites_are_counted_and_no_fault(folder) -> None:
+def test_unknown_ages_sexes_and_sites_are_counted_and_are_no_problem(folder: DatasetFolder) -> None:
     known = [{**row, "age": "50.0", "sex": "female", "localization": "back"} for row in folder.rows]
     known[0]["age"] = known[1]["age"] = ""
     known[2]["sex"] = "unknown"
@@ -67,14 +68,14 @@ def test_unknown_ages_sexes_and_sites_are_counted_and_no_fault(folder) -> None:
     assert report.sound
 
 
-def test_a_picture_without_a_row_is_mentioned_and_does_no_harm(folder) -> None:
+def test_a_picture_without_a_row_is_listed_and_is_no_problem(folder: DatasetFolder) -> None:
     shutil.copy(folder.picture(folder.rows[0]["image_id"]), folder.picture("EXTRA_0000001"))
     report = check(folder.path)
     assert report.without_row == ["EXTRA_0000001"]
     assert report.sound
 
 
-def test_a_class_too_small_to_be_split_is_a_problem(folder) -> None:
+def test_a_class_too_small_to_be_split_is_a_problem(folder: DatasetFolder) -> None:
     vascular = [row["lesion_id"] for row in folder.rows if row["dx"] == "vasc"]
     folder.rows = [row for row in folder.rows if row["dx"] != "vasc" or row["lesion_id"] == vascular[0]]
     assert check(folder.path).problems == [
@@ -82,12 +83,12 @@ def test_a_class_too_small_to_be_split_is_a_problem(folder) -> None:
     ]
 
 
-def test_where_there_is_nothing_to_report_on_it_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_a_table_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no HAM10000_metadata.csv"):
         check(tmp_path)
 
 
-def test_what_cleaning_puts_right_is_told_and_what_it_leaves_unknown_too(folder) -> None:
+def test_the_report_has_the_cleaning_steps_and_the_unknown_values(folder: DatasetFolder) -> None:
     rows = [{**row, "age": "50.0", "sex": "female", "localization": "back", "dx_type": "histo"} for row in folder.rows]
     rows[0] |= {"age": "-5", "sex": "F", "localization": "Back "}
     rows[1]["age"] = "0"
@@ -102,7 +103,7 @@ def test_what_cleaning_puts_right_is_told_and_what_it_leaves_unknown_too(folder)
     assert report.sound
 
 
-def test_a_lesion_whose_pictures_disagree_and_values_never_published_are_strange_and_no_fault(folder) -> None:
+def test_disagreeing_pictures_and_unpublished_values_are_anomalies_and_no_problem(folder: DatasetFolder) -> None:
     rows = [{**row, "age": "50.0", "sex": "female", "localization": "back", "dx_type": "histo"} for row in folder.rows]
     first, second = _two_of_one_class(rows)
     second["lesion_id"] = first["lesion_id"]
@@ -110,15 +111,15 @@ def test_a_lesion_whose_pictures_disagree_and_values_never_published_are_strange
     folder.rows = rows
     report = check(folder.path)
     assert report.problems == [] or "needed to split" in report.problems[0]
-    told = " ".join(report.anomalies)
+    anomalies = " ".join(report.anomalies)
     for sentence in (
-        f"1 lesion with pictures of different ages ({first['lesion_id']} for one)",
+        f"1 lesion with pictures of different ages (such as {first['lesion_id']})",
         "1 lesion with pictures of different sites",
-        "1 lesion with pictures of different ways of diagnosis",
+        "1 lesion with pictures of different diagnosis methods",
         'a dx_type that HAM10000 does not have ("guess")',
         'a localization that HAM10000 does not have ("tongue")',
     ):
-        assert sentence in told
+        assert sentence in anomalies
 
 
 def _two_of_one_class(rows: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -126,20 +127,20 @@ def _two_of_one_class(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     return [nevi[0], next(row for row in nevi if row["lesion_id"] != nevi[0]["lesion_id"])]
 
 
-def test_one_photograph_under_two_lesions_is_a_problem_and_under_one_lesion_is_none(folder) -> None:
+def test_near_duplicates_are_a_problem_across_lesions_and_not_within_one(folder: DatasetFolder) -> None:
     rows = folder.rows
     first, second = _two_of_one_class(rows)
     with Image.open(folder.picture(first["image_id"])) as picture:
-        lighter = picture.point(lambda value: round(value * 0.9 + 20))
-    lighter.save(folder.picture(second["image_id"]), quality=70)
+        brighter = picture.point(lambda value: round(value * 0.9 + 20))
+    brighter.save(folder.picture(second["image_id"]), quality=70)
     report = check(folder.path)
     (pair,) = report.duplicates.across_lesions
     assert set(pair.image_ids) == {first["image_id"], second["image_id"]}
-    assert any("1 pair of pictures nearly the same under different lesions" in problem for problem in report.problems)
+    assert any("1 pair of near-duplicate pictures under different lesions" in problem for problem in report.problems)
     for row in rows:
         row["lesion_id"] = first["lesion_id"] if row["lesion_id"] == second["lesion_id"] else row["lesion_id"]
     folder.rows = rows
-    again = check(folder.path)
-    assert again.duplicates.across_lesions == []
-    assert set(pair.image_ids) in [set(found.image_ids) for found in again.duplicates.within_lesions]
-    assert not any("nearly the same" in problem for problem in again.problems)
+    corrected = check(folder.path)
+    assert corrected.duplicates.across_lesions == []
+    assert set(pair.image_ids) in [set(found.image_ids) for found in corrected.duplicates.within_lesions]
+    assert not any("near-duplicate" in problem for problem in corrected.problems)

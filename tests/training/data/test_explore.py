@@ -1,4 +1,4 @@
-"""The report: whole in one file, true to the data, readable in a narrow window, and never half there."""
+"""The report: one self-contained file, with the numbers of the data, readable in a narrow window."""
 
 import json
 import re
@@ -10,18 +10,20 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from playwright.sync_api import ConsoleMessage, Request
 
 from cli.data import data
 from contract.errors import DatasetError
 from contract.labels import CODES
 from tests.browser import opened_browser
+from tests.training.data.dataset_folder import DatasetFolder
 from training.data.explore.pictures import EXAMPLES, STATISTICS, choose_examples, measure, sample_classes
 from training.data.explore.report import explore
 from training.data.ham10000 import Dataset, read_dataset
 
 
 class Page(HTMLParser):
-    """What a page holds."""
+    """The tags and words of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -41,9 +43,9 @@ def explored(synthetic_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> t
     out = tmp_path_factory.mktemp("explored") / "deep" / "report"
     done = lesion_explore(synthetic_dir, out, "--pictures", 40, "--json")
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
-    assert told["page"] == str(out / "report.html")
-    assert told["figures"] == [str(path) for path in sorted((out / "figures").iterdir())]
+    result = json.loads(done.stdout)
+    assert result["page"] == str(out / "report.html")
+    assert result["figures"] == [str(path) for path in sorted((out / "figures").iterdir())]
     return read_dataset(synthetic_dir), out
 
 
@@ -56,7 +58,7 @@ def page(explored: tuple[Dataset, Path]) -> Page:
     return Page((explored[1] / "report.html").read_text())
 
 
-def test_the_page_asks_for_nothing_outside_itself(page: Page) -> None:
+def test_the_page_requests_no_other_file(page: Page) -> None:
     for tag, attributes in page.tags:
         assert tag not in ("script", "link", "iframe", "object", "embed")
         for name in ("src", "href", "xlink:href", "data", "srcset"):
@@ -64,7 +66,7 @@ def test_the_page_asks_for_nothing_outside_itself(page: Page) -> None:
     assert "url(http" not in str(page.tags)
 
 
-def test_everything_that_is_named_is_named_once_and_everything_that_is_referred_to_is_there(page: Page) -> None:
+def test_every_id_is_unique_and_every_reference_has_a_target(page: Page) -> None:
     names = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)
     assert [name for name, count in names.items() if count > 1] == []
     referred = {
@@ -74,7 +76,7 @@ def test_everything_that_is_named_is_named_once_and_everything_that_is_referred_
     assert {one or other for one, other in referred} <= names.keys()
 
 
-def test_every_picture_says_what_it_shows_and_every_figure_has_its_n(page: Page) -> None:
+def test_every_picture_has_a_text_alternative_and_every_figure_its_n(page: Page) -> None:
     figures = [attributes for tag, attributes in page.tags if tag == "svg"]
     assert len(figures) == 13
     for attributes in figures:
@@ -85,7 +87,7 @@ def test_every_picture_says_what_it_shows_and_every_figure_has_its_n(page: Page)
     assert ("html", {"lang": "en"}) in page.tags
 
 
-def test_colours_follow_the_page_so_that_it_can_be_dark(explored: tuple[Dataset, Path]) -> None:
+def test_figures_use_the_colours_of_the_page_for_dark_mode(explored: tuple[Dataset, Path]) -> None:
     text = (explored[1] / "report.html").read_text()
     assert "prefers-color-scheme: dark" in text
     drawn = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
@@ -106,7 +108,7 @@ def test_the_numbers_are_those_of_the_data(explored: tuple[Dataset, Path], page:
     assert any(dataset.sha256[:16] in word for word in words)
 
 
-def test_each_figure_is_a_picture_for_print_too(explored: tuple[Dataset, Path]) -> None:
+def test_each_figure_is_also_a_png_for_print(explored: tuple[Dataset, Path]) -> None:
     figures = sorted((explored[1] / "figures").iterdir())
     assert [path.name[:2] for path in figures] == [f"{number:02}" for number in range(1, 14)]
     for path in figures:
@@ -116,14 +118,14 @@ def test_each_figure_is_a_picture_for_print_too(explored: tuple[Dataset, Path]) 
             assert len(figure.convert("RGB").reduce(8).getcolors() or range(257)) > 10
 
 
-def test_a_browser_shows_it_in_a_wide_and_in_a_narrow_window(explored: tuple[Dataset, Path]) -> None:
+def test_a_browser_shows_the_page_in_a_wide_and_a_narrow_window(explored: tuple[Dataset, Path]) -> None:
     with opened_browser() as browser:
         for width in (1200, 390):
             shown = browser.new_page(viewport={"width": width, "height": 800})
-            said: list[str] = []
-            asked: list[str] = []
-            shown.on("console", lambda message, said=said: said.append(message.text))
-            shown.on("request", lambda request, asked=asked: asked.append(request.url))
+            console: list[ConsoleMessage] = []
+            requests: list[Request] = []
+            shown.on("console", console.append)
+            shown.on("request", requests.append)
             shown.goto((explored[1] / "report.html").as_uri())
             assert shown.evaluate("document.documentElement.scrollWidth") <= width
             assert shown.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
@@ -131,11 +133,13 @@ def test_a_browser_shows_it_in_a_wide_and_in_a_narrow_window(explored: tuple[Dat
                 "[...document.querySelectorAll('svg text')].map(t => t.getBoundingClientRect().height)"
             )
             assert min(sizes) > 6
-            assert said == []
-            assert not [url for url in asked if not url.startswith(("file:", "data:"))]
+            assert [message.text for message in console] == []
+            assert not [request.url for request in requests if not request.url.startswith(("file:", "data:"))]
 
 
-def test_a_name_in_the_table_is_text_and_what_is_unknown_throughout_is_described_all_the_same(folder, tmp_path) -> None:
+def test_html_in_the_table_is_escaped_and_completely_unknown_columns_work(
+    folder: DatasetFolder, tmp_path: Path
+) -> None:
     strange = {"localization": "<script>alert(1)</script>", "age": "", "sex": "", "dx_type": ""}
     folder.rows = [{**row, **strange} for row in folder.rows]
     text = explore(folder.path, tmp_path / "report", pictures=7).read_text()
@@ -144,12 +148,12 @@ def test_a_name_in_the_table_is_text_and_what_is_unknown_throughout_is_described
     assert f"left unknown, not imputed: dx_type of {len(folder.rows)}, age of" in text
 
 
-def test_the_same_pictures_give_the_same_page(explored: tuple[Dataset, Path], tmp_path: Path) -> None:
-    again = explore(explored[0].folder, tmp_path / "again", pictures=40)
-    assert again.read_text() == (explored[1] / "report.html").read_text()
+def test_equal_pictures_give_an_equal_page(explored: tuple[Dataset, Path], tmp_path: Path) -> None:
+    second = explore(explored[0].folder, tmp_path / "second", pictures=40)
+    assert second.read_text() == (explored[1] / "report.html").read_text()
 
 
-def test_a_folder_with_something_in_it_is_not_touched_and_a_failure_leaves_nothing(folder, tmp_path: Path) -> None:
+def test_a_nonempty_folder_is_refused_and_a_failure_leaves_nothing(folder: DatasetFolder, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="not an empty folder"):
         explore(folder.path, folder.path)
     for row in folder.rows:
@@ -157,9 +161,10 @@ def test_a_folder_with_something_in_it_is_not_touched_and_a_failure_leaves_nothi
     with pytest.raises(DatasetError, match="cannot be used"):
         explore(folder.path, tmp_path / "report")
     assert not list(tmp_path.glob("*report*"))
+    assert not list(tmp_path.glob(".partial-*"))
 
 
-def test_a_sample_takes_all_of_rare_classes_and_as_many_of_the_others(small_dataset: Dataset) -> None:
+def test_a_sample_has_all_pictures_of_rare_classes_and_as_many_of_the_others(small_dataset: Dataset) -> None:
     smallest = min(small_dataset.per_class.values())
     sample = sample_classes(small_dataset, 7 * smallest, seed=1)
     assert set(sample.per_class.values()) == {smallest}
@@ -174,17 +179,18 @@ def test_examples_are_of_different_lesions_of_their_class(small_dataset: Dataset
         assert len(squares) == min(EXAMPLES, lesions)
 
 
-def test_brightness_colour_and_sharpness_are_measured_as_they_are_named() -> None:
+def test_brightness_colour_and_sharpness_have_known_values_for_simple_pictures() -> None:
     flat = measure(np.full((32, 32, 3), (200, 100, 100), np.uint8))
     assert set(flat) == set(STATISTICS)
     assert flat["brightness"] == pytest.approx(0.299 * 200 + 0.701 * 100, rel=1e-5)
-    assert (flat["saturation"], flat["redness"]) == (pytest.approx(50), pytest.approx(50))
+    assert flat["saturation"] == pytest.approx(50)
+    assert flat["redness"] == pytest.approx(50)
     assert flat["sharpness"] == pytest.approx(0, abs=1e-6)
     assert measure(np.zeros((32, 32, 3), np.uint8))["saturation"] == 0
     chequered = np.indices((32, 32)).sum(axis=0)[..., None] % 2 * np.full(3, 255)
     assert measure(chequered.astype(np.uint8))["sharpness"] > 10_000
 
 
-def test_the_command_refuses_a_folder_with_something_in_it_and_a_sample_too_small(folder) -> None:
+def test_the_command_refuses_a_nonempty_folder_and_a_too_small_sample(folder: DatasetFolder) -> None:
     assert lesion_explore(folder.path, folder.path).exit_code == 1
     assert lesion_explore(folder.path, folder.path / "out", "--pictures", 6).exit_code == 2

@@ -1,4 +1,4 @@
-"""The evaluation: metrics as worked out by hand, and intervals that know pictures of one lesion belong together."""
+"""The evaluation: metrics computed by hand, and intervals that treat pictures of one lesion as dependent."""
 
 import numpy as np
 import pandas as pd
@@ -6,15 +6,11 @@ import pytest
 
 from contract.api import OperatingPoint
 from contract.labels import CODES
-from training.evaluation.calibrate import decide, without_temperature
-from training.evaluation.measure import (
-    Evaluation,
-    Verdicts,
-    balanced_accuracy,
-    evaluate,
-    expected_calibration_error,
-)
-from training.evaluation.unfamiliar import Strangers
+from training.evaluation.calibration.logit_adjustment import remove_temperature
+from training.evaluation.calibration.operating_points import apply_thresholds
+from training.evaluation.measure import Evaluation, evaluate_predictions
+from training.evaluation.metrics import Predictions, balanced_accuracy, expected_calibration_error
+from training.evaluation.out_of_distribution import OutOfDistribution
 
 POINTS = {
     "any_malignant": OperatingPoint(threshold=0.5, sensitivity=1, specificity=1, classes=["akiec", "bcc", "mel"]),
@@ -35,31 +31,31 @@ def rows_of(codes: list[str], lesions: list[int] | None = None) -> pd.DataFrame:
     )
 
 
-def sure_of(codes: list[str], confidence: float = 0.8) -> np.ndarray:
-    """Probabilities that give each code `confidence` and the others the same of the rest."""
+def probabilities_of(codes: list[str], confidence: float = 0.8) -> np.ndarray:
+    """Return probabilities of `confidence` for each code, and equal ones for the other classes."""
     probabilities = np.full((len(codes), 7), (1 - confidence) / 6)
     probabilities[np.arange(len(codes)), [CODES.index(code) for code in codes]] = confidence
     return probabilities
 
 
-def verdicts_of(probabilities: np.ndarray, temperature: float = 1.0) -> Verdicts:
-    return Verdicts(
+def predictions_of(probabilities: np.ndarray, temperature: float = 1.0) -> Predictions:
+    return Predictions(
         probabilities=probabilities,
-        before_temperature=without_temperature(probabilities, temperature),
-        over=decide(probabilities, POINTS),
+        before_temperature=remove_temperature(probabilities, temperature),
+        over=apply_thresholds(probabilities, POINTS),
         unfamiliarity=np.linspace(0, 0.4, len(probabilities)),
         unfamiliar=np.zeros(len(probabilities), bool),
     )
 
 
-def evaluated(truth: list[str], answered: list[str], lesions: list[int] | None = None) -> Evaluation:
-    return evaluate(verdicts_of(sure_of(answered)), rows_of(truth, lesions), seed=1)
+def evaluated(truth: list[str], predicted: list[str], lesions: list[int] | None = None) -> Evaluation:
+    return evaluate_predictions(predictions_of(probabilities_of(predicted)), rows_of(truth, lesions), seed=1)
 
 
-def test_the_metrics_are_those_worked_out_by_hand() -> None:
+def test_the_metrics_equal_those_computed_by_hand() -> None:
     truth = ["nv", "nv", "nv", "nv", "mel", "mel", "bcc", "df"]
-    answered = ["nv", "nv", "nv", "mel", "mel", "nv", "mel", "df"]
-    values = {name: metric.value for name, metric in evaluated(truth, answered).metrics.items()}
+    predicted = ["nv", "nv", "nv", "mel", "mel", "nv", "mel", "df"]
+    values = {name: metric.value for name, metric in evaluated(truth, predicted).metrics.items()}
     assert values["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2 + 0 + 1) / 4)
     assert values["accuracy"] == pytest.approx(5 / 8)
     assert values["macro_f1"] == pytest.approx((2 * 3 / 8 + 2 * 1 / 5 + 0 + 1) / 4)
@@ -84,21 +80,21 @@ def test_balanced_accuracy_leads_and_accuracy_comes_last() -> None:
     assert names[-1] == "accuracy"
 
 
-def test_the_confusion_matrix_counts_pictures_of_the_row_taken_for_the_column() -> None:
+def test_the_confusion_matrix_has_true_classes_in_rows_and_predicted_ones_in_columns() -> None:
     confusion = evaluated(["nv", "nv", "mel"], ["nv", "mel", "mel"]).confusion
     assert confusion[CODES.index("nv"), CODES.index("mel")] == 1
     assert confusion.sum() == 3
 
 
 def test_the_calibration_error_is_the_mean_gap_over_the_bins() -> None:
-    # Ten answers of confidence 0.9, nine right: no gap. Ten of 0.5, two right: a gap of 0.3. Bins of 1/15.
-    answered = ["nv"] * 20
-    probabilities = np.concatenate([sure_of(answered[:10], 0.9), sure_of(answered[10:], 0.5)])
+    # Ten predictions with confidence 0.9, nine correct: no gap. Ten with 0.5, two correct: a gap of 0.3. Bins of 1/15.
+    predicted = ["nv"] * 20
+    probabilities = np.concatenate([probabilities_of(predicted[:10], 0.9), probabilities_of(predicted[10:], 0.5)])
     truth = np.array([CODES.index(code) for code in ["nv"] * 9 + ["df"] + ["nv"] * 2 + ["df"] * 8])
     assert expected_calibration_error(probabilities, truth) == pytest.approx(0.15)
 
 
-def test_certainty_falls_into_the_last_bin() -> None:
+def test_a_confidence_of_1_is_in_the_last_bin() -> None:
     assert expected_calibration_error(np.eye(7), np.arange(7)) == pytest.approx(0)
 
 
@@ -106,27 +102,27 @@ def test_a_class_without_pictures_is_left_out_of_the_balanced_accuracy() -> None
     assert balanced_accuracy(np.array([5, 5, 4]), np.array([5, 5, 5])) == pytest.approx(2 / 3)
 
 
-def test_repeated_pictures_of_the_same_lesions_make_no_narrower_interval() -> None:
-    truth, answered = ["nv"] * 10 + ["mel"] * 10, ["nv"] * 8 + ["mel"] * 8 + ["nv"] * 4
-    once = evaluated(truth, answered).metrics["accuracy"]
-    five_times = evaluated(truth * 5, answered * 5, list(range(20)) * 5).metrics["accuracy"]
-    as_if_independent = evaluated(truth * 5, answered * 5).metrics["accuracy"]
+def test_repeated_pictures_of_the_same_lesions_do_not_narrow_the_interval() -> None:
+    truth, predicted = ["nv"] * 10 + ["mel"] * 10, ["nv"] * 8 + ["mel"] * 8 + ["nv"] * 4
+    once = evaluated(truth, predicted).metrics["accuracy"]
+    five_times = evaluated(truth * 5, predicted * 5, list(range(20)) * 5).metrics["accuracy"]
+    as_if_independent = evaluated(truth * 5, predicted * 5).metrics["accuracy"]
     assert (five_times.low, five_times.high) == pytest.approx((once.low, once.high))
     assert as_if_independent.high - as_if_independent.low < 0.7 * (once.high - once.low)
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
-    truth, answered = ["nv"] * 9 + ["mel"] * 9, ["nv"] * 12 + ["mel"] * 6
-    assert evaluated(truth, answered).metrics == evaluated(truth, answered).metrics
+    truth, predicted = ["nv"] * 9 + ["mel"] * 9, ["nv"] * 12 + ["mel"] * 6
+    assert evaluated(truth, predicted).metrics == evaluated(truth, predicted).metrics
 
 
-def test_what_these_pictures_cannot_show_is_left_out() -> None:
+def test_metrics_that_cannot_be_measured_are_left_out() -> None:
     metrics = evaluated(["nv", "nv", "bcc"], ["nv", "nv", "bcc"]).metrics
     assert "melanoma_sensitivity" not in metrics
     assert metrics["any_malignant_sensitivity"].value == 1
 
 
-def test_slices_hold_every_group_large_enough_and_the_unknown_ages() -> None:
+def test_slices_contain_every_group_that_is_large_enough() -> None:
     truth = ["nv", "mel"] * 20
     slices = evaluated(truth, ["nv"] * 40).slices
     assert {name: of.metrics["balanced_accuracy"].value for name, of in slices["sex"].items()} == {
@@ -143,29 +139,29 @@ def test_slices_hold_every_group_large_enough_and_the_unknown_ages() -> None:
 
 
 def test_a_slice_has_the_interval_of_its_own_pictures() -> None:
-    truth, answered = ["nv", "mel"] * 40, ["nv", "nv", "nv", "mel"] * 20
-    of_slice = evaluated(truth, answered).slices["sex"]["male"].metrics["melanoma_sensitivity"]
+    truth, predicted = ["nv", "mel"] * 40, ["nv", "nv", "nv", "mel"] * 20
+    metric = evaluated(truth, predicted).slices["sex"]["male"].metrics["melanoma_sensitivity"]
     half_width = 1.96 * np.sqrt(0.5 * 0.5 / 40)
-    assert (of_slice.low, of_slice.high) == pytest.approx((0.5 - half_width, 0.5 + half_width), abs=0.04)
+    assert (metric.low, metric.high) == pytest.approx((0.5 - half_width, 0.5 + half_width), abs=0.04)
 
 
-def test_columns_that_the_table_does_not_have_give_no_slices_and_it_is_said() -> None:
+def test_absent_columns_give_no_slices_and_a_note() -> None:
     truth = ["nv", "mel"] * 20
-    found = evaluate(verdicts_of(sure_of(truth)), rows_of(truth), seed=1, absent=("age", "sex"))
+    found = evaluate_predictions(predictions_of(probabilities_of(truth)), rows_of(truth), seed=1, absent=("age", "sex"))
     assert set(found.slices) == {"site", "confirmed_by"}
-    assert "The table has no age, sex: nothing is sliced by that." in found.left_out
+    assert "The table has no age, sex: there are no groups by that." in found.left_out
 
 
-def test_classes_that_are_absent_are_left_out_and_it_is_said() -> None:
+def test_absent_classes_are_left_out_with_a_note() -> None:
     found = evaluated(["nv", "nv", "bcc"], ["nv", "nv", "bcc"])
     assert set(found.per_class) == {"bcc", "nv"}
     assert set(found.roc) == {"bcc", "nv", "any_malignant"}
     assert "There are no pictures of akiec, bkl, df, mel, vasc: averages are over the other classes." in found.left_out
-    assert any("do not allow to measure melanoma_sensitivity" in sentence for sentence in found.left_out)
+    assert any("not enough to measure melanoma_sensitivity" in sentence for sentence in found.left_out)
     assert found.metrics["macro_auroc"].value == 1
 
 
-def test_one_class_alone_is_measured_as_far_as_it_goes() -> None:
+def test_pictures_of_a_single_class_are_measured_where_possible() -> None:
     found = evaluated(["nv"] * 5, ["nv", "nv", "mel", "nv", "nv"])
     assert found.metrics["balanced_accuracy"].value == pytest.approx(4 / 5)
     assert "any_malignant_auroc" not in found.metrics
@@ -180,21 +176,21 @@ def test_a_class_is_measured_against_the_rest() -> None:
     assert group.metrics["auroc"].value == pytest.approx((2 * 0.5 + 1 * 0 + 2 * 1 + 1 * 0.5) / 6)
 
 
-def test_a_class_that_is_never_answered_has_no_precision_and_an_f1_of_zero() -> None:
+def test_a_class_that_is_never_predicted_has_no_precision_and_an_f1_of_zero() -> None:
     metrics = evaluated(["nv", "mel"], ["nv", "nv"]).per_class["mel"].metrics
     assert "precision" not in metrics
     assert metrics["f1"].value == 0
 
 
-def test_calibration_is_told_before_and_after_the_temperature() -> None:
+def test_calibration_is_measured_before_and_after_the_temperature() -> None:
     truth = ["nv"] * 8 + ["mel"] * 2
-    probabilities = sure_of(["nv"] * 10, 0.8)  # honest
-    found = evaluate(verdicts_of(probabilities, temperature=2.0), rows_of(truth), seed=1)
+    probabilities = probabilities_of(["nv"] * 10, 0.8)  # calibrated: 8 of 10 are correct
+    found = evaluate_predictions(predictions_of(probabilities, temperature=2.0), rows_of(truth), seed=1)
     assert found.metrics["ece"].value == pytest.approx(0)
-    surer = without_temperature(probabilities, 2.0)[0, CODES.index("nv")]
-    assert found.metrics["ece_before_temperature"].value == pytest.approx(surer - 0.8)
+    overconfident = remove_temperature(probabilities, 2.0)[0, CODES.index("nv")]
+    assert found.metrics["ece_before_temperature"].value == pytest.approx(overconfident - 0.8)
     assert found.metrics["nll_before_temperature"].value > found.metrics["nll"].value
-    assert found.reliability["before"][0]["confidence"] == pytest.approx(surer)
+    assert found.reliability["before"][0]["confidence"] == pytest.approx(overconfident)
     assert found.reliability["after"][0] == {
         "confidence": pytest.approx(0.8),
         "accuracy": pytest.approx(0.8),
@@ -205,25 +201,28 @@ def test_calibration_is_told_before_and_after_the_temperature() -> None:
 def test_a_calibration_error_lies_in_its_own_interval() -> None:
     random = np.random.default_rng(0)
     truth = random.choice(["nv", "mel", "bcc"], 300).tolist()
-    answered = [code if random.random() < 0.8 else "df" for code in truth]
-    error = evaluated(truth, answered).metrics["ece"]
+    predicted = [code if random.random() < 0.8 else "df" for code in truth]
+    error = evaluated(truth, predicted).metrics["ece"]
     assert error.low <= error.value <= error.high
 
 
-def test_pictures_without_a_lesion_are_told_by_their_unfamiliarity() -> None:
-    strangers = {
-        "far": Strangers(np.full(5, 0.9), np.ones(5, bool)),
-        "near": Strangers(np.full(15, 0.2), np.zeros(15, bool)),
+def test_pictures_without_a_lesion_are_detected_by_their_unfamiliarity() -> None:
+    kinds = {
+        "far": OutOfDistribution(np.full(5, 0.9), np.ones(5, bool)),
+        "near": OutOfDistribution(np.full(15, 0.2), np.zeros(15, bool)),
     }
     truth = ["nv", "mel", "nv", "bcc", "nv"]  # at 0, 0.1, 0.2, 0.3 and 0.4
-    found = evaluate(verdicts_of(sure_of(truth)), rows_of(truth), seed=1, strangers=strangers)
+    found = evaluate_predictions(
+        predictions_of(probabilities_of(truth)), rows_of(truth), seed=1, out_of_distribution=kinds
+    )
     assert {
-        kind: (told.pictures, told.auroc.value, told.detection_rate.value) for kind, told in found.strangers.items()
+        kind: (result.pictures, result.auroc.value, result.detection_rate.value)
+        for kind, result in found.out_of_distribution.items()
     } == {
         "painted": (20, pytest.approx((5 * 1 + 15 * 0.5) / 20), pytest.approx(5 / 20)),
         "far": (5, 1.0, 1.0),
         "near": (15, 0.5, 0.0),
     }
-    assert found.metrics["unfamiliar_auroc"] == found.strangers["painted"].auroc
-    assert found.metrics["unfamiliar_detection_rate"] == found.strangers["painted"].detection_rate
-    assert found.strangers["near"].auroc.low < 0.5 < found.strangers["near"].auroc.high
+    assert found.metrics["unfamiliar_auroc"] == found.out_of_distribution["painted"].auroc
+    assert found.metrics["unfamiliar_detection_rate"] == found.out_of_distribution["painted"].detection_rate
+    assert found.out_of_distribution["near"].auroc.low < 0.5 < found.out_of_distribution["near"].auroc.high

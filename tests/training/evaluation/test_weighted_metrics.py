@@ -1,4 +1,4 @@
-"""Every measure for many weightings at once is what scikit-learn measures for each of them."""
+"""Each metric for many weightings at once equals scikit-learn's for each of them."""
 
 import numpy as np
 import pytest
@@ -21,16 +21,16 @@ LABELS = range(len(CODES))
 
 
 @pytest.fixture
-def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Classes, answers that are right more often than not, and three weightings, some of them zero."""
+def weighted_predictions() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """True classes, mostly correct predictions, and three weightings with some zeros."""
     random = np.random.default_rng(3)
     truth = random.permutation(np.repeat(LABELS, [40, 20, 30, 5, 25, 60, 10]))
     predicted = np.where(random.random(len(truth)) < 0.6, truth, random.integers(0, 7, len(truth)))
     return truth, predicted, random.integers(0, 4, (3, len(truth))).astype(float)
 
 
-def test_what_follows_from_the_confusion_matrix(drawn: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    truth, predicted, weights = drawn
+def test_metrics_of_the_confusion_matrix(weighted_predictions: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    truth, predicted, weights = weighted_predictions
     confusion = confusion_matrices(predicted, truth, weights)
     for row, weight in enumerate(weights):
         given = {"sample_weight": weight, "labels": LABELS}
@@ -49,8 +49,10 @@ def test_what_follows_from_the_confusion_matrix(drawn: tuple[np.ndarray, np.ndar
 
 
 @pytest.mark.parametrize("ties", [False, True])
-def test_areas_and_average_precisions(drawn: tuple[np.ndarray, np.ndarray, np.ndarray], *, ties: bool) -> None:
-    truth, _, weights = drawn
+def test_roc_areas_and_average_precisions(
+    weighted_predictions: tuple[np.ndarray, np.ndarray, np.ndarray], *, ties: bool
+) -> None:
+    truth, _, weights = weighted_predictions
     positive = truth == CODES.index("mel")
     scores = np.random.default_rng(1).normal(positive, 1)
     scores = np.round(scores, 0 if ties else 9)

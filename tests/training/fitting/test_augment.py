@@ -1,4 +1,4 @@
-"""Augmentation: acts in training alone, stays in range, and the exact views are eight different ones."""
+"""Augmentation: it acts only in training and stays in range, and the eight exact views all differ."""
 
 from collections.abc import Callable
 
@@ -18,29 +18,29 @@ def seen_by(layer: keras.layers.Layer, pictures: np.ndarray) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(layer(pictures, training=True)))
 
 
-def test_pictures_are_changed_in_training_and_nowhere_else(pixels: np.ndarray) -> None:
+def test_pictures_are_changed_only_in_training(pixels: np.ndarray) -> None:
     augmentation = build_augmentation(seed=1)
     seen = seen_by(augmentation, pixels)
-    asked = keras.ops.convert_to_numpy(augmentation(pixels, training=False))
+    unchanged = keras.ops.convert_to_numpy(augmentation(pixels, training=False))
     assert seen.dtype == np.float32
     assert 0 <= seen.min() < seen.max() <= 255
     assert all(not np.allclose(after, before, atol=1) for after, before in zip(seen, pixels, strict=True))
-    assert np.array_equal(asked, pixels)
+    assert np.array_equal(unchanged, pixels)
 
 
 @pytest.mark.parametrize("build", [RandomPlace, RandomLight, build_augmentation])
-def test_the_same_seed_changes_pictures_the_same_way(
+def test_the_same_seed_changes_pictures_in_the_same_way(
     pixels: np.ndarray, build: Callable[[int], keras.layers.Layer]
 ) -> None:
     layer = build(1)
-    once, again, other = (seen_by(each, pixels.astype(np.float32)) for each in (layer, build(1), build(2)))
-    assert np.array_equal(once, again)
-    assert not np.array_equal(once, other)
-    assert not np.array_equal(once, seen_by(layer, pixels.astype(np.float32)))  # nor the same in every step
+    first, second, other = (seen_by(each, pixels.astype(np.float32)) for each in (layer, build(1), build(2)))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first, seen_by(layer, pixels.astype(np.float32)))  # and steps differ too
 
 
 def test_a_lesion_is_moved_turned_scaled_and_mirrored_within_bounds() -> None:
-    """Three spots, asymmetric about the middle: where their brightest points come out tells what was done."""
+    """Three spots, asymmetric about the middle: the places of their brightest points show the transform."""
     size = 65
     spots = np.array([[32, 32], [32, 44], [24, 32]])  # the middle, 12 to its right, 8 above it; row, column
     down, across = np.mgrid[:size, :size]
@@ -60,27 +60,27 @@ def test_a_lesion_is_moved_turned_scaled_and_mirrored_within_bounds() -> None:
     assert turns.min() < -2
     assert turns.max() > 2
     hand = np.sign(right[:, 0] * above[:, 1] - right[:, 1] * above[:, 0])
-    assert set(hand) == {-1, 1}  # mirrored, and not
+    assert set(hand) == {-1, 1}  # some are mirrored and some are not
 
 
-def test_light_changes_a_flat_picture_to_another_flat_one_near_it() -> None:
+def test_light_changes_a_picture_of_one_colour_to_a_similar_colour() -> None:
     flat = np.full((64, 8, 8, 3), [180, 120, 100], np.float32)
     seen = seen_by(RandomLight(3), flat)
     assert np.ptp(seen, axis=(1, 2)).max() < 1e-3
     moved = seen[:, 0, 0] - flat[:, 0, 0]
     assert np.abs(moved).max() < 25.5 + 0.06 * 196 + 0.2 * 60 + 1
     assert moved.std(axis=0).min() > 5
-    assert (moved[:, 0] - moved[:, 2]).std() > 3  # the colour too, not the brightness alone
+    assert (moved[:, 0] - moved[:, 2]).std() > 3  # the colour changes too, not only the brightness
 
 
-def test_mixing_takes_each_share_of_the_first_picture(pixels: np.ndarray) -> None:
+def test_mixup_adds_the_given_share_of_the_first_picture(pixels: np.ndarray) -> None:
     mixed = keras.ops.convert_to_numpy(Mix()(pixels, pixels[::-1], np.array([1, 0, 0.25, 0.5], np.float32)))
     assert np.array_equal(mixed[0], pixels[0])
     assert np.array_equal(mixed[1], pixels[2])
     np.testing.assert_allclose(mixed[2], 0.25 * pixels[2] + 0.75 * pixels[1], atol=1e-3)
 
 
-def test_the_first_view_is_the_picture_and_all_eight_differ_only_in_place(pixels: np.ndarray) -> None:
+def test_the_first_view_is_the_picture_and_all_eight_have_the_same_pixels_in_other_places(pixels: np.ndarray) -> None:
     views = list(exact_views(pixels, 8))
     assert np.array_equal(views[0], pixels)
     assert len({view.tobytes() for view in views}) == 8

@@ -1,4 +1,4 @@
-"""Batches: every picture at most once in an epoch, with its own class and weight, in slices for several processes."""
+"""Batches: each picture at most once in an epoch, with its class and weight, in equal slices for several processes."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ def draw(seed: int = 0, examples: Examples = EXAMPLES, **changes: float) -> Draw
 
 
 def flat(batch: tuple[Any, np.ndarray, np.ndarray]) -> list[np.ndarray]:
-    """The arrays of a batch whose examples are mixed."""
+    """List the arrays of a batch with mixup."""
     inputs, classes, weights = batch
     return [*inputs, classes, weights]
 
 
-def test_an_epoch_shows_each_picture_at_most_once_with_its_own_class_and_never_a_rest() -> None:
+def test_an_epoch_shows_each_picture_at_most_once_with_its_class_in_full_batches() -> None:
     epochs = []
     for seed in range(2):
         batches = Batches(EXAMPLES, 4, draw=draw(seed), class_weights=WEIGHTS)
@@ -44,8 +44,8 @@ def test_batches_without_a_draw_show_every_picture_in_order() -> None:
 
 
 @pytest.mark.filterwarnings(r"ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
-def test_keras_is_given_the_batches_in_their_order() -> None:
-    """A loss that adds a power of ten for each batch writes their order down."""
+def test_keras_gets_the_batches_in_order() -> None:
+    """The loss adds a power of ten for each batch, so its sum shows their order."""
     numbers = np.repeat(np.arange(4), 2)
     drawn = Draw(np.arange(8), np.zeros(8, int), np.arange(8), np.zeros(8, int), None)
     weights = np.array([1, 10, 100, 1000, 0, 0, 0], float)
@@ -66,13 +66,7 @@ def test_keras_is_given_the_batches_in_their_order() -> None:
     assert sorted(batches.reads) == [0, 1, 2, 3]
 
 
-def test_what_is_left_of_an_epoch_is_the_rest_of_its_batches() -> None:
-    whole, left = Batches(EXAMPLES, 3, draw=draw()), Batches(EXAMPLES, 3, draw=draw(), first=2)
-    assert (len(whole), len(left)) == (3, 1)
-    assert np.array_equal(left[0][0], whole[2][0])
-
-
-def test_each_view_of_a_picture_is_shown_in_its_turn_and_stays_float16() -> None:
+def test_each_picture_is_shown_in_the_view_that_was_drawn_and_stays_float16() -> None:
     views = [PIXELS.astype(np.float16), PIXELS.astype(np.float16) + 100]
     examples = Examples(views, np.arange(11)[::-1], np.zeros(11, int))
     drawn = draw(examples=examples)
@@ -82,19 +76,19 @@ def test_each_view_of_a_picture_is_shown_in_its_turn_and_stays_float16() -> None
     assert set(drawn.view) == {0, 1}
 
 
-def test_the_slices_of_all_processes_make_the_batch_of_one() -> None:
-    whole = Batches(EXAMPLES, 4, draw=draw(mixup=0.4), class_weights=WEIGHTS)
+def test_the_slices_of_all_processes_together_are_the_batch_of_one_process() -> None:
+    full = Batches(EXAMPLES, 4, draw=draw(mixup=0.4), class_weights=WEIGHTS)
     slices = [Batches(EXAMPLES, 4, draw=draw(mixup=0.4), class_weights=WEIGHTS, shard=(i, 2)) for i in range(2)]
-    assert {len(part) for part in slices} == {len(whole)}
-    for number in range(len(whole)):
-        parts = [flat(of_process[number]) for of_process in slices]
-        for one, first, second in zip(flat(whole[number]), *parts, strict=True):
+    assert {len(part) for part in slices} == {len(full)}
+    for number in range(len(full)):
+        parts = [flat(part[number]) for part in slices]
+        for one, first, second in zip(flat(full[number]), *parts, strict=True):
             assert len(first) == len(second) == 2
             assert np.array_equal(one, np.concatenate([first, second]))
 
 
-def test_a_batch_that_cannot_be_dealt_evenly_is_refused() -> None:
-    with pytest.raises(ValueError, match="cannot be dealt evenly to 3"):
+def test_a_batch_that_cannot_be_divided_evenly_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be divided evenly between 3"):
         Batches(EXAMPLES, 4, draw=draw(), shard=(0, 3))
 
 

@@ -1,4 +1,4 @@
-"""Frozen features: what the network gives, computed once for every run that freezes the same."""
+"""Frozen features: the output of the frozen stages, computed once for all runs with the same frozen stages."""
 
 import resource
 import signal
@@ -8,17 +8,19 @@ import keras
 import numpy as np
 import pytest
 
-from training.fitting.batches import PREDICT_BATCH, Pictures
-from training.fitting.features import compute_once, features_folder, frozen_features, predict, remove_features
+from training.data.pictures import Pictures
+from training.fitting.batches import PREDICT_BATCH
+from training.fitting.features import FeatureCache, features_folder, predict, remove_features
 from training.fitting.resuming.stop import RunInterruptedError, StopRequest
 from training.model import Classifier
+from training.progress import ignore_progress
 
 Report = tuple[str, int, int]
 
 
 @pytest.fixture(scope="module")
 def many() -> Pictures:
-    """Three batches and a rest."""
+    """Three full batches and a smaller one."""
     count = 3 * PREDICT_BATCH + 8
     return Pictures(np.random.default_rng(3).integers(0, 256, (count, 32, 32, 3), np.uint8), np.arange(count),
                     np.zeros(count, int))  # fmt: skip
@@ -26,14 +28,14 @@ def many() -> Pictures:
 
 @pytest.fixture(scope="module")
 def small() -> keras.Model:
-    """Frozen stages that take no time: one convolution."""
+    """Fast frozen stages: one convolution."""
     keras.utils.set_random_seed(1)
     pixels = keras.Input((32, 32, 3), dtype="uint8")
     return keras.Model(pixels, keras.layers.Conv2D(4, 8, 8)(keras.layers.Rescaling(1 / 255)(pixels)))
 
 
 def compute(small: keras.Model, many: Pictures, folder: Path, stop_at: int | None = None) -> list[Report]:
-    """Compute two views; tell the reports."""
+    """Compute two views, and return the progress reports."""
     reports: list[Report] = []
     stop = StopRequest()
 
@@ -42,17 +44,17 @@ def compute(small: keras.Model, many: Pictures, folder: Path, stop_at: int | Non
         if report[1] == stop_at:
             stop.by = signal.SIGTERM
 
-    compute_once(small, many, 2, folder, "training", on_progress, stop)
+    FeatureCache(small, folder, on_progress, stop).compute_once(many, 2, "training")
     return reports
 
 
-def test_frozen_features_are_what_the_network_gives_for_each_view(classifier: Classifier, tmp_path: Path) -> None:
+def test_frozen_features_are_the_output_for_each_view(classifier: Classifier, tmp_path: Path) -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (9, 64, 64, 3), np.uint8)
     pictures, other = (Pictures(pixels, np.array(rows), np.zeros(len(rows), int)) for rows in ([8, 1, 4], [0, 2]))
     below = classifier.below("conv4")
-    seen, held_out = frozen_features(below, 2, pictures, other, tmp_path, lambda *_: None, StopRequest())
+    train, validation = FeatureCache(below, tmp_path, ignore_progress, StopRequest()).examples(pictures, other, 2)
     shown = [pixels[[8, 1, 4]], pixels[[8, 1, 4], :, ::-1], pixels[[0, 2]]]
-    for features, view in zip([*seen.views, *held_out.views], shown, strict=True):
+    for features, view in zip([*train.views, *validation.views], shown, strict=True):
         expected = below(view).numpy()
         np.testing.assert_allclose(features, expected, atol=2e-3 * np.abs(expected).max())
 
@@ -62,26 +64,26 @@ def test_features_are_computed_once(small: keras.Model, many: Pictures, tmp_path
     assert compute(small, many, tmp_path) == []
 
 
-def test_an_interrupted_computation_goes_on_and_gives_the_same(
+def test_an_interrupted_computation_continues_and_gives_the_same(
     small: keras.Model, many: Pictures, tmp_path: Path
 ) -> None:
-    broken, whole = tmp_path / "broken", tmp_path / "whole"
-    for folder in (broken, whole):
+    interrupted, unbroken = tmp_path / "interrupted", tmp_path / "unbroken"
+    for folder in (interrupted, unbroken):
         folder.mkdir()
-    compute(small, many, whole)
-    with pytest.raises(RunInterruptedError, match="features so far are kept"):
-        compute(small, many, broken, stop_at=3 * PREDICT_BATCH)
-    with (broken / "training-1.partial").open("ab") as file:
+    compute(small, many, unbroken)
+    with pytest.raises(RunInterruptedError, match="features computed so far are kept"):
+        compute(small, many, interrupted, stop_at=3 * PREDICT_BATCH)
+    with (interrupted / "training-1.partial").open("ab") as file:
         file.write(b"half a row")
-    reports = compute(small, many, broken)
-    assert reports[0][1] == 3 * PREDICT_BATCH  # the third batch, the last one written, is not trusted
+    reports = compute(small, many, interrupted)
+    assert reports[0][1] == 3 * PREDICT_BATCH  # the third batch, the last one written, is computed again
     for view in range(2):
         name = f"training-{view}.npy"
-        assert (broken / name).read_bytes() == (whole / name).read_bytes()
-    assert {path.name for path in broken.iterdir()} == {"training-0.npy", "training-1.npy"}
+        assert (interrupted / name).read_bytes() == (unbroken / name).read_bytes()
+    assert {path.name for path in interrupted.iterdir()} == {"training-0.npy", "training-1.npy"}
 
 
-def test_a_full_disk_is_an_error_and_what_was_computed_is_kept(
+def test_a_full_disk_is_an_error_and_the_features_so_far_are_kept(
     small: keras.Model, many: Pictures, tmp_path: Path
 ) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -94,7 +96,7 @@ def test_a_full_disk_is_an_error_and_what_was_computed_is_kept(
     assert compute(small, many, tmp_path)[0][1] == 2 * PREDICT_BATCH
 
 
-def test_features_are_found_by_the_weights_and_the_pictures_that_they_are_made_of(
+def test_the_folder_depends_on_the_weights_and_the_pictures(
     classifier: Classifier, many: Pictures, tmp_path: Path
 ) -> None:
     fewer = Pictures(many.pixels, many.rows[1:], many.class_index[1:])
@@ -113,7 +115,7 @@ def test_features_are_found_by_the_weights_and_the_pictures_that_they_are_made_o
     assert name() == first
 
 
-def test_features_that_are_wanted_no_more_are_removed(small: keras.Model, many: Pictures, tmp_path: Path) -> None:
+def test_features_and_their_folder_are_removed(small: keras.Model, many: Pictures, tmp_path: Path) -> None:
     folder = tmp_path / "features"
     folder.mkdir()
     compute(small, many, folder)
@@ -121,9 +123,9 @@ def test_features_that_are_wanted_no_more_are_removed(small: keras.Model, many: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_batch_longer_or_shorter_than_usual_is_answered_in_full(classifier: Classifier) -> None:
+def test_a_shorter_batch_gets_the_same_predictions(classifier: Classifier) -> None:
     below = classifier.below("conv2")
     pixels = np.random.default_rng(3).integers(0, 256, (PREDICT_BATCH, 64, 64, 3), np.uint8)
-    answers = predict(below, pixels)
-    assert len(answers) == PREDICT_BATCH
-    np.testing.assert_allclose(predict(below, pixels[:5]), answers[:5], rtol=1e-4, atol=1e-4)
+    predictions = predict(below, pixels)
+    assert len(predictions) == PREDICT_BATCH
+    np.testing.assert_allclose(predict(below, pixels[:5]), predictions[:5], rtol=1e-4, atol=1e-4)

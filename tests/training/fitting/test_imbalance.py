@@ -1,4 +1,4 @@
-"""Ways to make rare classes count: each against numbers worked out by hand."""
+"""Ways to make rare classes count, each compared with numbers computed by hand."""
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ def test_class_weights_leave_the_mean_loss_as_it_is_and_skip_absent_classes() ->
     assert weights[1] == 0
 
 
-def test_without_balance_every_class_weighs_the_same() -> None:
+def test_without_balance_every_class_has_the_same_weight() -> None:
     assert class_weights(np.array([5, 5, 5, 0]), power=0.0)[[0, 5]] == pytest.approx([1, 1])
 
 
@@ -30,12 +30,12 @@ def test_without_balance_every_class_weighs_the_same() -> None:
     ("balance", "rare_over_frequent"),
     [("weights", 6), ("focal", 6), ("sampling", 1), ("logit_adjusted", 1), ("none", 1)],
 )
-def test_no_two_ways_are_taken_at_once(balance: ClassBalance, rare_over_frequent: float) -> None:
+def test_only_weights_and_the_focal_loss_use_class_weights(balance: ClassBalance, rare_over_frequent: float) -> None:
     weights = loss_weights(TrainingConfig(class_balance=balance), CLASS_INDEX)
     assert weights[0] / weights[5] == pytest.approx(rare_over_frequent)
 
 
-def test_the_focal_loss_is_the_cross_entropy_times_what_is_missing_to_certainty_to_the_power_of_gamma() -> None:
+def test_the_focal_loss_is_the_cross_entropy_times_one_minus_the_probability_to_the_power_of_gamma() -> None:
     truth, logits = np.eye(7)[4], np.log(np.array([0.1, 0.1, 0.1, 0.1, 0.4, 0.1, 0.1]))
     assert loss_of("none", truth, logits) == pytest.approx(-np.log(0.4), rel=1e-5)
     assert loss_of("focal", truth, logits) == pytest.approx(-np.log(0.4) * 0.6**2, rel=1e-5)
@@ -45,42 +45,43 @@ def test_the_focal_loss_is_the_cross_entropy_times_what_is_missing_to_certainty_
 def test_logit_adjustment_is_the_cross_entropy_of_probabilities_times_frequencies() -> None:
     truth, probabilities = np.eye(7)[0], np.array([0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
     frequencies = np.array([0.1, 0.01, 0.01, 0.01, 0.3, 0.6, 0.01])  # an absent class counts as having one picture
-    weighed = probabilities * frequencies  # the softmax does not care for a common factor
-    expected = -np.log(weighed[0] / weighed.sum())
+    adjusted = probabilities * frequencies  # the softmax ignores a common factor
+    expected = -np.log(adjusted[0] / adjusted.sum())
     assert loss_of("logit_adjusted", truth, np.log(probabilities)) == pytest.approx(expected, rel=1e-5)
     assert loss_of("logit_adjusted", truth, np.log(probabilities), logit_adjustment=0.0) == pytest.approx(-np.log(0.4))
 
 
-def test_what_logit_adjustment_learns_is_right_for_most_classes_and_not_for_most_pictures() -> None:
-    """Of pictures that tell nothing the adjusted logits should say nothing, where plain ones say the frequencies."""
+def test_logit_adjustment_learns_logits_without_the_frequencies() -> None:
+    """For pictures without information, adjusted logits are best when equal, and plain ones at the frequencies."""
     frequencies = log_frequencies(CLASS_INDEX)
     truth = np.eye(7)[CLASS_INDEX]
-    for balance, best in (("none", frequencies), ("logit_adjusted", np.zeros(7))):
+    cases: tuple[tuple[ClassBalance, np.ndarray], ...] = (("none", frequencies), ("logit_adjusted", np.zeros(7)))
+    for balance, best in cases:
         loss = build_loss(TrainingConfig(class_balance=balance, label_smoothing=0.0), CLASS_INDEX)
-        at_best, beside = (
+        at_best, elsewhere = (
             float(keras.ops.convert_to_numpy(loss(truth, np.broadcast_to(logits, truth.shape))))
             for logits in (best, best + np.array([0.3, 0, 0, 0, 0, -0.3, 0]))
         )
-        assert at_best < beside
+        assert at_best < elsewhere
 
 
-def test_balanced_sampling_shows_each_class_as_often_and_no_picture_again_before_all_of_its_class() -> None:
+def test_balanced_sampling_draws_each_class_and_each_picture_of_a_class_equally_often() -> None:
     drawn = draw_pictures(CLASS_INDEX, 1.0, np.random.default_rng(0))
     assert len(drawn) == len(CLASS_INDEX)
     times = np.bincount(drawn, minlength=len(CLASS_INDEX))
     assert np.bincount(CLASS_INDEX[drawn], minlength=7).tolist() in ([33, 0, 0, 0, 33, 34, 0], [34, 0, 0, 0, 33, 33, 0])
     for index in (0, 4, 5):
-        of_class = times[index == CLASS_INDEX]
-        assert of_class.max() - of_class.min() <= 1
+        times_of_class = times[index == CLASS_INDEX]
+        assert times_of_class.max() - times_of_class.min() <= 1
 
 
-def test_sampling_without_power_shows_every_picture_once_in_another_order() -> None:
+def test_sampling_with_power_0_draws_every_picture_once_in_random_order() -> None:
     drawn = draw_pictures(CLASS_INDEX, 0.0, np.random.default_rng(0))
     assert sorted(drawn) == list(range(100))
     assert drawn.tolist() != list(range(100))
 
 
-def test_half_the_power_draws_by_the_root_of_the_frequency() -> None:
+def test_sampling_with_power_one_half_draws_by_the_root_of_the_frequency() -> None:
     class_index = np.array([5] * 90 + [4] * 10)
     drawn = draw_pictures(class_index, 0.5, np.random.default_rng(0))
     assert np.bincount(class_index[drawn])[[4, 5]].tolist() == [25, 75]

@@ -1,22 +1,21 @@
-"""The training loop: it learns, keeps the best epoch, stops when it must, and does the same again for the same seed."""
+"""The training loop: it learns, keeps the best epoch, ends early, and gives the same result for the same seed."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
 from contract.errors import TrainingError
 from tests.training.fitting.small_network import SIZE, build_small_network
 from training.config import TrainFrom, TrainingConfig
-from training.evaluation.calibrate import softmax
-from training.fitting.batches import Pictures
+from training.data.pictures import Pictures
 from training.fitting.epoch import Epoch
 from training.fitting.loop import fit, predict_logits
 from training.fitting.phases import plan_phases
-from training.fitting.watch import BalancedAccuracy, BalancedLoss
+from training.fitting.run import Run
 from training.model import STAGES, Classifier
+from training.progress import Reporter
 from training.weights import LoadedWeights
 
 BACKBONE_LOADED = LoadedWeights(source="test", loaded=STAGES[:-1], fresh=("head",))
@@ -26,7 +25,7 @@ NOTHING_LOADED = LoadedWeights(source="none", loaded=(), fresh=STAGES)
 
 @pytest.fixture(scope="module")
 def coloured() -> tuple[Pictures, Pictures]:
-    """Pictures whose class is their colour, to learn from and to choose by."""
+    """Training and validation pictures whose class is their colour."""
     random = np.random.default_rng(0)
     class_index = np.arange(70) % 7
     colours = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200], [200, 200, 60], [60, 200, 200], [200, 60, 200],
@@ -38,12 +37,17 @@ def coloured() -> tuple[Pictures, Pictures]:
 
 @pytest.fixture
 def untouched_network(classifier: Classifier) -> Iterator[Classifier]:
-    """The shared network, whose weights are put back afterwards."""
+    """The shared network. Its weights are restored afterwards."""
     before = [part.get_weights() for part in (classifier.backbone, classifier.head)]
     yield classifier
     for part, weights in zip((classifier.backbone, classifier.head), before, strict=True):
         part.set_weights(weights)
     classifier.freeze_below("all")
+
+
+def halve(pictures: Pictures) -> Pictures:
+    """Take every second pixel of the pictures, in both directions."""
+    return Pictures(pictures.pixels[:, ::2, ::2], pictures.rows, pictures.class_index)
 
 
 def train_head(
@@ -55,16 +59,11 @@ def train_head(
     progress: list[tuple[str, int, int]] = []
     random = np.random.default_rng(1)
     classifier.head.set_weights([random.normal(0, 0.01, classifier.head.kernel.shape), np.zeros(7)])
-    fitted = fit(
-        classifier,
-        config,
-        BACKBONE_LOADED,
-        *pictures,
-        scratch=scratch,
-        on_progress=lambda *report: progress.append(report),
-        say=lines.append,
-    )
-    return fitted.epochs, lines[:-1], progress  # the last one tells the speed
+    reporter = Reporter(lambda *report: progress.append(report), lines.append)
+    train, validation = pictures
+    run = Run(config=config, train=train, validation=validation, scratch=scratch, reporter=reporter)
+    result = fit(classifier, BACKBONE_LOADED, run)
+    return result.epochs, lines[:-1], progress  # the last line is the speed
 
 
 def test_the_loop_learns_reports_and_ends_with_the_best_epoch(
@@ -76,9 +75,9 @@ def test_the_loop_learns_reports_and_ends_with_the_best_epoch(
     assert epochs[-1].loss < epochs[0].loss / 2
     best = max(epoch.validation_balanced_accuracy for epoch in epochs)
     assert best > 0.7  # one in seven is chance
-    held_out = coloured[1]
-    answered = predict_logits(untouched_network, held_out).argmax(axis=1)
-    recalls = [np.mean(answered[held_out.class_index == index] == index) for index in range(7)]
+    validation = coloured[1]
+    predicted = predict_logits(untouched_network, validation).argmax(axis=1)
+    recalls = [np.mean(predicted[validation.class_index == index] == index) for index in range(7)]
     assert np.mean(recalls) == pytest.approx(best, abs=1e-6)
     training = [(done, total) for what, done, total in progress if what == "training"]
     assert training[0] == (0, 120)
@@ -95,7 +94,7 @@ def test_the_same_seed_gives_the_same_weights(
     np.testing.assert_allclose(kernels[0], kernels[1], atol=1e-6)
 
 
-def test_a_phase_that_no_longer_gets_better_ends_and_counts_as_done(
+def test_a_phase_that_stops_improving_ends_and_counts_as_done(
     untouched_network: Classifier, coloured: tuple[Pictures, Pictures], tmp_path: Path
 ) -> None:
     epochs, _, progress = train_head(
@@ -105,22 +104,15 @@ def test_a_phase_that_no_longer_gets_better_ends_and_counts_as_done(
     assert progress[-1] == ("training", 27, 27)
 
 
-def test_a_loss_that_is_no_number_stops_the_run_with_what_to_do(
+def test_a_loss_that_is_not_a_number_ends_the_run_and_names_the_remedy(
     untouched_network: Classifier, coloured: tuple[Pictures, Pictures], tmp_path: Path
 ) -> None:
     kernel, bias = untouched_network.head.get_weights()
     untouched_network.head.set_weights([np.full_like(kernel, np.nan), bias])
-    settings = TrainingConfig(size=64, head_epochs=1, fine_tune_epochs=0, batch_size=16)
+    config = TrainingConfig(size=64, head_epochs=1, fine_tune_epochs=0, batch_size=16)
+    run = Run(config=config, train=coloured[0], validation=coloured[1], scratch=tmp_path)
     with pytest.raises(TrainingError, match=r"stopped being a number in epoch 1: lower the learning rate .* 0\.001"):
-        fit(
-            untouched_network,
-            settings,
-            BACKBONE_LOADED,
-            *coloured,
-            scratch=tmp_path,
-            on_progress=lambda *_: None,
-            say=lambda _: None,
-        )
+        fit(untouched_network, BACKBONE_LOADED, run)
 
 
 @pytest.mark.parametrize(
@@ -128,37 +120,38 @@ def test_a_loss_that_is_no_number_stops_the_run_with_what_to_do(
     [
         {"class_balance": "sampling"},
         {"class_balance": "focal", "train_from": "conv4"},
-        {"class_balance": "logit_adjusted", "mixup": 0.4},  # of frozen features
-        {"train_from": "conv2", "mixup": 0.4},  # of pixels, augmented
-        {"frozen_views": 0},  # of pixels, augmented, though all stages but the last are frozen
+        {"class_balance": "logit_adjusted", "mixup": 0.4},  # mixes frozen features
+        {"train_from": "conv2", "mixup": 0.4},  # mixes augmented pixels
+        {"frozen_views": 0},  # augmented pixels, though all stages except the last are frozen
         {"train_from": "all", "augment": False},
     ],
 )
-def test_every_way_to_learn_learns(
+def test_every_configuration_learns(
     coloured: tuple[Pictures, Pictures], tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    small = tuple(Pictures(p.pixels[:, ::2, ::2], p.rows, p.class_index) for p in coloured)
+    train, validation = (halve(pictures) for pictures in coloured)
     settings = {"head_epochs": 1, "fine_tune_epochs": 12, "patience": 12, "batch_size": 8, "train_from": "conv5"}
     config = TrainingConfig(size=SIZE, fine_tune_learning_rate=0.01, **{**settings, **changes})  # type: ignore[arg-type]
     network = build_small_network(3)
-    fitted = fit(network, config, BACKBONE_LOADED, *small, scratch=tmp_path)
-    assert len(fitted.epochs) == 13
-    assert fitted.epochs[-1].loss < 0.95 * fitted.epochs[1].loss
-    assert fitted.speeds["fine-tuning"].steps == 12 * 6 - 1
-    assert sorted(tmp_path.iterdir()) == fitted.features
+    result = fit(network, BACKBONE_LOADED, Run(config=config, train=train, validation=validation, scratch=tmp_path))
+    assert len(result.epochs) == 13
+    assert result.epochs[-1].loss < 0.95 * result.epochs[1].loss
+    assert result.speeds["fine-tuning"].steps == 12 * 6 - 1
+    assert sorted(tmp_path.iterdir()) == result.features
     computed_once = {"head", config.train_from} & {"head", "conv5"} if config.frozen_views else ()
-    assert len(fitted.features) == len(computed_once)
+    assert len(result.features) == len(computed_once)
 
 
-def test_a_run_whose_phases_freeze_the_same_computes_features_once(
+def test_runs_and_phases_with_the_same_frozen_stages_compute_features_once(
     coloured: tuple[Pictures, Pictures], tmp_path: Path
 ) -> None:
-    small = tuple(Pictures(p.pixels[:, ::2, ::2], p.rows, p.class_index) for p in coloured)
+    train, validation = (halve(pictures) for pictures in coloured)
     config = TrainingConfig(size=SIZE, head_epochs=1, fine_tune_epochs=1, train_from="conv5", batch_size=8)
     reports: list[str] = []
+    reporter = Reporter(lambda *report: reports.append(report[0]))
+    run = Run(config=config, train=train, validation=validation, scratch=tmp_path, reporter=reporter)
     for _ in range(2):
-        network = build_small_network(3)
-        fit(network, config, TO_CONV4_LOADED, *small, scratch=tmp_path, on_progress=lambda *it: reports.append(it[0]))
+        fit(build_small_network(3), TO_CONV4_LOADED, run)
     assert reports.count("computing frozen features (training)") == 1
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -172,7 +165,9 @@ def test_a_run_whose_phases_freeze_the_same_computes_features_once(
         ("conv5", NOTHING_LOADED, ["all", "all"]),
     ],
 )
-def test_what_starts_fresh_is_never_frozen(train_from: TrainFrom, loaded: LoadedWeights, expected: list[str]) -> None:
+def test_a_stage_with_fresh_weights_is_never_frozen(
+    train_from: TrainFrom, loaded: LoadedWeights, expected: list[str]
+) -> None:
     phases = plan_phases(TrainingConfig(train_from=train_from, head_epochs=2, fine_tune_epochs=3), loaded)
     assert [phase.train_from for phase in phases] == expected
     assert [phase.epochs for phase in phases] == [2, 3]
@@ -181,22 +176,3 @@ def test_what_starts_fresh_is_never_frozen(train_from: TrainFrom, loaded: Loaded
 def test_a_phase_without_epochs_is_left_out() -> None:
     phases = plan_phases(TrainingConfig(head_epochs=0, fine_tune_epochs=3), BACKBONE_LOADED)
     assert [phase.name for phase in phases] == ["fine-tuning"]
-
-
-def test_the_balanced_loss_averages_the_classes_that_occur() -> None:
-    metric = BalancedLoss()
-    random = np.random.default_rng(0)
-    truth, logits = np.array([5, 5, 5, 5, 4, 4]), random.normal(0, 1, (6, 7))
-    for part in (slice(0, 3), slice(3, 6)):
-        metric.update_state(np.eye(7)[truth[part]], logits[part])
-    of_each = -np.log(softmax(logits)[np.arange(6), truth])
-    expected = (of_each[:4].mean() + of_each[4:].mean()) / 2
-    assert float(keras.ops.convert_to_numpy(metric.result())) == pytest.approx(expected, rel=1e-5)
-
-
-def test_balanced_accuracy_averages_the_classes_that_occur() -> None:
-    metric = BalancedAccuracy()
-    truth, answered = np.array([5, 5, 5, 5, 4, 4]), np.array([5, 5, 5, 4, 4, 0])
-    for part in (slice(0, 3), slice(3, 6)):
-        metric.update_state(np.eye(7)[truth[part]], np.eye(7)[answered[part]])
-    assert float(keras.ops.convert_to_numpy(metric.result())) == pytest.approx((3 / 4 + 1 / 2) / 2)

@@ -1,4 +1,4 @@
-"""Precision: float32 on a CPU unless asked for otherwise, and gradients that float16 does not lose."""
+"""Precision: float32 on a CPU by default, and a scaled loss that keeps small gradients in float16."""
 
 import keras
 import numpy as np
@@ -12,11 +12,11 @@ def test_automatic_precision_is_float32_without_an_accelerator() -> None:
     assert (choose_precision(TrainingConfig()) == "float32") == (not on_accelerator())
 
 
-def test_a_precision_that_was_asked_for_is_taken() -> None:
+def test_a_configured_precision_is_used() -> None:
     assert choose_precision(TrainingConfig(precision="mixed_bfloat16")) == "mixed_bfloat16"
 
 
-def test_the_loss_is_scaled_for_float16_alone() -> None:
+def test_the_loss_is_scaled_only_for_float16() -> None:
     adam = keras.optimizers.Adam(0.1)
     assert scale_loss(adam, "float32") is scale_loss(adam, "mixed_bfloat16") is adam
     scaled = scale_loss(adam, "mixed_float16")

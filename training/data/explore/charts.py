@@ -1,4 +1,4 @@
-"""The figures of a report: from counts and measurements to one drawing each."""
+"""Draw the figures of the data report from counts and measurements."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ _COLOURS = [CLASS_COLOURS[code] for code in CODES]
 
 
 def class_distribution(pictures: Sequence[int], lesions: Sequence[int]) -> Figure:
-    """Draw pictures and lesions of each class, in the model's order; both linear, with their numbers."""
+    """Draw the number of pictures and of lesions of each class, in the model's order, on a linear axis."""
     at = np.arange(len(CODES))
     with styled(3.7) as figure:
         axes = figure.subplots()
@@ -40,7 +40,7 @@ def class_distribution(pictures: Sequence[int], lesions: Sequence[int]) -> Figur
 
 
 def pictures_per_lesion(counts: pd.Series) -> Figure:
-    """Draw how many lesions have how many pictures: number of pictures -> lesions, on a logarithmic axis."""
+    """Draw the number of lesions (logarithmic axis) for each number of pictures: the index of `counts`."""
     with styled(3.1) as figure:
         axes = figure.subplots()
         bars = axes.bar([str(pictures) for pictures in counts.index], counts, 0.62, color=GROUP_COLOURS[0])
@@ -62,7 +62,7 @@ def boxes(values: dict[str, np.ndarray], label: str, *, log: bool = False, named
         values: of each class in the model's order; a class may have none.
         label: of the axis, with its unit.
         log: whether the axis is logarithmic.
-        named: whether n stands beside each class.
+        named: whether the number of values is shown beside each class.
     """
     with styled(3.3) as figure:
         axes = figure.subplots()
@@ -79,7 +79,7 @@ def boxes(values: dict[str, np.ndarray], label: str, *, log: bool = False, named
         )
         for box, colour in zip(drawn["boxes"], _COLOURS, strict=True):
             box.set_facecolor(colour)
-        name_rows(axes, [f"{code}  n={len(of):,}" if named else code for code, of in values.items()], first=1)
+        name_rows(axes, [f"{code}  n={len(numbers):,}" if named else code for code, numbers in values.items()], first=1)
         if log:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -89,10 +89,10 @@ def boxes(values: dict[str, np.ndarray], label: str, *, log: bool = False, named
 
 
 def shares(table: pd.DataFrame) -> Figure:
-    """Draw a full bar for each class, divided among the columns of the table.
+    """Draw a stacked bar of 100% for each class.
 
     Args:
-        table: counts; rows are the classes, columns the values of a column of words.
+        table: counts; a row for each class, a column for each category.
     """
     portions = table.div(table.sum(axis="columns").replace(0, 1), axis="index")
     known = iter(GROUP_COLOURS * len(table.columns))
@@ -119,7 +119,7 @@ def shares(table: pd.DataFrame) -> Figure:
 
 
 def heatmap(table: pd.DataFrame, *, percent: bool = False) -> Figure:
-    """Draw a table of -1 to 1 as cells, blue or, below 0, orange, that are the more opaque the further from 0."""
+    """Draw a heatmap of values in -1..1: positive values blue, negative orange, stronger colours for larger values."""
     rows, columns = table.shape
     with styled(0.34 * rows + 1.35, max(WIDTH_IN, 0.42 * columns + 1.6)) as figure:
         axes = figure.subplots()
@@ -133,7 +133,7 @@ def heatmap(table: pd.DataFrame, *, percent: bool = False) -> Figure:
 
 
 def missing_values(missing: pd.Series, rows: int) -> Figure:
-    """Draw how much of each column is unknown: column -> pictures, of `rows`."""
+    """Draw the share of unknown values of each column: column -> number of pictures, out of `rows`."""
     with styled(2.6) as figure:
         axes = figure.subplots()
         bars = axes.barh(range(len(missing)), missing / rows, 0.6, color=GROUP_COLOURS[0])
@@ -141,7 +141,7 @@ def missing_values(missing: pd.Series, rows: int) -> Figure:
         name_rows(axes, list(missing.index))
         axes.set_xlim(0, max(0.01, float(missing.max()) / rows) * 1.45)
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=1))
-        axes.set_xlabel("share of the pictures where it is unknown")
+        axes.set_xlabel("share of the pictures with an unknown value")
         axes.grid(axis="x")
     return figure
 

@@ -1,4 +1,4 @@
-"""What the pictures look like, class by class: brightness, colour and sharpness of a sample, and examples."""
+"""Measure brightness, colour and sharpness of a sample of pictures, and choose examples of each class."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -19,7 +19,7 @@ MEASURED_PX: Final = 128  # side of the square that is measured
 EXAMPLE_PX: Final = 160
 EXAMPLES: Final = 6  # of each class
 
-# name -> what is shown beside it
+# name -> label of the axis
 STATISTICS: Final = {
     "brightness": "Brightness (mean luma, 0 to 255)",
     "saturation": "Saturation (mean of HSV, %)",
@@ -27,37 +27,38 @@ STATISTICS: Final = {
     "sharpness": "Sharpness (variance of Laplacian)",
 }
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
 def sample_classes(dataset: Dataset, pictures: int, seed: int) -> Dataset:
-    """Choose about `pictures` of them, as evenly over the classes as these allow, so that rare ones can be measured."""
+    """Choose about `pictures` pictures, the same number of each class if it has as many."""
     random = np.random.default_rng(seed)
-    waiting = {code: random.permutation(np.flatnonzero(dataset.rows["dx"] == code)) for code in CODES}
+    available = {code: random.permutation(np.flatnonzero(dataset.rows["dx"] == code)) for code in CODES}
     chosen: list[int] = []
-    for left, code in enumerate(sorted(waiting, key=lambda code: len(waiting[code]))):
-        quota = (pictures - len(chosen)) // (len(CODES) - left)  # what smaller classes could not fill
-        chosen += waiting[code][: max(1, quota)].tolist()
+    for n_before, code in enumerate(sorted(available, key=lambda code: len(available[code]))):
+        quota = (pictures - len(chosen)) // (len(CODES) - n_before)  # larger classes replace what smaller ones lack
+        chosen += available[code][: max(1, quota)].tolist()
     return dataset.subset(sorted(chosen))
 
 
 def measure_pictures(dataset: Dataset, on_progress: OnProgress | None = None) -> pd.DataFrame:
-    """Measure each picture's centre square at 128 px: the columns of `STATISTICS`, a row for each row of the dataset.
+    """Measure the centre square of each picture at 128 px: columns as in `STATISTICS`, a row for each picture.
 
     Raises:
         DatasetError: a picture cannot be decoded.
     """
-    return pd.DataFrame(
-        _over(dataset, MEASURED_PX, lambda decoded: measure(decoded.pixels), "measuring pictures", on_progress)
+    rows = _map_pictures(
+        dataset, MEASURED_PX, lambda decoded: measure(decoded.pixels), "measuring pictures", on_progress
     )
+    return pd.DataFrame(rows)
 
 
 def measure(pixels: np.ndarray) -> dict[str, float]:
     """Measure one picture: RGB, uint8, shape (size, size, 3)."""
     colours = pixels.astype(np.float32)
     luma = colours @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
-    most, total = colours.max(axis=2), colours.sum(axis=2)
-    saturation = (most - colours.min(axis=2)) / np.maximum(most, 1)
+    largest, total = colours.max(axis=2), colours.sum(axis=2)
+    saturation = (largest - colours.min(axis=2)) / np.maximum(largest, 1)
     redness = colours[..., 0] / np.maximum(total, 1)
     return {
         "brightness": float(luma.mean()),
@@ -68,7 +69,7 @@ def measure(pixels: np.ndarray) -> dict[str, float]:
 
 
 def choose_examples(dataset: Dataset, seed: int, on_progress: OnProgress | None = None) -> dict[str, list[Image.Image]]:
-    """Choose pictures of different lesions of each class at random: code -> squares of EXAMPLE_PX.
+    """Choose random pictures of different lesions of each class: code -> squares of EXAMPLE_PX.
 
     Raises:
         DatasetError: a picture cannot be decoded.
@@ -77,7 +78,7 @@ def choose_examples(dataset: Dataset, seed: int, on_progress: OnProgress | None 
     random = np.random.default_rng(seed)
     chosen = {code: random.permutation(np.flatnonzero(lesions.rows["dx"] == code))[:EXAMPLES] for code in CODES}
     shown = lesions.subset(np.concatenate([chosen[code] for code in CODES]))
-    squares = _over(
+    squares = _map_pictures(
         shown, EXAMPLE_PX, lambda decoded: Image.fromarray(decoded.pixels), "choosing examples", on_progress
     )
     examples: dict[str, list[Image.Image]] = {code: [] for code in CODES}
@@ -86,15 +87,15 @@ def choose_examples(dataset: Dataset, seed: int, on_progress: OnProgress | None 
     return examples
 
 
-def _over(
-    dataset: Dataset, size: int, make: Callable[[DecodedImage], Made], what: str, on_progress: OnProgress | None
-) -> list[Made]:
+def _map_pictures(
+    dataset: Dataset, size: int, function: Callable[[DecodedImage], Result], step: str, on_progress: OnProgress | None
+) -> list[Result]:
     paths = dataset.rows["path"].tolist()
-    made: list[Made] = []
-    for found in map_decoded(paths, size, make):
-        if isinstance(found, DatasetError):
-            raise found
-        made.append(found)
+    results: list[Result] = []
+    for result in map_decoded(paths, size, function):
+        if isinstance(result, DatasetError):
+            raise result
+        results.append(result)
         if on_progress:
-            on_progress(what, len(made), len(paths))
-    return made
+            on_progress(step, len(results), len(paths))
+    return results

@@ -1,4 +1,4 @@
-"""A folder of labelled pictures, described: one page that needs no other file, and its figures as PNG."""
+"""Describe a folder of labelled pictures in a report: one self-contained HTML page, and its figures as PNG."""
 
 import datetime
 from pathlib import Path
@@ -21,40 +21,40 @@ from training.data.explore.pictures import (
 )
 from training.data.ham10000 import COLUMNS, Dataset, read_dataset
 from training.progress import OnProgress
-from training.reporting.page import PAGE, Drawn, as_data_url, write_page
+from training.reporting.page import PAGE, Chart, as_data_url, write_page
 from training.reporting.style import CLASS_COLOURS
 
-MEASURED: Final = 2_100  # pictures whose brightness, colour and sharpness are measured, unless told otherwise
-HEAD_ROWS: Final = 8
+MEASURED: Final = 2_100  # default number of pictures whose brightness, colour and sharpness are measured
+HEAD_ROWS: Final = 8  # of the table that the page shows
 
 
 def explore(
     folder: Path, out: Path, pictures: int = MEASURED, seed: int = 42, on_progress: OnProgress | None = None
 ) -> Path:
-    """Describe the pictures in `folder`: `out/report.html`, and `out/figures/*.png`; all of it or nothing.
+    """Write `out/report.html` and `out/figures/*.png` about the pictures in `folder`. An error leaves nothing.
 
     Args:
-        folder: the table and the pictures, as `read_dataset` takes them.
-        out: where the report goes; made, unless it is there and empty.
-        pictures: about how many to measure, spread over the classes.
-        seed: chooses which.
-        on_progress: called with what is being done, how many are done, of how many.
+        folder: with the table and the pictures, for `read_dataset`.
+        out: the target, absent or empty; its parent folders are made.
+        pictures: about how many to measure, evenly from all classes.
+        seed: of the random choice of pictures.
+        on_progress: called as (step, number done, total).
 
     Returns:
-        Where the page is.
+        The path of the page.
 
     Raises:
         DatasetError: the pictures cannot be read, or `out` is not empty.
-        OSError: `out` cannot be written to; nothing is left of it.
+        OSError: `out` cannot be written.
     """
-    with atomic_folder(out) as unfinished:
+    with atomic_folder(out) as partial:
         dataset = read_dataset(folder)
         measured = sample_classes(dataset, pictures, seed)
         statistics = measure_pictures(measured, on_progress)
         examples = choose_examples(dataset, seed, on_progress)
         malignant = [lesion_class.code for lesion_class in CLASSES if lesion_class.malignant]
         write_page(
-            unfinished,
+            partial,
             "training.data.explore",
             _draw(dataset, measured, statistics),
             on_progress,
@@ -73,12 +73,12 @@ def explore(
 
 
 def _lesions(dataset: Dataset) -> pd.DataFrame:
-    """One row for each lesion, the first of its pictures, and how many it has."""
+    """One row for each lesion: its first picture, and the number of its pictures."""
     lesions = dataset.rows.drop_duplicates("lesion_id").reset_index(drop=True)
     return lesions.assign(pictures=lesions["lesion_id"].map(dataset.rows["lesion_id"].value_counts()))
 
 
-def _draw(dataset: Dataset, measured: Dataset, statistics: pd.DataFrame) -> list[Drawn]:
+def _draw(dataset: Dataset, measured: Dataset, statistics: pd.DataFrame) -> list[Chart]:
     rows, lesions = dataset.rows, _lesions(dataset)
     n, n_lesions, n_measured = f"{len(rows):,}", f"{len(lesions):,}", f"{len(statistics):,}"
     ages = {code: lesions.loc[lesions["dx"] == code, "age"].dropna().to_numpy() for code in CODES}
@@ -89,46 +89,46 @@ def _draw(dataset: Dataset, measured: Dataset, statistics: pd.DataFrame) -> list
     numbers = statistics.assign(age=measured.rows["age"])
     per_class = lesions["dx"].value_counts()
     missing = pd.Series(dataset.cleaning.unknown).reindex(["age", "sex", "localization", "dx_type"]).fillna(0)
-    drawn = [
-        Drawn("classes", "Classes are unequal", f"Pictures (n = {n}) and lesions (n = {n_lesions}) of each class.",
+    figures = [
+        Chart("classes", "Classes are unequal", f"Pictures (n = {n}) and lesions (n = {n_lesions}) of each class.",
                charts.class_distribution(list(dataset.per_class.values()), [int(per_class.get(c, 0)) for c in CODES])),
-        Drawn("per-lesion", "Some lesions were photographed again", f"Lesions by how many pictures they have "
-               f"(n = {n_lesions} lesions). All pictures of a lesion stay on one side of every split.",
+        Chart("per-lesion", "Some lesions have several pictures", f"Lesions by their number of pictures "
+               f"(n = {n_lesions} lesions). All pictures of a lesion are in the same part of every split.",
                charts.pictures_per_lesion(lesions["pictures"].value_counts().sort_index())),
-        Drawn("age", "Age at the picture", f"Years, for each lesion whose age is known (n = {known_ages} of "
+        Chart("age", "Age when the picture was taken", f"Years, for each lesion with a known age (n = {known_ages} of "
                f"{n_lesions} lesions). Line: median; box: quartiles; whiskers: 1.5 interquartile ranges. Ages were "
                "published in steps of five years.", charts.boxes(ages, "age (years)")),
-        Drawn("sex", "Sex", f"Share of each class's lesions (n = {n_lesions}).",
+        Chart("sex", "Sex", f"Share of each class's lesions (n = {n_lesions}).",
                charts.shares(_crosstab(lesions, "sex"))),
-        Drawn("dx-type", "How the diagnosis was made", f"Share of each class's lesions (n = {n_lesions}). A class "
-               "that was confirmed in one way alone can be told by that way: never train on this column.",
+        Chart("dx-type", "How the diagnosis was made", f"Share of each class's lesions (n = {n_lesions}). A model "
+               "could recognise a class with a single diagnosis method by that method: never train on this column.",
                charts.shares(_crosstab(lesions, "dx_type"))),
-        Drawn("missing", "What is unknown", f"Pictures (n = {n}) where the table does not say it, after cleaning. "
+        Chart("missing", "Unknown values", f"Pictures (n = {n}) with an unknown value, after cleaning. "
                "Nothing is imputed.", charts.missing_values(missing.astype(int), len(rows))),
-        Drawn("site", "Where on the body", f"Percent of each class's lesions at each site (rows add up to 100; "
+        Chart("site", "Body site", f"Percent of each class's lesions at each site (rows add up to 100; "
                f"n = {n_lesions} lesions).",
                charts.heatmap(sites.div(sites.sum(axis="columns").replace(0, 1), axis="index"), percent=True)),
-        Drawn("associations", "What goes together", "Strength of association, 0 to 1, over lesions "
-               f"(n = {n_lesions}): Cramér's V with bias correction between words, the correlation ratio between "
-               "words and numbers, the absolute Spearman correlation between numbers.",
+        Chart("associations", "Associations between columns", "Strength of association, 0 to 1, over lesions "
+               f"(n = {n_lesions}): Cramér's V with bias correction between categories, the correlation ratio "
+               "between a category and a number, the absolute Spearman correlation between numbers.",
                charts.heatmap(strengths)),
-        Drawn("correlations", "Numbers with numbers", f"Over the measured pictures (n = {n_measured}): Pearson's r "
-               "below the diagonal, Spearman's rho above it. Blue is positive, orange negative.",
+        Chart("correlations", "Correlations between numbers", f"Over the measured pictures (n = {n_measured}): "
+               "Pearson's r below the diagonal, Spearman's rho above it. Blue is positive, orange negative.",
                charts.heatmap(correlate(numbers))),
     ]  # fmt: skip
     for name, label in STATISTICS.items():
         of_class = {code: statistics.loc[measured.rows["dx"] == code, name].to_numpy() for code in CODES}
-        caption = f"Centre square at {MEASURED_PX} px of a sample spread over the classes (n = {n_measured} pictures)."
+        caption = f"Centre square at {MEASURED_PX} px, in a sample from all classes (n = {n_measured} pictures)."
         title = label.partition(" (")[0]
-        drawn.append(Drawn(name, title, caption, charts.boxes(of_class, label, log=name == "sharpness")))
-    return drawn
+        figures.append(Chart(name, title, caption, charts.boxes(of_class, label, log=name == "sharpness")))
+    return figures
 
 
 def _crosstab(lesions: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Count lesions: classes in the model's order by values, commonest first and unknown last."""
+    """Count lesions: a row for each class in the model's order, a column for each value, most frequent first."""
     table = pd.crosstab(lesions["dx"], lesions[column]).reindex(list(CODES), fill_value=0)
     totals = table.sum().to_dict()
-    order = sorted(totals, key=lambda value: (value == UNKNOWN, -totals[value]))
+    order = sorted(totals, key=lambda value: (value == UNKNOWN, -totals[value]))  # "unknown" last
     return table[order]
 
 
@@ -141,7 +141,7 @@ def _class_table(dataset: Dataset, measured: Dataset, statistics: pd.DataFrame) 
     lesions = _lesions(dataset)
     table = []
     for code in CODES:
-        of_class, seen = lesions[lesions["dx"] == code], statistics[measured.rows["dx"] == code]
+        of_class, measured_of_class = lesions[lesions["dx"] == code], statistics[measured.rows["dx"] == code]
         quartiles = of_class["age"].quantile([0.25, 0.5, 0.75]).tolist()
         sexes = of_class["sex"][of_class["sex"] != UNKNOWN]
         table.append(
@@ -156,8 +156,12 @@ def _class_table(dataset: Dataset, measured: Dataset, statistics: pd.DataFrame) 
                 "age": None if np.isnan(quartiles[1]) else [round(age) for age in quartiles],
                 "female": float((sexes == "female").mean()) if len(sexes) else None,
                 "histology": float((of_class["dx_type"] == "histo").mean()) if len(of_class) else None,
-                "measured": len(seen),
-                **{name: float(seen[name].median()) if len(seen) else None for name in STATISTICS},
+                "measured": len(measured_of_class),
+                **{name: _median(measured_of_class[name]) for name in STATISTICS},
             }
         )
     return table
+
+
+def _median(values: pd.Series) -> float | None:
+    return float(values.median()) if len(values) else None

@@ -1,7 +1,8 @@
-"""From the published archives to the layout that is read: the table, and each picture that it names, once.
+"""Unpack the published archives into the layout that `read_dataset` reads.
 
-Nothing in an archive decides where a file goes: a picture's name is taken from the table, its bytes from the entry
-that bears this name, and every size is bounded. What the table does not name is left where it is.
+An archive may come from an untrusted source. Its entries never decide where a file is written: the file name comes from
+the table, and the bytes from the entry with this name. Every size has a limit. Files that the table does not name are
+not unpacked.
 """
 
 import csv
@@ -25,26 +26,25 @@ from training.data.published.errors import ArchiveError
 from training.data.published.licence import FILE, TERMS
 from training.progress import OnProgress
 
-MAX_ENTRIES: Final = 200_000  # of one archive
-MAX_TABLE_BYTES: Final = 50_000_000  # the published one has 0.6 MB
-MAX_PICTURE_BYTES: Final = 20_000_000  # the published ones have 0.3 MB
-MAX_TOTAL_BYTES: Final = 40_000_000_000  # the published ones have 2.8 GB
-SPARE_BYTES: Final = 100_000_000  # to be left free on the disk
+MAX_ENTRIES: Final = 200_000  # in one archive
+MAX_TABLE_BYTES: Final = 50_000_000  # the published table has 0.6 MB
+MAX_PICTURE_BYTES: Final = 20_000_000  # the published pictures have 0.3 MB each
+MAX_TOTAL_BYTES: Final = 40_000_000_000  # the published pictures have 2.8 GB
+SPARE_BYTES: Final = 100_000_000  # that must stay free on the disk
 
 IMAGE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
-
-# zipfile unpacks these piece by piece; of the other methods it would unpack all that a piece holds, however much.
+# zipfile limits the output of these two methods; with bzip2 and LZMA, a small piece of input can unpack to any size.
 METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unpacked:
-    """What was made of the archives."""
+    """The result of unpacking."""
 
     folder: Path
     pictures: int
-    left_out: int  # files of the archives that are neither the table nor a picture that it names
+    left_out: int  # files in the archives that are neither the table nor a picture that it names
 
 
 @dataclass(frozen=True)
@@ -56,62 +56,68 @@ class _Entry:
 
     @property
     def name(self) -> str:
-        """How the archive calls it, without folders; some archives separate them as Windows does."""
+        """Its name without folders; some archives separate them with backslashes."""
         return PurePosixPath(self.info.filename.replace("\\", "/")).name
 
-    def read(self, most: int) -> bytes:
-        """Unpack it in memory, at most `most` bytes.
+    def read(self, max_bytes: int) -> bytes:
+        """Unpack it in memory.
 
         Raises:
-            ArchiveError: it is larger than that, damaged, locked by a password, or packed in an unbounded way.
+            ArchiveError: it has more than `max_bytes`, is damaged, has a password, or has another compression method.
         """
         where = f"{self.name} in {self.archive.filename}"
-        if self.info.file_size > most:
-            raise ArchiveError(f"{where} claims {self.info.file_size} bytes and may have {most}: it was not unpacked.")
+        if self.info.file_size > max_bytes:
+            raise ArchiveError(
+                f"{where} has {self.info.file_size} bytes and the limit is {max_bytes}: it was not unpacked."
+            )
         if self.info.flag_bits & 1:
-            raise ArchiveError(f"{where} is locked by a password: name the published archive.")
+            raise ArchiveError(f"{where} has a password: name the published archive.")
         if self.info.compress_type not in METHODS:
-            raise ArchiveError(f"{where} is packed in another way than was published: name the published archive.")
+            raise ArchiveError(f"{where} has another compression method than the published archive: name that one.")
         try:
             with self.archive.open(self.info) as opened:
-                return opened.read(most)  # zipfile reads no further than what the entry claims, and checks its CRC
+                return opened.read(max_bytes)  # zipfile reads at most the declared size, and verifies the CRC
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise ArchiveError(f"{where} is damaged ({error}): download the archive again.") from error
 
 
 def check_space(folder: Path, needed_bytes: int) -> None:
-    """Refuse to begin what the disk cannot hold.
+    """Check the free disk space before the work starts.
+
+    Args:
+        folder: to be written; it need not exist.
+        needed_bytes: in addition to SPARE_BYTES.
 
     Raises:
-        DatasetError: fewer than `needed_bytes` and some spare are free where `folder` is, or is to be.
+        DatasetError: the disk has less free space.
     """
-    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(there).free
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
     if free < needed_bytes + SPARE_BYTES:
         raise DatasetError(
-            f"{(needed_bytes + SPARE_BYTES) / 1e9:.1f} GB are needed at {there} and {free / 1e9:.1f} GB are free: "
+            f"{(needed_bytes + SPARE_BYTES) / 1e9:.1f} GB are needed at {existing} and {free / 1e9:.1f} GB are free: "
             "free some space, or name a folder on another disk."
         )
 
 
 def unpack(sources: Sequence[Path], folder: Path, on_progress: OnProgress | None = None) -> Unpacked:
-    """Write `folder` as `read_dataset` takes it: the table, images/, and the licence; all of it or nothing.
+    """Write the table, `images/` and the licence to `folder`, for `read_dataset`. After an error nothing is left of it.
 
     Args:
-        sources: ZIP archives with the pictures, and the table: a file of its own, or in one of the archives.
-        folder: where the set shall be; made, with the folders above it, unless it is there and empty.
-        on_progress: called as ("unpacking pictures", done, of how many).
+        sources: ZIP archives with the pictures, and the table: as a separate file or in one of the archives.
+        folder: the target, absent or empty; its parent folders are made.
+        on_progress: called as ("unpacking pictures", number done, total).
 
     Raises:
-        ArchiveError: a source is no ZIP archive and no table, is damaged or too large, or they do not hold the table
-            and all pictures that it names.
-        DatasetError: the folder is not empty, the disk has too little space, or the set cannot be trained on.
-        OSError: the folder cannot be written to; nothing is left of the set.
+        ArchiveError: a source is neither a ZIP archive nor the table, or is damaged or too large; or the table or a
+            picture that it names is missing.
+        DatasetError: the folder is not empty, the disk has too little space, or the data set has problems.
+        OSError: the folder cannot be written.
     """
     folder = folder.absolute()
     refuse_nonempty(folder)
     with ExitStack() as opened:
-        tables: dict[str, bytes] = {}  # where from -> what
+        tables: dict[str, bytes] = {}  # source -> content
         entries: list[_Entry] = []
         for source in sources:
             if (archive := _open(source)) is None:
@@ -127,7 +133,7 @@ def unpack(sources: Sequence[Path], folder: Path, on_progress: OnProgress | None
         total = sum(entry.info.file_size for entry in pictures.values())
         if total > MAX_TOTAL_BYTES:
             raise ArchiveError(
-                f"The pictures claim {total} bytes and may have {MAX_TOTAL_BYTES}: nothing was unpacked."
+                f"The pictures have {total} bytes and the limit is {MAX_TOTAL_BYTES}: nothing was unpacked."
             )
         check_space(folder.parent, total)
         _write(folder, table, pictures, on_progress)
@@ -135,14 +141,14 @@ def unpack(sources: Sequence[Path], folder: Path, on_progress: OnProgress | None
 
 
 def _open(source: Path) -> zipfile.ZipFile | None:
-    """Open a ZIP archive, or nothing if the file is none."""
+    """Open a ZIP archive; return None if the file is not one."""
     if source.is_dir():
         raise ArchiveError(
-            f"{source} is a folder: name the archives themselves, or use the folder as it is if {METADATA} and the "
-            "pictures lie in it."
+            f"{source} is a folder: name the archives in it, or set HAM10000_DIR to it if {METADATA} and the pictures "
+            "are in it."
         )
     if not source.is_file():
-        raise ArchiveError(f"There is no file {source}: name an archive that you have.")
+        raise ArchiveError(f"There is no file {source}: check the path.")
     try:
         if not zipfile.is_zipfile(source):
             return None
@@ -151,31 +157,31 @@ def _open(source: Path) -> zipfile.ZipFile | None:
         raise ArchiveError(f"{source} is a damaged ZIP archive ({error}): download it again.") from error
     if len(archive.infolist()) > MAX_ENTRIES:
         archive.close()
-        raise ArchiveError(f"{source} lists more than {MAX_ENTRIES} files: it is not an archive of HAM10000.")
+        raise ArchiveError(f"{source} has more than {MAX_ENTRIES} files: it is not an archive of HAM10000.")
     return archive
 
 
 def _read_table(source: Path) -> bytes:
     with source.open("rb") as opened:
         content = opened.read(MAX_TABLE_BYTES + 1)
-    first = content.partition(b"\n")[0]
-    if len(content) > MAX_TABLE_BYTES or not all(column.encode() in first for column in COLUMNS):
+    header = content.partition(b"\n")[0]
+    if len(content) > MAX_TABLE_BYTES or not all(column.encode() in header for column in COLUMNS):
         raise ArchiveError(
-            f"{source} is neither a ZIP archive nor the table {METADATA}: it may have been cut short, or be a page "
-            "that a browser saved in its place. Download it again."
+            f"{source} is neither a ZIP archive nor the table {METADATA}: it may be incomplete, or a web page that the "
+            "browser saved instead. Download it again."
         )
     return content
 
 
 def _one_table(tables: dict[str, bytes]) -> list[list[str]]:
-    """Parse the table, header first; commas or tabs separate it, and several copies of one are one."""
+    """Parse the only table, header first. Columns are separated by commas or tabs; equal copies of it are allowed."""
     if not tables:
         raise ArchiveError(
-            "The table HAM10000_metadata is in none of the files: name it with --from as well. Where an archive holds "
-            "other archives, unpack it and name those."
+            "The table HAM10000_metadata is in none of the files: name it with --from too. If an archive contains "
+            "archives, unpack it and name those."
         )
     if len(set(tables.values())) > 1:
-        raise ArchiveError(f"The files hold tables that differ ({', '.join(tables)}): name one.")
+        raise ArchiveError(f"The files have different tables ({', '.join(tables)}): name one.")
     where, content = next(iter(tables.items()))
     try:
         text = content.decode("utf-8-sig")
@@ -187,42 +193,40 @@ def _one_table(tables: dict[str, bytes]) -> list[list[str]]:
     if missing or len(lines) < 2:
         raise ArchiveError(f"{where} has no {', '.join(missing) or 'rows'}: it is not HAM10000's table.")
     if any(len(line) != len(lines[0]) for line in lines):
-        raise ArchiveError(f"{where} has rows of another length than its header: download it again.")
+        raise ArchiveError(f"{where} has rows that are longer or shorter than its header: download it again.")
     return lines
 
 
 def _find_pictures(table: list[list[str]], entries: list[_Entry]) -> dict[str, _Entry]:
-    """Find the entry of each picture that the table names; copies of one in an archive are one."""
+    """Find the archive entry of each picture that the table names; equal copies of a picture are allowed."""
     column = table[0].index("image_id")
     wanted = dict.fromkeys(row[column].strip() for row in table[1:])
-    if strange := [image_id for image_id in wanted if not IMAGE_ID.fullmatch(image_id)]:
-        raise ArchiveError(
-            f"The table names a picture {strange[0]!r}, which is no name for a file: it was tampered with."
-        )
+    if invalid := [image_id for image_id in wanted if not IMAGE_ID.fullmatch(image_id)]:
+        raise ArchiveError(f"The table has the image_id {invalid[0]!r}, which is not a valid file name: correct it.")
     found: dict[str, _Entry] = {}
     for entry in entries:
         image_id, dot, suffix = entry.name.rpartition(".")
         if not dot or suffix.lower() not in ("jpg", "jpeg") or image_id not in wanted:
             continue
-        known = found.setdefault(image_id, entry)
-        if (known.info.CRC, known.info.file_size) != (entry.info.CRC, entry.info.file_size):
-            raise ArchiveError(f"There are two different pictures {entry.name}: name archives of one version.")
-    if absent := [image_id for image_id in wanted if image_id not in found]:
+        first = found.setdefault(image_id, entry)
+        if (first.info.CRC, first.info.file_size) != (entry.info.CRC, entry.info.file_size):
+            raise ArchiveError(f"There are two different pictures {entry.name}: name archives of the same version.")
+    if missing := [image_id for image_id in wanted if image_id not in found]:
         raise ArchiveError(
-            f"{len(absent)} of the {len(wanted)} pictures that the table names are in none of the archives "
-            f"({', '.join(absent[:3])}{', ...' if len(absent) > 3 else ''}): name the other archive as well."
+            f"{len(missing)} of the {len(wanted)} pictures that the table names are in none of the archives "
+            f"({', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}): name the other archive too."
         )
     return found
 
 
 def _write(folder: Path, table: list[list[str]], pictures: dict[str, _Entry], on_progress: OnProgress | None) -> None:
-    with atomic_folder(folder) as unfinished:
-        (unfinished / IMAGES).mkdir()
+    with atomic_folder(folder) as partial:
+        (partial / IMAGES).mkdir()
         for done, (image_id, entry) in enumerate(pictures.items(), 1):
-            (unfinished / IMAGES / f"{image_id}.jpg").write_bytes(entry.read(MAX_PICTURE_BYTES))
+            (partial / IMAGES / f"{image_id}.jpg").write_bytes(entry.read(MAX_PICTURE_BYTES))
             if on_progress:
                 on_progress("unpacking pictures", done, len(pictures))
-        with (unfinished / METADATA).open("w", encoding="utf-8", newline="") as opened:
+        with (partial / METADATA).open("w", encoding="utf-8", newline="") as opened:
             csv.writer(opened, lineterminator="\n").writerows(table)
-        (unfinished / FILE).write_text(TERMS, encoding="utf-8")
-        read_dataset(unfinished)  # refuses here what would be refused later
+        (partial / FILE).write_text(TERMS, encoding="utf-8")
+        read_dataset(partial)  # raises now what it would raise later

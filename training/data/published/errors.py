@@ -1,15 +1,15 @@
-"""What can go wrong while the published files are brought here."""
+"""The errors of downloading and unpacking the published files."""
 
 from contract.errors import DatasetError
 
 
 class FetchError(DatasetError):
-    """The published files cannot be had: the archive does not answer, or not with what it promised."""
+    """The archive of record does not deliver the published files."""
 
     code, title = "fetch_failed", "The pictures cannot be fetched"
 
 
 class ArchiveError(DatasetError):
-    """A file that someone handed over is not what was published: the sentence names it and says how."""
+    """A local file is not one of the published archives, or it is damaged; the message names the file."""
 
     code, title = "invalid_archive", "The archive cannot be used"

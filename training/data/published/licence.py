@@ -1,4 +1,4 @@
-"""Under what terms HAM10000 may be used: shown before it is fetched, and laid beside it."""
+"""The licence of HAM10000: shown before the download, and written beside the pictures."""
 
 from typing import Final
 
@@ -6,9 +6,9 @@ FILE: Final = "LICENCE.txt"  # beside the pictures
 
 TERMS: Final = """\
 HAM10000 is published under the Creative Commons Attribution-NonCommercial 4.0 International licence (CC BY-NC 4.0,
-https://creativecommons.org/licenses/by-nc/4.0/). You may use and share it, and what you make of it,
+https://creativecommons.org/licenses/by-nc/4.0/). You may use, adapt and share it
   - with attribution, and
-  - for non-commercial purposes only; this concerns a model trained on it as well.
+  - for non-commercial purposes only; this includes a model that is trained on it.
 
 Cite it as:
   Tschandl P., Rosendahl C., Kittler H. The HAM10000 dataset, a large collection of multi-source dermatoscopic images

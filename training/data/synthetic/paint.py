@@ -1,8 +1,8 @@
-"""Paint synthetic skin with a lesion of one of the seven classes, as a dermatoscope would show it.
+"""Paint synthetic skin with a lesion of one of the seven classes, as seen through a dermatoscope.
 
-Each class has the structures by which dermatoscopy tells it, as listed by Kittler et al., "Standardization of
-terminology in dermoscopy/dermatoscopy" (J Am Acad Dermatol 2016; 74:1093-1106). The likeness goes as far as a model
-needs to learn something and a person to recognise it: nothing about real skin can be concluded from these pictures.
+Each class has its typical dermatoscopic structures, from Kittler et al., "Standardization of terminology in
+dermoscopy/dermatoscopy" (J Am Acad Dermatol 2016; 74:1093-1106). A model can learn from these pictures and a person can
+recognise the classes, but they allow no conclusion about real skin.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ WHITE: Final = (0.96, 0.90, 0.87)
 
 
 def paint_patch(code: str, random: np.random.Generator) -> Image.Image:
-    """Paint a square of skin with a lesion of this class in its middle; the same generator state, the same patch."""
+    """Paint a square of skin with a lesion of this class in its centre; an equal generator gives an equal patch."""
     patch = Patch(random)
     paint_skin(patch)
     _PAINTERS[code](patch, random)
@@ -27,7 +27,7 @@ def paint_patch(code: str, random: np.random.Generator) -> Image.Image:
 
 
 def _paint_nevus(patch: Patch, random: np.random.Generator) -> None:
-    """nv: one or two colours, symmetrical, an even network that thins out towards the border."""
+    """nv: one or two colours, symmetrical, a regular network that fades towards the border."""
     shape = outline(patch, random.uniform(0.15, 0.36), lobed=0.08, aspect=random.uniform(1, 1.4), ragged=0.10)
     brown = _some(random, (0.58, 0.24, 0.19), (0.50, 0.33, 0.23), (0.62, 0.36, 0.26), (0.30, 0.18, 0.15))
     body = shape.body(random.uniform(0.06, 0.15))
@@ -41,7 +41,7 @@ def _paint_nevus(patch: Patch, random: np.random.Generator) -> None:
 
 
 def _paint_melanoma(patch: Patch, random: np.random.Generator) -> None:
-    """mel: asymmetrical, of many colours, a network of uneven meshes, a blue-white veil, dots towards the border."""
+    """mel: asymmetrical, many colours, an irregular network, a blue-white veil, dots towards the border."""
     shape = outline(patch, random.uniform(0.26, 0.48), lobed=0.15, aspect=random.uniform(1, 1.5), ragged=0.20)
     brown = _some(random, (0.52, 0.32, 0.21), (0.44, 0.28, 0.22), (0.58, 0.28, 0.20), (0.62, 0.42, 0.34))
     body = shape.body(random.uniform(0.05, 0.12))
@@ -53,7 +53,7 @@ def _paint_melanoma(patch: Patch, random: np.random.Generator) -> None:
     patch.stain(BLACK, body * np.clip(patch.noise(6) + 0.4 * mottled - 0.7, 0, 1) * 0.95)
     veil = cloud(random, shape, 0.5, 0.15) * np.clip(1 + 0.5 * mottled, 0, 1.2)
     patch.stain(BLUE_GREY, body * np.clip(veil, 0, 1) * random.uniform(0.3, 0.85))
-    if random.random() < 0.5:  # regression: where the tumour gave way, white and pink are left
+    if random.random() < 0.5:  # regression: white and pink areas where the tumour disappeared
         scar = cloud(random, shape, 0.6, 0.13) * np.clip(1 + 0.4 * patch.noise(18), 0, 1.2)
         patch.stain(_some(random, (0.88, 0.76, 0.76), (0.80, 0.52, 0.55)), body * np.clip(scar, 0, 1) * 0.85)
     patch.shade(body * patch.noise(90) * 0.10)
@@ -62,7 +62,7 @@ def _paint_melanoma(patch: Patch, random: np.random.Generator) -> None:
 
 
 def _paint_keratosis(patch: Patch, random: np.random.Generator) -> None:
-    """bkl: stuck on, sharply bordered, tan to brown, with milia-like white cysts and dark clods in a rough surface."""
+    """bkl: a sharp border, tan to brown, with milia-like white cysts and dark clods in a rough surface."""
     shape = outline(patch, random.uniform(0.20, 0.44), lobed=0.10, aspect=random.uniform(1, 1.5), ragged=0.09)
     tan = _some(random, (0.72, 0.52, 0.36), (0.62, 0.44, 0.33), (0.56, 0.46, 0.43), (0.44, 0.28, 0.20))
     body = shape.body(random.uniform(0.015, 0.045))
@@ -81,7 +81,7 @@ def _paint_keratosis(patch: Patch, random: np.random.Generator) -> None:
 
 
 def _paint_basal_cell(patch: Patch, random: np.random.Generator) -> None:
-    """bcc: pink and see-through, sharp red vessels that branch, blue-grey clods, now and then an ulcer."""
+    """bcc: pink and translucent, sharp branching red vessels, blue-grey clods, sometimes an ulcer."""
     shape = outline(patch, random.uniform(0.20, 0.40), lobed=0.12, aspect=random.uniform(1, 1.5), ragged=0.16)
     pink = patch.tone * _some(random, (0.98, 0.78, 0.81), (1.0, 0.85, 0.86), (0.92, 0.74, 0.80))
     body = shape.body(random.uniform(0.08, 0.18))
@@ -117,7 +117,7 @@ def _paint_keratinocyte(patch: Patch, random: np.random.Generator) -> None:
 
 
 def _paint_dermatofibroma(patch: Patch, random: np.random.Generator) -> None:
-    """df: a scar-like white patch in the middle, around it a fine, faint network that fades into the skin."""
+    """df: a scar-like white patch in the centre, and around it a fine, faint network that fades into the skin."""
     shape = outline(patch, random.uniform(0.18, 0.36), lobed=0.05, aspect=random.uniform(1, 1.3), ragged=0.12)
     ring = patch.tone * _some(random, (0.82, 0.66, 0.60), (0.90, 0.68, 0.73), (0.76, 0.60, 0.54))
     body = shape.body(random.uniform(0.16, 0.26))
@@ -133,7 +133,7 @@ def _paint_dermatofibroma(patch: Patch, random: np.random.Generator) -> None:
 
 
 def _paint_vascular(patch: Patch, random: np.random.Generator) -> None:
-    """vasc: red to blue-black lacunae, packed within a sharp border, pale walls between them."""
+    """vasc: red to blue-black lacunae inside a sharp border, with pale walls between them."""
     shape = outline(patch, random.uniform(0.12, 0.32), lobed=0.08, aspect=random.uniform(1, 1.3), ragged=0.04)
     blood = _some(random, (0.78, 0.12, 0.30), (0.70, 0.16, 0.20), (0.46, 0.16, 0.34), (0.30, 0.22, 0.38))
     body = shape.body(random.uniform(0.03, 0.08))
@@ -161,5 +161,5 @@ _PAINTERS: Final[dict[str, Callable[[Patch, np.random.Generator], None]]] = {
 
 
 def _some(random: np.random.Generator, *colours: Colour) -> np.ndarray:
-    """One of these colours, a little off."""
+    """One of these colours, slightly changed."""
     return np.array(colours[random.integers(len(colours))]) * random.normal(1, 0.03, 3)

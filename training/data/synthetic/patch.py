@@ -1,4 +1,4 @@
-"""A square of skin, and what it is painted with: noise, spots, vessels, meshes and the outline of a lesion."""
+"""A square of skin, and the tools to paint it: noise, spots, vessels, networks and the outline of a lesion."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 PATCH_PX: Final = 448  # side of a patch of skin
-DIRECTIONS: Final = 1024  # in which a lesion's border is known
+DIRECTIONS: Final = 1024  # angles at which the border of a lesion is stored
 
 Colour = tuple[float, float, float]  # RGB in 0..1
 Field = np.ndarray  # a number for each point of the patch: float32, shape (PATCH_PX, PATCH_PX)
@@ -22,7 +22,7 @@ BLOOD: Final = (0.66, 0.13, 0.19)
 
 
 class Patch:
-    """A square of skin being painted; x and y run over -1..1 with the lesion around the origin."""
+    """A square of skin that is being painted; x and y are in -1..1, with the lesion at the origin."""
 
     def __init__(self, random: np.random.Generator) -> None:
         self.random = random
@@ -31,7 +31,7 @@ class Patch:
         self.pixels[:] = self.tone.astype(np.float32)[:, None, None]
 
     def noise(self, cells: int) -> Field:
-        """Smooth noise of about unit spread, with this many bumps across the patch."""
+        """Smooth noise with a standard deviation of about 1 and `cells` bumps across the patch."""
         coarse = self.random.standard_normal((cells, cells), np.float32) * np.float32(1.3)
         fine = Image.fromarray(coarse).resize((PATCH_PX, PATCH_PX), Image.Resampling.BICUBIC)
         return np.asarray(fine)
@@ -63,7 +63,7 @@ class Patch:
         self._stain_through(mask, colour, strength, blur_px, through)
 
     def vessels(self, starts: list[Spot], *, length_px: float, strength: float) -> None:
-        """Paint red vessels that wind inwards from each start, branching and thinning like a tree."""
+        """Paint winding red vessels from each start towards the centre, branching and thinning like a tree."""
         mask = Image.new("L", (PATCH_PX, PATCH_PX))
         pen = ImageDraw.Draw(mask)
         for x, y, width in starts:
@@ -96,20 +96,20 @@ class Patch:
         self.stain(colour, soft if through is None else soft * through)
 
     def image(self) -> Image.Image:
-        """What was painted, as an RGB image."""
+        """The painted patch as an RGB image."""
         planes = np.clip(self.pixels * 255, 0, 255).astype(np.uint8)
         return Image.merge("RGB", [Image.fromarray(plane) for plane in planes])
 
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """The lesion's extent."""
+    """The shape of a lesion."""
 
-    depth: Field  # 1 in the middle, 0 at the border, below 0 outside
-    border: np.ndarray  # distance from the middle, in the unit of x and y, in each of DIRECTIONS
+    depth: Field  # 1 in the centre, 0 at the border, negative outside
+    border: np.ndarray  # distance from the centre, in the unit of x and y, for each of DIRECTIONS
 
     def body(self, softness: float) -> Field:
-        """0..1: how much a point belongs to the lesion; a small softness gives a sharp border."""
+        """0..1: 1 inside the lesion, 0 outside; a small softness gives a sharp border."""
         belonging: Field = 1 / (1 + np.exp(np.clip(-self.depth / np.float32(softness), -40, 40)))
         return belonging
 
@@ -125,7 +125,7 @@ class Shape:
         radius_px: tuple[float, float],
         within: tuple[float, float] = (0, 0.85),
     ) -> list[Spot]:
-        """Scatter spots over the lesion, between two fractions of the way from its middle to its border."""
+        """Place random spots in the lesion; `within` is in fractions of the distance from the centre to the border."""
         direction = random.integers(DIRECTIONS, size=number)
         distance = self.border[direction] * np.sqrt(random.uniform(within[0] ** 2, within[1] ** 2, number))
         angle = direction * (2 * np.pi / DIRECTIONS) - np.pi
@@ -134,7 +134,7 @@ class Shape:
 
 
 def paint_skin(patch: Patch) -> None:
-    """Make the bare patch look like skin: mottled red and tan, fine-grained, now and then freckled or with vessels."""
+    """Make the empty patch look like skin: mottled red and tan, fine-grained, sometimes with freckles or vessels."""
     random = patch.random
     mottled = patch.noise(44)
     patch.stain(patch.tone * (1.04, 0.86, 0.88), np.clip(patch.noise(5) * 0.3 + mottled * 0.12, 0, 0.6))  # blood
@@ -167,7 +167,7 @@ def outline(patch: Patch, radius: float, *, lobed: float, aspect: float, ragged:
 
 
 def network(patch: Patch, mesh: float, *, warp: float) -> Field:
-    """0..1: the lines of a honeycomb with holes `mesh` apart, pushed about by `warp`, here and there faint."""
+    """0..1: the lines of a honeycomb with a cell size of `mesh`, distorted by `warp`, and faint in places."""
     x, y = _grid()
     uneven = patch.noise(26)
     x, y = x + np.float32(warp) * patch.noise(9), y + np.float32(warp) * (patch.noise(9) + np.float32(0.5) * uneven)
@@ -180,7 +180,7 @@ def network(patch: Patch, mesh: float, *, warp: float) -> Field:
 
 
 def cloud(random: np.random.Generator, shape: Shape, away: float, spread: float) -> Field:
-    """0..1: a cloud somewhere off the middle of the lesion."""
+    """0..1: a cloud at a random place away from the centre of the lesion."""
     direction = int(random.integers(DIRECTIONS))
     angle, distance = direction * 2 * np.pi / DIRECTIONS - np.pi, away * float(shape.border[direction])
     x, y = _grid()
@@ -197,7 +197,7 @@ def _grid() -> tuple[Field, Field]:
 
 @cache
 def _polar() -> tuple[Field, np.ndarray]:
-    """Each point's distance from the middle, and which of DIRECTIONS it lies in."""
+    """The distance of each point from the centre, and its index in DIRECTIONS."""
     x, y = _grid()
     turns = (np.arctan2(y, x) + np.pi) / (2 * np.pi)
     return np.hypot(x, y), (turns * DIRECTIONS).astype(np.int32) % DIRECTIONS

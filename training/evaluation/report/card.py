@@ -1,4 +1,4 @@
-"""The model card: what a stranger must know of a model before using it, made from its manifest alone."""
+"""The model card: what a person must know before using a model, made from its manifest only."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,43 +6,44 @@ from typing import Final
 from contract.api import Metric
 from contract.bundle import Group, Manifest, TrainingRecord
 from contract.labels import BY_CODE
-from training.evaluation.report.words import EXPLAINED, SLICE_NAMES, attribution_of, readable
+from training.evaluation.report.words import EXPLANATIONS, SLICE_NAMES, attribution_of, readable
 
 MODEL_CARD: Final = "model-card.md"
 
 LIMITS: Final = """\
-- It was tried on no pictures but these: two sites, mostly light skin, dermatoscopes of their time. On other skin tones,
-  cameras and clinical photographs its results are unknown.
-- The table of these pictures does not record skin type, so no number here says how it does on darker skin.
-- It knows seven classes. Any other condition is given the name of one of them.
-- Only a part of the labels was confirmed by histology.
-- The classes are far from their frequency in a practice, so its probabilities are not the odds of a person's lesion,
-  and PPV and NPV will differ there.
-- It sees the centre square of one picture: no history, no touch, no comparison with the person's other lesions."""
+- The model was tested only on pictures of this data set: two clinics, mostly light skin, dermatoscopes of their time.
+  Its results on other skin tones, other cameras and clinical photographs are unknown.
+- The data set does not record the skin type, so no number here shows the results on darker skin.
+- The model knows seven classes. For any other condition it predicts one of these.
+- Only part of the labels was confirmed by histology.
+- The class frequencies differ from those in a medical practice. So the probabilities are not those of a patient's
+  lesion, and PPV and NPV will be different there.
+- The model sees the centre square of one picture: no medical history, no palpation, no other lesions of the person."""
 
 
 def model_card(manifest: Manifest) -> str:
     """Describe a model to people in Markdown (after Mitchell et al. 2019, arXiv:1810.03993)."""
     data, training, metrics = manifest.data, manifest.training, manifest.metrics
+    unfamiliar, false_alarms = manifest.unfamiliar, 100 * manifest.unfamiliar.false_alarm_rate
     leading = metrics.get("balanced_accuracy")
-    worth = f" Balanced accuracy on held-out lesions: {_with_interval(leading)}." if leading else ""
+    headline = f" Balanced accuracy on held-out lesions: {_with_interval(leading)}." if leading else ""
     return f"""# Model {manifest.version}
 
-ResNet50 (He et al. 2015, arXiv:1512.03385) that tells seven classes of pigmented skin lesions apart in dermatoscopic
-pictures.{worth}
+ResNet50 (He et al. 2015, arXiv:1512.03385) that classifies dermatoscopic pictures of pigmented skin lesions into seven
+classes.{headline}
 
 ## Intended use
 
 {manifest.intended_use}
 
-## What it is worth
+## Results
 
-Measured once, with the file that serves, on lesions that neither training nor any choice saw. The intervals are a 95%
-bootstrap over lesions.
+Measured once, with the file that serves, on held-out lesions: none was used for training or for any choice. The 95%
+intervals are from a bootstrap over lesions.
 
-{_table(("metric", "value", "95% interval", ""), _metric_rows(metrics))}
+{_table(("metric", "value", "95% interval", "meaning"), _metric_rows(metrics))}
 
-### Class by class
+### By class
 
 {
         _table(
@@ -58,14 +59,13 @@ bootstrap over lesions.
 
 ### Decisions
 
-Thresholds were chosen on validation lesions, with what they reached there; the table above has what they reach on
-held-out lesions.
+Each decision adds up the probabilities of its classes. The thresholds were chosen on validation lesions.
 
 {
         _table(
             (
                 "decision",
-                "adds up",
+                "classes",
                 "threshold",
                 "sensitivity, validation",
                 "specificity, validation",
@@ -89,12 +89,12 @@ held-out lesions.
 
 ### Calibration
 
-Chosen on validation lesions, and in the model: the share of the log of the classes' frequencies that is added to the
-logits ({manifest.training.prior_correction:.1f}), and the temperature that divides them ({manifest.temperature:.3f}).
+Two numbers in the model were chosen on validation lesions: {training.prior_correction:.1f} times the log class
+frequencies is added to the logits, and the temperature {manifest.temperature:.3f} then divides them.
 
 {
         _table(
-            ("", "before", "after"),
+            ("", "before the temperature", "after"),
             (
                 (
                     readable(name),
@@ -108,35 +108,48 @@ logits ({manifest.training.prior_correction:.1f}), and the temperature that divi
 
 ### By group
 
-Balanced accuracy is the mean over the classes that occur in a group. Groups too small to say anything are left out.
+Balanced accuracy is the mean over the classes that occur in a group. Groups with too few pictures are left out.
 
 {
         _table(
             ("group", "pictures (lesions)", "balanced accuracy", "any malignant: sensitivity", "specificity"),
             (
                 _group_row(
-                    f"{SLICE_NAMES.get(by, by)}: {which.replace('_', ' ')}",
+                    f"{SLICE_NAMES.get(by, by)}: {name.replace('_', ' ')}",
                     group,
                     ("balanced_accuracy", "any_malignant_sensitivity", "any_malignant_specificity"),
                 )
                 for by, groups in manifest.slices.items()
-                for which, group in groups.items()
+                for name, group in groups.items()
             ),
         )
     }
 
 ### Pictures unlike the training pictures
 
-A picture counts as unfamiliar when its score is over {manifest.unfamiliar.threshold:.4f}, which is so for
-{100 * manifest.unfamiliar.false_alarm_rate:g}% of the validation pictures. Of held-out lesions
-{_with_interval(metrics.get("unfamiliar_rate"))} are flagged. Against pictures painted by code that show no lesion the
-score has an AUROC of {_with_interval(metrics.get("unfamiliar_auroc"))} and flags
-{_with_interval(metrics.get("unfamiliar_detection_rate"))} of them. Photographs of other things may be harder to tell.
+A picture is unfamiliar if its score is over {unfamiliar.threshold:.4f}. The threshold was chosen so that
+{false_alarms:g}% of the validation pictures are over it.
 
-## What it learned from
+{
+        _table(
+            ("pictures", "share called unfamiliar", "AUROC"),
+            (
+                ("held-out lesions", _with_interval(metrics.get("unfamiliar_rate")), "-"),
+                (
+                    "painted by code, without a lesion",
+                    _with_interval(metrics.get("unfamiliar_detection_rate")),
+                    _with_interval(metrics.get("unfamiliar_auroc")),
+                ),
+            ),
+        )
+    }
 
-{data.name}: {data.images} pictures of {data.lesions} lesions, dealt by lesion (seed {data.split_seed}, SHA-256 of the
-split {data.split_sha256[:16]}) into training, validation and held-out lesions.
+Photographs of other things may be harder to detect than painted pictures.
+
+## Training data
+
+{data.name}: {data.images} pictures of {data.lesions} lesions, split by lesion into training, validation and held-out
+lesions (seed {data.split_seed}, SHA-256 of the split {data.split_sha256[:16]}).
 
 {
         _table(
@@ -152,7 +165,7 @@ split {data.split_sha256[:16]}) into training, validation and held-out lesions.
 
 {LIMITS}
 
-## How it was trained
+## Training
 
 {chr(10).join(f"- {name}: {value}" for name, value in training.config.items())}
 
@@ -168,7 +181,7 @@ Trained in {_time(training)} on {training.device} with {training.backend}; job {
 
 
 def _time(training: TrainingRecord) -> str:
-    """Say how long it took; of earlier sessions, only the epochs are known."""
+    """Say how long training took; of earlier sessions of a resumed run, only the epochs are known."""
     if not training.times_resumed:
         return f"{training.seconds:.0f} s"
     epochs = "" if training.epochs_s is None else f" and all {training.epochs} epochs {training.epochs_s:.0f} s,"
@@ -177,7 +190,7 @@ def _time(training: TrainingRecord) -> str:
 
 def _metric_rows(metrics: dict[str, Metric]) -> Iterable[tuple[str, ...]]:
     for name, metric in metrics.items():
-        yield name, f"{metric.value:.3f}", f"{metric.low:.3f} to {metric.high:.3f}", EXPLAINED.get(name, "")
+        yield name, f"{metric.value:.3f}", f"{metric.low:.3f} to {metric.high:.3f}", EXPLANATIONS.get(name, "")
 
 
 def _group_row(name: str, group: Group, wanted: Iterable[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The figures of an evaluation: from numbers to one drawing each."""
+"""The figures of an evaluation: each function draws one."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,24 +19,24 @@ _DECISION_COLOURS = {"any_malignant": GROUP_COLOURS[0], "melanoma": GROUP_COLOUR
 
 
 def confusion(counts: np.ndarray) -> Figure:
-    """Draw the confusion matrix: coloured by the share of the row, with the number of pictures and that share."""
+    """Draw the confusion matrix, coloured by the share of the row, with the number of pictures and that share."""
     totals = counts.sum(axis=1, keepdims=True)
-    portions = np.where(totals > 0, counts / np.maximum(totals, 1), np.nan)
+    shares = np.where(totals > 0, counts / np.maximum(totals, 1), np.nan)
     texts = np.empty(counts.shape, object)
     for at, count in np.ndenumerate(counts):
-        share = portions[at]
+        share = shares[at]
         texts[at] = "" if not count else f"{count}\n{share:.0%}" if share >= 0.005 else str(count)
     with styled(4.3) as figure:
         axes = figure.subplots()
-        draw_cells(axes, portions, texts)
+        draw_cells(axes, shares, texts)
         axes.set_xticks(range(len(CODES)), CODES)
         axes.set_yticks(
             range(len(CODES)), [f"{code}  n={total}" for code, total in zip(CODES, totals[:, 0], strict=True)]
         )
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
-        axes.set_xlabel("taken for")
-        axes.set_ylabel("is")
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("true class")
     return figure
 
 
@@ -58,33 +58,33 @@ def classes(per_class: Mapping[str, Group]) -> Figure:
     return figure
 
 
-def curves(of: Mapping[str, Curve], areas: Mapping[str, Metric], *, kind: str) -> Figure:
-    """Draw the ROC ("roc") or precision-recall curves of the classes; the legend names the areas under them."""
+def curves(by_class: Mapping[str, Curve], areas: Mapping[str, Metric], *, kind: str) -> Figure:
+    """Draw the ROC curves ("roc") or precision-recall curves ("pr") of the classes, with the areas in the legend."""
     x, y = ("false_positive_rate", "true_positive_rate") if kind == "roc" else ("recall", "precision")
     with styled(4.6) as figure:
         axes = figure.subplots()
         if kind == "roc":
             axes.plot([0, 1], [0, 1], color=RULE, linestyle="--")
-        for code in (code for code in CODES if code in of):
+        for code in (code for code in CODES if code in by_class):
             label = f"{code} {areas[code].value:.3f}" if code in areas else code
-            axes.plot(
-                of[code][x], of[code][y], color=CLASS_COLOURS[code], linewidth=1.5, label=label, drawstyle="steps-post"
-            )
+            curve = by_class[code]
+            axes.plot(curve[x], curve[y], color=CLASS_COLOURS[code], linewidth=1.5, label=label, drawstyle="steps-post")
         _square(figure, "1 - specificity" if kind == "roc" else "recall (sensitivity)",
                 "sensitivity" if kind == "roc" else "precision")  # fmt: skip
         figure.legend(loc="outside upper center", ncols=4, handlelength=1.2, columnspacing=1.0, handletextpad=0.4)
     return figure
 
 
-def decisions(of: Mapping[str, Curve], metrics: Mapping[str, Metric]) -> Figure:
-    """Draw the ROC curve of each decision, and with a cross of intervals where its threshold lands."""
+def decisions(roc: Mapping[str, Curve], metrics: Mapping[str, Metric]) -> Figure:
+    """Draw the ROC curve of each decision, and a cross of 95% intervals at its threshold."""
     with styled(4.4) as figure:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=RULE, linestyle="--")
         for name, colour in _DECISION_COLOURS.items():
-            if name not in of:
+            if name not in roc:
                 continue
-            axes.plot(of[name]["false_positive_rate"], of[name]["true_positive_rate"], color=colour, linewidth=1.6,
+            curve = roc[name]
+            axes.plot(curve["false_positive_rate"], curve["true_positive_rate"], color=colour, linewidth=1.6,
                       label=name.replace("_", " "))  # fmt: skip
             if f"{name}_sensitivity" not in metrics:  # the model has no such operating point
                 continue
@@ -98,15 +98,15 @@ def decisions(of: Mapping[str, Curve], metrics: Mapping[str, Metric]) -> Figure:
     return figure
 
 
-def reliability(of: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
-    """Draw accuracy against confidence, before and after the temperature; dots grow with the number of pictures."""
+def reliability(bins: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
+    """Draw the reliability diagram before and after the temperature; larger dots are bins with more pictures."""
     with styled(4.4) as figure:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1)
         for name, colour in (("before", GROUP_COLOURS[1]), ("after", GROUP_COLOURS[0])):
-            confidence = [filled["confidence"] for filled in of[name]]
-            accuracy = [filled["accuracy"] for filled in of[name]]
-            pictures = np.array([filled["pictures"] for filled in of[name]])
+            confidence = [point["confidence"] for point in bins[name]]
+            accuracy = [point["accuracy"] for point in bins[name]]
+            pictures = np.array([point["pictures"] for point in bins[name]])
             axes.plot(confidence, accuracy, color=colour, linewidth=1.3, alpha=0.7)
             axes.scatter(confidence, accuracy, s=12 + 160 * pictures / pictures.max(), color=colour, linewidth=0,
                          alpha=0.85, label=f"{name} the temperature")  # fmt: skip
@@ -117,10 +117,10 @@ def reliability(of: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     return figure
 
 
-def slices(of: Mapping[str, Mapping[str, Group]], metric: str, overall: Metric, label: str) -> Figure:
-    """Draw one metric for every group of every slice, with its interval; the line is the value over all pictures."""
+def slices(by_slice: Mapping[str, Mapping[str, Group]], metric: str, overall: Metric, label: str) -> Figure:
+    """Draw one metric with its interval for every group of every slice; the line is the value over all pictures."""
     rows: list[tuple[str, Group | None]] = []
-    for name, groups in of.items():
+    for name, groups in by_slice.items():
         rows.append((SLICE_NAMES.get(name, name), None))
         rows += [(f"{which.replace('_', ' ')}  n={group.pictures:,}", group) for which, group in groups.items()]
     with styled(max(2.2, 0.23 * len(rows) + 0.8)) as figure:
@@ -142,10 +142,10 @@ def slices(of: Mapping[str, Mapping[str, Group]], metric: str, overall: Metric, 
     return figure
 
 
-def unfamiliarity(of_lesions: np.ndarray, of_strangers: Mapping[str, np.ndarray], threshold: float) -> Figure:
-    """Draw how unfamiliar lesions and each kind of other picture are: a strip of dots for each, and the threshold."""
+def unfamiliarity(lesions: np.ndarray, others: Mapping[str, np.ndarray], threshold: float) -> Figure:
+    """Draw the unfamiliarity scores of lesions and of each other kind as a strip of dots, and the threshold."""
     random = np.random.default_rng(0)
-    strips = {"lesions": of_lesions, **of_strangers}
+    strips = {"lesions": lesions, **others}
     with styled(0.36 * len(strips) + 1.0) as figure:
         axes = figure.subplots()
         for row, (name, scores) in enumerate(strips.items()):
@@ -156,13 +156,13 @@ def unfamiliarity(of_lesions: np.ndarray, of_strangers: Mapping[str, np.ndarray]
         axes.axvline(threshold, color=INK, linewidth=1, linestyle="--")
         name_rows(axes, [f"{name.replace('_', ' ')}  n={len(scores):,}" for name, scores in strips.items()])
         axes.set_xlim(left=0)
-        axes.set_xlabel("unfamiliarity (dashed: the threshold)")
+        axes.set_xlabel("unfamiliarity score (dashed: threshold)")
         axes.grid(axis="x")
     return figure
 
 
 def learning(epochs: Sequence[Epoch]) -> Figure:
-    """Draw loss and balanced accuracy, in training and validation, over the epochs; a line where a phase begins."""
+    """Draw training and validation loss and balanced accuracy over the epochs, with a line where a phase begins."""
     number = np.arange(1, len(epochs) + 1)
     starts = [at for at in range(1, len(epochs)) if epochs[at].phase != epochs[at - 1].phase]
     with styled(4.6) as figure:
@@ -185,7 +185,7 @@ def learning(epochs: Sequence[Epoch]) -> Figure:
 
 
 def _square(figure: Figure, x: str, y: str) -> None:
-    """Make the one pair of axes of a figure a square from 0 to 1."""
+    """Make the only axes of a figure a square from 0 to 1."""
     (axes,) = figure.axes
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y, aspect="equal")
     axes.grid()

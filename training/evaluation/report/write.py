@@ -1,4 +1,4 @@
-"""The report of an evaluation: one page that needs no other file, its figures as PNG, and every number as JSON."""
+"""The report of an evaluation: a self-contained page, its figures as PNG, and every number as JSON."""
 
 import datetime
 import json
@@ -13,13 +13,14 @@ from contract.api import Metric, OperatingPoint
 from contract.bundle import Group
 from contract.labels import BY_CODE, CODES
 from training.evaluation.bootstrap import RESAMPLES
-from training.evaluation.calibrate import OPERATING_POINTS
-from training.evaluation.measure import SMALLEST_SLICE, Evaluation
+from training.evaluation.calibration.operating_points import OPERATING_POINTS
+from training.evaluation.measure import Evaluation
 from training.evaluation.report import charts
 from training.evaluation.report.mistakes import Mistake, contact_sheet
-from training.evaluation.report.words import EXPLAINED, SLICE_NAMES, attribution_of, readable
+from training.evaluation.report.words import EXPLANATIONS, SLICE_NAMES, attribution_of, readable
+from training.evaluation.slices import SMALLEST_SLICE
 from training.fitting.epoch import Epoch
-from training.reporting.page import Drawn, as_data_url, write_page
+from training.reporting.page import Chart, as_data_url, write_page
 from training.reporting.style import CLASS_COLOURS
 
 NUMBERS: Final = "metrics.json"
@@ -34,41 +35,40 @@ LEADING: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What was evaluated, on what, and how it came about."""
+    """The subject of a report: which model, on which pictures, and how the model was made."""
 
-    model: str  # its version, or what it is
-    data: str  # name of the pictures
-    scope: str  # a sentence: which of them, and whether training saw any
-    operating_points: Mapping[str, OperatingPoint | None]  # None where each of several models has its own
-    temperature: float | None  # None where several models answered
+    model: str  # title: a version, or a description
+    data: str  # name of the data set
+    scope: str  # a sentence: which pictures, and whether training used any of them
+    operating_points: Mapping[str, OperatingPoint | None]  # None if several models have different ones
+    temperature: float | None  # None for several models
     prior_correction: float | None = None  # likewise
-    false_alarm_rate: float | None  # at which the threshold for unfamiliar pictures was chosen
+    false_alarm_rate: float | None  # for which the threshold for unfamiliar pictures was chosen
     unfamiliar_threshold: float | None = None
     shipped: str = ""  # a sentence: which file serves, and why
     epochs: Sequence[Epoch] = ()
-    folds: Mapping[str, Mapping[str, float | None]] | None = (
-        None  # metric -> "fold 1", "mean", "standard deviation" -> value
-    )
+    # metric -> "fold 1", ..., "mean", "standard deviation" -> value
+    folds: Mapping[str, Mapping[str, float | None]] | None = None
 
     @property
     def attribution(self) -> str:
-        """What the pictures' licence asks to be said."""
+        """The attribution that the licence of the pictures requires."""
         return attribution_of(self.data)
 
 
 def write_report(
     folder: Path, evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake] | None = None
 ) -> Path:
-    """Write report.html, metrics.json and figures/ into a folder, which is made.
+    """Write report.html, metrics.json and figures/ into a folder, which is made if it does not exist.
 
     Args:
-        folder: does not exist, or is empty.
-        evaluation: what came out.
-        subject: what it was about.
-        mistakes: to show; None for a report that travels with a model, since people's pictures must not.
+        folder: absent or empty.
+        evaluation: the results.
+        subject: which model, on which pictures.
+        mistakes: to show; None for the report in a bundle, which must not contain pictures of patients.
 
     Returns:
-        Where the page is.
+        the path of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / NUMBERS).write_text(json.dumps(as_numbers(evaluation, subject, mistakes), indent=1) + "\n")
@@ -79,7 +79,7 @@ def write_report(
         evaluation=evaluation,
         subject=subject,
         leading=[(readable(name), evaluation.metrics[name]) for name in LEADING if name in evaluation.metrics],
-        metrics=[(readable(name), metric, EXPLAINED[name]) for name, metric in evaluation.metrics.items()],
+        metrics=[(readable(name), metric, EXPLANATIONS[name]) for name, metric in evaluation.metrics.items()],
         classes=[(BY_CODE[code], CLASS_COLOURS[code], group) for code, group in evaluation.per_class.items()],
         decisions=_decisions(evaluation, subject),
         calibration=_calibration(evaluation.metrics),
@@ -93,7 +93,7 @@ def write_report(
 
 
 def as_numbers(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake] | None) -> dict[str, Any]:
-    """Put everything that was measured into what JSON can hold."""
+    """Convert all results to values that JSON can hold."""
     counts = evaluation.confusion
     totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
     numbers: dict[str, Any] = {
@@ -109,7 +109,7 @@ def as_numbers(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mist
             name: None if point is None else point.model_dump() for name, point in subject.operating_points.items()
         },
         "confusion_matrix": counts.tolist(),
-        "confusion_shares": (counts / totals).round(5).tolist(),  # of the row
+        "confusion_shares": (counts / totals).round(5).tolist(),  # each row sums to 1
         "roc": evaluation.roc,
         "precision_recall": evaluation.precision_recall,
         "reliability": evaluation.reliability,
@@ -118,8 +118,11 @@ def as_numbers(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mist
             for name, groups in evaluation.slices.items()
         },
         "no_lesion": {
-            kind: {"pictures": told.pictures, **_dumped({"auroc": told.auroc, "detection_rate": told.detection_rate})}
-            for kind, told in evaluation.strangers.items()
+            kind: {
+                "pictures": kind_result.pictures,
+                **_dumped({"auroc": kind_result.auroc, "detection_rate": kind_result.detection_rate}),
+            }
+            for kind, kind_result in evaluation.out_of_distribution.items()
         },
         "left_out": list(evaluation.left_out),
         "epochs": [asdict(epoch) for epoch in subject.epochs],
@@ -133,54 +136,95 @@ def as_numbers(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mist
     return numbers
 
 
-def _draw(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake]) -> list[Drawn]:
+def _draw(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake]) -> list[Chart]:
     n = f"n = {evaluation.pictures:,} pictures of {evaluation.lesions:,} lesions"
     metrics, per_class = evaluation.metrics, evaluation.per_class
+    areas, precisions = _areas(per_class, "auroc"), _areas(per_class, "average_precision")
     drawn = [
-        Drawn("confusion", "What is taken for what", "Pictures of the row's class that were taken for the column's, "
-              f"and their share of the row, which colours the cell ({n}).", charts.confusion(evaluation.confusion)),
-        Drawn("classes", "How well each class is recognised", f"Recall, precision and F1 of each class ({n}).",
-              charts.classes(per_class)),
-        Drawn("roc", "ROC curves, one class against the rest", f"Beside each class, the area under its curve ({n}).",
-              charts.curves(evaluation.roc, _areas(per_class, "auroc"), kind="roc")),
-        Drawn("precision-recall", "Precision and recall, one class against the rest", "Beside each class, its average "
-              f"precision ({n}). What chance would reach is the class's share of the pictures.",
-              charts.curves(evaluation.precision_recall, _areas(per_class, "average_precision"), kind="pr")),
-        Drawn("decisions", "Where the decisions land", "Each decision adds up the probabilities of its classes. Dot: "
-              f"its threshold, chosen on validation lesions, with 95% intervals ({n}).",
-              charts.decisions(evaluation.roc, metrics)),
-        Drawn("reliability", "How honest its confidence is", "Accuracy against confidence, in bins; dots grow with the "
-              f"number of pictures ({n}). On the dashed line, of 100 answers given with 80% confidence 80 are right.",
-              charts.reliability(evaluation.reliability)),
-    ]  # fmt: skip
-    sliced = {
+        Chart(
+            "confusion",
+            "Confusion matrix",
+            "Number of pictures of the row's true class that were predicted as the column's class, and their share of "
+            f"the row, which is the colour ({n}).",
+            charts.confusion(evaluation.confusion),
+        ),
+        Chart(
+            "classes",
+            "Recall, precision and F1 of each class",
+            f"With 95% intervals ({n}).",
+            charts.classes(per_class),
+        ),
+        Chart(
+            "roc",
+            "ROC curves, each class against the rest",
+            f"The legend has the area under each curve ({n}).",
+            charts.curves(evaluation.roc, areas, kind="roc"),
+        ),
+        Chart(
+            "precision-recall",
+            "Precision and recall, each class against the rest",
+            f"The legend has the average precision of each class ({n}). A random score would reach the class's share "
+            "of the pictures.",
+            charts.curves(evaluation.precision_recall, precisions, kind="pr"),
+        ),
+        Chart(
+            "decisions",
+            "ROC curves of the decisions",
+            "Each decision adds up the probabilities of its classes. The dot is its threshold, chosen on validation "
+            f"lesions, with 95% intervals ({n}).",
+            charts.decisions(evaluation.roc, metrics),
+        ),
+        Chart(
+            "reliability",
+            "Reliability diagram",
+            f"Accuracy against confidence, in bins; larger dots have more pictures ({n}). On the dashed line, 80 of "
+            "100 predictions with a confidence of 80% are correct.",
+            charts.reliability(evaluation.reliability),
+        ),
+    ]
+    drawn += _draw_slices(evaluation, n)
+    if evaluation.unfamiliarity and subject.unfamiliar_threshold is not None:
+        drawn.append(_draw_unfamiliarity(evaluation.unfamiliarity, subject.unfamiliar_threshold))
+    if subject.epochs:
+        epochs = f"n = {len(subject.epochs)} epochs"
+        caption = f"Loss (in training: weighted by class) and balanced accuracy after each epoch ({epochs})."
+        drawn.append(Chart("learning", "Learning curves", caption, charts.learning(subject.epochs)))
+    if mistakes:
+        caption = f"n = {len(mistakes)}, one for each lesion."
+        drawn.append(Chart("mistakes", "The most confident mistakes", caption, contact_sheet(mistakes)))
+    return drawn
+
+
+def _draw_slices(evaluation: Evaluation, n: str) -> list[Chart]:
+    labels = {
         "balanced_accuracy": "balanced accuracy",
         "any_malignant_sensitivity": "sensitivity to any malignant class",
     }
-    for name, label in sliced.items() if evaluation.slices else ():
-        if name in metrics:
-            caption = (
-                f"Dot: the group's value, with its 95% interval; shaded: all pictures ({n}). Groups of fewer than "
-                f"{SMALLEST_SLICE} pictures are not shown."
-            )
-            figure = charts.slices(evaluation.slices, name, metrics[name], label)
-            drawn.append(Drawn(f"slices-{name.replace('_', '-')}", f"By group: {label}", caption, figure))
-    if evaluation.strangeness and subject.unfamiliar_threshold is not None:
-        scores = dict(evaluation.strangeness)
-        of_lesions = scores.pop("lesions")
-        caption = (
-            f"How unlike the training pictures each is (n = {len(of_lesions):,} pictures of lesions, "
-            f"{sum(map(len, scores.values())):,} others). Right of the dashed line, a picture is called unfamiliar."
+    caption = (
+        f"Dot: value of the group, with its 95% interval; shaded: all pictures ({n}). Groups of fewer than "
+        f"{SMALLEST_SLICE} pictures are not shown."
+    )
+    return [
+        Chart(
+            f"slices-{name.replace('_', '-')}",
+            f"By group: {label}",
+            caption,
+            charts.slices(evaluation.slices, name, evaluation.metrics[name], label),
         )
-        figure = charts.unfamiliarity(of_lesions, scores, subject.unfamiliar_threshold)
-        drawn.append(Drawn("unfamiliar", "Pictures that show no lesion", caption, figure))
-    if subject.epochs:
-        drawn.append(Drawn("learning", "How it learned", f"Loss (in training: weighted by class) and balanced accuracy "
-                     f"over the epochs (n = {len(subject.epochs)}).", charts.learning(subject.epochs)))  # fmt: skip
-    if mistakes:
-        drawn.append(Drawn("mistakes", "The most confident mistakes", f"n = {len(mistakes)}, one for each lesion.",
-                     contact_sheet(mistakes)))  # fmt: skip
-    return drawn
+        for name, label in labels.items()
+        if evaluation.slices and name in evaluation.metrics
+    ]
+
+
+def _draw_unfamiliarity(unfamiliarity: Mapping[str, np.ndarray], threshold: float) -> Chart:
+    scores = dict(unfamiliarity)
+    lesions = scores.pop("lesions")
+    caption = (
+        f"Distance from the training pictures (n = {len(lesions):,} pictures of lesions, "
+        f"{sum(map(len, scores.values())):,} others). To the right of the dashed line a picture is unfamiliar."
+    )
+    figure = charts.unfamiliarity(lesions, scores, threshold)
+    return Chart("unfamiliar", "Pictures that show no lesion", caption, figure)
 
 
 def _areas(per_class: Mapping[str, Group], name: str) -> dict[str, Metric]:

@@ -1,4 +1,4 @@
-"""Where a run keeps its checkpoint while it is unfinished: a folder of its own, found again by what the run is."""
+"""The folder of a run's checkpoint while the run is unfinished."""
 
 import hashlib
 import json
@@ -7,30 +7,32 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from contract.errors import TrainingError
 from training.fitting.resuming.checkpoint import CHECKPOINT, remove_checkpoint
-from training.fitting.resuming.lock import LOCK, alone_in
+from training.fitting.resuming.lock import LOCK, locked_folder
 from training.progress import Say
 
 
 @contextmanager
 def run_folder(folder: Path, *, fresh: bool) -> Iterator[Path]:
-    """Hold the folder of a run, made if need be; when the inside ends well, its checkpoint is removed.
+    """Lock the folder of a run. When the block ends without an error, its checkpoint is removed.
 
     Args:
-        folder: of this run alone.
-        fresh: give up the checkpoint that is there.
+        folder: for this run only; made if it is missing.
+        fresh: remove the checkpoint of an earlier run first.
 
     Raises:
-        TrainingError: another process holds it.
+        TrainingError: another process has locked it.
     """
-    with ExitStack() as held:
+    with ExitStack() as lock:
         try:
-            held.enter_context(alone_in(folder, wait=False))
-        except BlockingIOError as error:
+            lock.enter_context(locked_folder(folder, wait=False))
+        except filelock.Timeout as error:
             raise TrainingError(
-                f"Another process is training this very run, with its checkpoints in {folder}: wait for it, end it, or "
-                "name another folder for checkpoints."
+                f"Another process is training this run, with its checkpoints in {folder}: wait until it ends, stop it, "
+                "or name another folder for checkpoints."
             ) from error
         if fresh:
             remove_checkpoint(folder)
@@ -44,13 +46,16 @@ def run_folder(folder: Path, *, fresh: bool) -> Iterator[Path]:
                     folder.rmdir()
 
 
-def folder_of(run: dict[str, Any], cache: Path, say: Say) -> Path:
-    """Name the folder of a run after what decides its result, and tell if other runs in the cache are unfinished."""
+def checkpoint_folder(run: dict[str, Any], cache: Path, say: Say) -> Path:
+    """Name the folder of a run in the cache after everything that decides its result.
+
+    If the run has no checkpoint and other runs in the cache have one, `say` reports that the run is a new one.
+    """
     folder = cache / "checkpoints" / hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:16]
     others = [path.parent for path in sorted(folder.parent.glob(f"*/{CHECKPOINT}")) if path.parent != folder]
     if others and not (folder / CHECKPOINT).exists():
         say(
-            f"an unfinished run with other settings, pictures or weights is kept in {others[-1]}; this is another one "
+            f"an unfinished run with other settings, pictures or weights is in {others[-1]}; this run is another one "
             "and starts from the beginning"
         )
     return folder

@@ -1,36 +1,36 @@
-"""One process at a time in a folder."""
+"""A folder that one process at a time may use."""
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from filelock import FileLock
+
 LOCK: Final = ".lock"
 
 
 @contextmanager
-def alone_in(folder: Path, *, wait: bool) -> Iterator[None]:
-    """Hold a folder, made if need be, against every other process that asks for it in this way.
+def locked_folder(folder: Path, *, wait: bool) -> Iterator[None]:
+    """Lock a folder, made if it is missing, against other processes.
 
-    The system lets go of it however the process ends. It may be removed while it is held.
+    The operating system frees the lock however the process ends. The holder may remove the folder.
 
     Args:
-        folder: to hold.
-        wait: until no other process holds it.
+        folder: to lock.
+        wait: until no other process holds the lock.
 
     Raises:
-        BlockingIOError: another process holds it, and `wait` is false.
+        filelock.Timeout: another process holds the lock, and `wait` is false.
     """
-    while True:
+    lock = FileLock(folder / LOCK)
+    while not lock.is_locked:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOCK).open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            try:
-                if not os.path.samestat((folder / LOCK).stat(), os.fstat(file.fileno())):
-                    continue
-            except FileNotFoundError:  # whoever held it removed it
-                continue
-            yield
-            return
+        try:
+            lock.acquire(blocking=wait)
+        except FileNotFoundError:  # the last holder removed the folder
+            continue
+    try:
+        yield
+    finally:
+        lock.release()

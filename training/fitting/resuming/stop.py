@@ -1,4 +1,4 @@
-"""Ends a run in good order when it is told to: by Ctrl-C, or by the SIGTERM before a machine is taken away."""
+"""Ends a run cleanly on Ctrl-C, or on the SIGTERM that comes before a spot instance is taken away."""
 
 import signal
 import threading
@@ -10,21 +10,21 @@ from typing import Final
 from contract.errors import TrainingError
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-_NOTHING_LOST: Final = "nothing half-written was left, and the same command starts the run again, or takes it up."
+_NO_PARTIAL_FILES: Final = "no partial files are left. The same command starts the run again, or resumes it."
 
 
 class RunInterruptedError(TrainingError):
-    """The run was told to end by a signal, and did in good order: the same command goes on with it."""
+    """A signal ended the run cleanly. The same command resumes it."""
 
     code, title = "interrupted", "The training run was interrupted"
 
     def __init__(self, sentence: str, signal_number: int) -> None:
         super().__init__(sentence)
-        self.exit_status = 128 + signal_number  # as shells tell it: 130 for Ctrl-C, 143 for SIGTERM
+        self.exit_status = 128 + signal_number  # as a shell reports it: 130 for Ctrl-C, 143 for SIGTERM
 
 
 class StopRequest:
-    """Whether this process was told to end, and by what."""
+    """Whether a signal asked this process to end, and which one."""
 
     def __init__(self) -> None:
         self.by: signal.Signals | None = None
@@ -37,39 +37,43 @@ class StopRequest:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Let the first signal be asked for, and raise at the end; a second one raises where it comes all the same."""
+        """Only note the first signal while the block runs, for the block to check. A second signal raises at once.
+
+        Raises:
+            RunInterruptedError: at the end of the block, if a signal came and the block did not raise.
+        """
         self._deferred = True
         try:
             yield
         finally:
             self._deferred = False
         if self.requested:
-            raise self.error(_NOTHING_LOST)
+            raise self.error(_NO_PARTIAL_FILES)
 
     def error(self, sentence: str) -> RunInterruptedError:
-        """Make the error that ends the run, once a signal came."""
+        """Make the error that ends the run after a signal."""
         by = self.by or signal.SIGINT
         return RunInterruptedError(f"Interrupted by {by.name}: {sentence}", by)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, signal_number: int, frame: FrameType | None) -> None:
         del frame
-        first, self.by = self.by is None, signal.Signals(number)
+        first, self.by = self.by is None, signal.Signals(signal_number)
         if not (self._deferred and first):
-            raise self.error(_NOTHING_LOST)
+            raise self.error(_NO_PARTIAL_FILES)
 
 
 @contextmanager
 def watch_signals() -> Iterator[StopRequest]:
-    """Catch SIGINT and SIGTERM; where Python does not let this thread, a request that is never made.
+    """Handle SIGINT and SIGTERM while the block runs. In a thread that is not the main one, no request ever comes.
 
     Raises:
-        RunInterruptedError: a signal came, wherever the code inside was then, unless that defers it.
+        RunInterruptedError: a signal came and was not deferred.
     """
     stop = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():  # Python lets only the main thread handle signals
         yield stop
         return
-    before = {number: signal.signal(number, stop._note) for number in SIGNALS}
+    before = {number: signal.signal(number, stop._handle) for number in SIGNALS}
     try:
         yield stop
     finally:

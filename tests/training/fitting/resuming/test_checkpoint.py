@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, of the run that asks, and never lost to a damaged or unfinished one."""
+"""Checkpoints: complete or absent, read only by their own run, and never lost to a failed write."""
 
 import json
 import resource
@@ -17,7 +17,7 @@ RUN = {"epochs": 3, "seed": 42, "range": (0, 1)}
 
 @contextmanager
 def full_disk(limit: int) -> Iterator[None]:
-    """Let no file grow over `limit` bytes."""
+    """Limit the size of files to `limit` bytes."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
     try:
@@ -36,48 +36,59 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_was_written_is_read_again_to_the_last_bit(folder: Path) -> None:
-    said: list[str] = []
-    saved = read_checkpoint(folder, RUN, said.append)
-    assert saved is not None
-    assert saved.about["step"] == 7
-    for read, written in zip(saved.under("weights"), arrays_of(0).values(), strict=True):
+def test_a_checkpoint_is_read_as_it_was_written_to_the_last_bit(folder: Path) -> None:
+    lines: list[str] = []
+    checkpoint = read_checkpoint(folder, RUN, lines.append)
+    assert checkpoint is not None
+    assert checkpoint.about["step"] == 7
+    for read, written in zip(checkpoint.arrays_of("weights"), arrays_of(0).values(), strict=True):
         assert read.dtype == written.dtype
         assert np.array_equal(read, written)
-    assert said == []
+    assert lines == []
     assert [path.name for path in folder.iterdir()] == [CHECKPOINT]
 
 
-def test_where_there_is_none_a_run_starts_from_the_beginning(tmp_path: Path) -> None:
+def test_without_a_checkpoint_nothing_is_read(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path, RUN, print) is None
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "no archive", "lacks what it is about"])
-def test_a_damaged_one_is_set_aside_and_told(folder: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "no archive", "no description"])
+def test_a_damaged_checkpoint_is_renamed_and_reported(folder: Path, damage: str) -> None:
     path = folder / CHECKPOINT
     content = bytearray(path.read_bytes())
-    if damage == "lacks what it is about":
+    if damage == "no description":
         np.savez(path, **{"about": np.frombuffer(json.dumps({}).encode(), np.uint8)})  # type: ignore[arg-type]
     elif damage == "flipped":
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
     else:
-        path.write_bytes({"cut": content[: len(content) // 2], "emptied": b"", "no archive": b"no archive"}[damage])
+        damaged_bytes = {"cut": bytes(content[: len(content) // 2]), "emptied": b"", "no archive": b"no archive"}
+        path.write_bytes(damaged_bytes[damage])
     damaged = path.read_bytes()
-    said: list[str] = []
-    assert read_checkpoint(folder, RUN, said.append) is None
-    assert "is damaged" in said[0]
+    lines: list[str] = []
+    assert read_checkpoint(folder, RUN, lines.append) is None
+    assert "is damaged" in lines[0]
     assert (folder / DAMAGED).read_bytes() == damaged
 
 
-def test_that_of_another_run_is_refused_by_what_differs_and_left_as_it_is(folder: Path) -> None:
+def test_a_checkpoint_of_another_run_is_refused_by_its_differing_settings_and_stays(folder: Path) -> None:
     before = (folder / CHECKPOINT).read_bytes()
-    with pytest.raises(TrainingError, match="belongs to a run with another epochs, mixup"):
+    with pytest.raises(TrainingError, match="belongs to a run that differs in epochs, mixup"):
         read_checkpoint(folder, {**RUN, "epochs": 4, "mixup": 0.2}, print)
     assert (folder / CHECKPOINT).read_bytes() == before
 
 
-def test_on_a_full_disk_the_one_before_is_kept(folder: Path) -> None:
+def test_a_checkpoint_of_another_version_is_refused_and_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr("training.fitting.resuming.checkpoint.FORMAT", 1)
+        write_checkpoint(folder, {"run": RUN, "step": 7}, arrays_of(0))
+    before = (folder / CHECKPOINT).read_bytes()
+    with pytest.raises(TrainingError, match="written by another version of this code"):
+        read_checkpoint(folder, RUN, print)
+    assert (folder / CHECKPOINT).read_bytes() == before
+
+
+def test_on_a_full_disk_the_earlier_checkpoint_is_kept(folder: Path) -> None:
     before = (folder / CHECKPOINT).read_bytes()
     with full_disk(2000), pytest.raises(OSError, match="File too large"):
         write_checkpoint(folder, {"run": RUN, "step": 8}, arrays_of(1))

@@ -1,4 +1,4 @@
-"""Signals: asked for where a step must end first, raised elsewhere, and put back afterwards."""
+"""Signals: noted while they are deferred, raised otherwise, and their handlers restored afterwards."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ def send(number: int) -> None:
 
 
 def interrupted_by(*numbers: signal.Signals, deferred: bool = False) -> list[bool]:
-    """Send signals one after another, and tell after each that did not raise whether one was noted."""
+    """Send signals one after another, and record after each one that did not raise whether a stop is requested."""
     noted: list[bool] = []
     with watch_signals() as stop, stop.deferred() if deferred else nullcontext():
         for number in numbers:
@@ -26,15 +26,15 @@ def interrupted_by(*numbers: signal.Signals, deferred: bool = False) -> list[boo
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_what_is_not_deferred_at_once(number: signal.Signals, status: int) -> None:
+def test_a_signal_that_is_not_deferred_raises_at_once(number: signal.Signals, status: int) -> None:
     before = signal.getsignal(number)
-    with pytest.raises(RunInterruptedError, match=f"Interrupted by {number.name}: nothing half-written") as caught:
+    with pytest.raises(RunInterruptedError, match=f"Interrupted by {number.name}: no partial files") as caught:
         interrupted_by(number)
     assert caught.value.exit_status == status
     assert signal.getsignal(number) is before
 
 
-def test_a_deferred_signal_waits_to_be_asked_for() -> None:
+def test_a_deferred_signal_is_noted() -> None:
     noted: list[bool] = []
 
     def step() -> None:
@@ -42,26 +42,26 @@ def test_a_deferred_signal_waits_to_be_asked_for() -> None:
             noted.append(stop.requested)
             send(signal.SIGTERM)
             noted.append(stop.requested)
-            raise stop.error("the run is written down.")
+            raise stop.error("the run is saved.")
 
-    with pytest.raises(RunInterruptedError, match=r"Interrupted by SIGTERM: the run is written down\."):
+    with pytest.raises(RunInterruptedError, match=r"Interrupted by SIGTERM: the run is saved\."):
         step()
     assert noted == [False, True]
 
 
-def test_a_second_signal_does_not_wait() -> None:
+def test_a_second_signal_raises_at_once() -> None:
     with pytest.raises(RunInterruptedError, match="Interrupted by SIGINT") as caught:
         interrupted_by(signal.SIGTERM, signal.SIGINT, deferred=True)
     assert caught.value.exit_status == 130
 
 
-def test_a_deferred_signal_that_nobody_asked_for_is_raised_at_the_end() -> None:
-    with pytest.raises(RunInterruptedError, match="Interrupted by SIGTERM: nothing half-written"):
+def test_a_deferred_signal_is_raised_at_the_end_of_the_block() -> None:
+    with pytest.raises(RunInterruptedError, match="Interrupted by SIGTERM: no partial files"):
         interrupted_by(signal.SIGTERM, deferred=True)
     assert interrupted_by(deferred=True) == []
 
 
-def test_in_another_thread_a_run_can_be_made_all_the_same() -> None:
+def test_a_run_in_another_thread_gets_no_signals() -> None:
     requested: list[bool] = []
 
     def run() -> None:

@@ -1,0 +1,72 @@
+"""Evaluate the ONNX file that serves: on held-out pictures, and on pictures that show no lesion."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from contract.reference import Reference
+from training.artifact.inference import ModelOutputs, run_onnx
+from training.data.pictures import Pictures
+from training.evaluation.calibration.calibrate import Calibration
+from training.evaluation.calibration.logit_adjustment import remove_temperature
+from training.evaluation.calibration.operating_points import apply_thresholds
+from training.evaluation.measure import Evaluation, evaluate_predictions
+from training.evaluation.metrics import Predictions
+from training.evaluation.out_of_distribution import OutOfDistribution
+from training.evaluation.pictures.painted import paint_ood_pictures
+from training.progress import OnProgress, ignore_progress
+
+
+def evaluate_onnx(
+    model: Path,
+    pictures: Pictures,
+    rows: pd.DataFrame,
+    calibration: Calibration,
+    reference: Reference,
+    *,
+    seed: int,
+    on_progress: OnProgress,
+    given: Mapping[str, ModelOutputs] | None = None,
+    absent: Sequence[str] = (),
+) -> tuple[Evaluation, Predictions]:
+    """Evaluate an ONNX file on pictures that were used neither for training nor for choosing thresholds.
+
+    Args:
+        model: the file.
+        pictures: labelled pictures.
+        rows: of these pictures, with the columns of `training.data.ham10000.Dataset.rows`.
+        calibration: every threshold, and the temperature that the file contains.
+        reference: the training embeddings of this model.
+        seed: of the bootstrap and of the painted pictures.
+        on_progress: called as ("evaluating", done, total), and for the painted pictures.
+        given: outputs of the model on more pictures without a lesion, by kind.
+        absent: columns that the table does not have.
+    """
+    outputs = run_onnx(model, pictures, "evaluating", on_progress)
+    painted = paint_ood_pictures(pictures.pixels.shape[1], seed)
+    kinds = {kind: run_on_pixels(model, pixels) for kind, pixels in painted.items()} | dict(given or {})
+    on_progress("evaluating painted pictures", len(painted), len(painted))
+
+    def score(of: ModelOutputs) -> OutOfDistribution:
+        unfamiliarity = reference.unfamiliarity(of.embeddings, calibration.neighbours)
+        return OutOfDistribution(unfamiliarity, unfamiliarity > calibration.unfamiliar_threshold)
+
+    lesions = score(outputs)
+    predictions = Predictions(
+        probabilities=outputs.probabilities,
+        before_temperature=remove_temperature(outputs.probabilities, calibration.temperature),
+        over=apply_thresholds(outputs.probabilities, calibration.operating_points),
+        unfamiliarity=lesions.unfamiliarity,
+        unfamiliar=lesions.unfamiliar,
+    )
+    out_of_distribution = {kind: score(kind_outputs) for kind, kind_outputs in kinds.items()}
+    evaluation = evaluate_predictions(predictions, rows, seed, out_of_distribution=out_of_distribution, absent=absent)
+    return evaluation, predictions
+
+
+def run_on_pixels(model: Path, pixels: np.ndarray) -> ModelOutputs:
+    """Run an ONNX file on pixels without labels: uint8, shape (N, size, size, 3)."""
+    pictures = Pictures(pixels, np.arange(len(pixels)), np.zeros(len(pixels), int))
+    return run_onnx(model, pictures, "", ignore_progress)
