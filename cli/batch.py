@@ -1,22 +1,21 @@
-"""`lesion batch`: start a run over many pictures in S3, on AWS."""
+"""`lesion batch`: classify many pictures in S3, on AWS."""
 
 import time
-from typing import Any
 
 import click
 
 from cli.console import print_json
 from cli.data import json_option
-from cli.stack import reach, region_option, stack_option
-from contract.errors import AnalyzerError, InvalidUriError
+from cli.stack import connect, region_option, stack_option
+from contract.errors import InvalidUriError
 from contract.s3_uri import S3Uri
 
 
 @click.command()
 @click.argument("source", metavar="S3_URI")
 @click.argument("results", metavar="RESULTS_S3_URI")
-@click.option("--state-machine", metavar="ARN", help="That fans a run out over the function  [default: the stack's]")
-@click.option("--name", help="Of the run  [default: the time]; Step Functions takes each name once in 90 days.")
+@click.option("--state-machine", metavar="ARN", help="State machine that runs it  [default: the stack's]")
+@click.option("--name", help="Name of the run, unique within 90 days  [default: from the time]")
 @stack_option
 @region_option
 @json_option
@@ -29,48 +28,47 @@ def batch(
     region: str | None,
     as_json: bool,
 ) -> None:
-    """Answer all pictures below S3_URI, on AWS, and write their rows below RESULTS_S3_URI.
+    """Classify all pictures under S3_URI, on AWS, and write the results under RESULTS_S3_URI.
 
-    Step Functions lists the pictures, hands them to the function in batches, side by side, and tries again what fails.
+    Step Functions lists the pictures, sends them to the function in parallel batches, and retries batches that fail.
     """
-    from contract.batch import BatchRun
+    pictures, into = _parse(source), _parse(results)
+    if state_machine:
+        _region_of(state_machine)
+    from contract.batch import BatchRun, Place
+    from operations.account import Account
+    from operations.batch import start_batch
 
     name = name or time.strftime("lesion-%Y%m%dT%H%M%SZ", time.gmtime())
-    into = _place(results)
-    into["prefix"] = f"{into['prefix'].rstrip('/')}/{name}/".lstrip("/")  # a folder of its own for each run
-    run = BatchRun.model_validate({"source": _place(source), "results": into})
-    arn = start_run(state_machine or _state_machine_of(stack, region), name, run.model_dump_json())
-    where = f"s3://{run.results.bucket}/{run.results.prefix}"
+    run = BatchRun(
+        source=Place(bucket=pictures.bucket, prefix=pictures.key),
+        results=Place(bucket=into.bucket, prefix=f"{into.prefix}{name}/"),  # each run has its own folder
+    )
+    state_machine = state_machine or _state_machine_of(stack, region)
+    execution_arn = start_batch(run, name, state_machine, Account(_region_of(state_machine)))
+    results_uri = f"s3://{run.results.bucket}/{run.results.prefix}"
     if as_json:
-        print_json({"execution_arn": arn, "results": where})
+        print_json({"execution_arn": execution_arn, "results": results_uri})
         return
-    click.echo(f"Started {arn}\nRows will lie below {where}, one .jsonl file a batch. To see how far it is:")
-    click.echo(f"    aws stepfunctions describe-execution --execution-arn {arn}")
+    click.echo(
+        f"Started {execution_arn}\nThe results go to {results_uri}, one .jsonl file per batch. To see the state:"
+    )
+    click.echo(f"    aws stepfunctions describe-execution --execution-arn {execution_arn}")
 
 
-def start_run(state_machine_arn: str, name: str, execution_input: str) -> str:
-    """Start an execution; return its ARN.
-
-    Raises:
-        AnalyzerError: there are no credentials, or Step Functions refuses.
-    """
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
+def _parse(uri: str) -> S3Uri:
     try:
-        client: Any = boto3.client("stepfunctions", region_name=_region_of(state_machine_arn))
-        started = client.start_execution(stateMachineArn=state_machine_arn, name=name, input=execution_input)
-    except (BotoCoreError, ClientError) as error:
-        raise AnalyzerError(f"The run could not be started: {str(error).rstrip('.')}.") from error
-    return str(started["executionArn"])
+        return S3Uri.parse(uri)
+    except InvalidUriError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _state_machine_of(stack: str, region: str | None) -> str:
-    arn = reach(stack, region).batches_state_machine_arn
+    arn = connect(stack, region).deployment.batches_state_machine_arn
     if arn is None:
         raise click.ClickException(
-            f"The stack {stack} has no state machine for batches: name a deployed one with --stack, or ask about a "
-            "folder here with `lesion predict FOLDER --out results.csv`."
+            f"The stack {stack} has no state machine for batches: name a deployed stack with --stack, or classify a "
+            "folder on this machine with `lesion predict FOLDER --out results.csv`."
         )
     return arn
 
@@ -80,13 +78,3 @@ def _region_of(arn: str) -> str:
     if len(parts) < 7 or parts[0] != "arn" or parts[2] != "states":
         raise click.UsageError(f"{arn} is not the ARN of a state machine.")
     return parts[3]
-
-
-def _place(uri: str) -> dict[str, str]:
-    from contract.batch import Place
-
-    try:
-        bucket, key = S3Uri.parse(uri)
-    except InvalidUriError as error:
-        raise click.UsageError(str(error)) from error
-    return dict(Place(bucket=bucket, prefix=key).model_dump())

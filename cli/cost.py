@@ -85,10 +85,10 @@ def _read_stack(folder: Path, stack: str) -> "StackConfig":
 
 def _training(instance_type: str, hours: float) -> "list[CostLine]":
     from infra.costs import CostLine
-    from operations.jobs.cost import estimate
+    from operations.jobs.cost import estimate_job_cost
     from operations.prices import read_prices
 
-    job = estimate(
+    job = estimate_job_cost(
         instance_type=instance_type,
         instances=1,
         max_run_s=round(3600 * hours),

@@ -4,25 +4,25 @@ import click
 
 from cli.console import print_json
 from cli.data import json_option
-from cli.following import describe_state, follow_to_the_end, how_it_ended
-from cli.stack import reach, region_option, stack_option
+from cli.following import describe_state, explain_end, follow_to_the_end
+from cli.stack import connect, region_option, stack_option
 
 
 @click.group()
 def jobs() -> None:
-    """List, show, follow and stop training jobs, which `lesion retrain` starts."""
+    """List, show, follow and stop training jobs. `lesion retrain` starts one."""
 
 
 @jobs.command("list")
 @stack_option
 @region_option
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many, the newest first.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many jobs.")
 @json_option
 def list_(stack: str, region: str | None, limit: int, as_json: bool) -> None:
     """List training jobs, the newest first."""
-    from operations.jobs.follow import list_jobs
+    from operations.jobs.job import list_jobs
 
-    found = list_jobs(reach(stack, region).region, limit)
+    found = list_jobs(connect(stack, region), limit)
     if as_json:
         print_json([describe_state(state) for state in found])
         return
@@ -38,23 +38,23 @@ def list_(stack: str, region: str | None, limit: int, as_json: bool) -> None:
 @region_option
 @json_option
 def show(name: str, stack: str, region: str | None, as_json: bool) -> None:
-    """Show what the job NAME was asked to do and how it stands."""
-    from operations.jobs.follow import describe
+    """Show the options and the state of the job NAME."""
+    from operations.jobs.job import describe_job
 
-    state = describe(name, reach(stack, region).region)
+    state = describe_job(name, connect(stack, region))
     if as_json:
         print_json(describe_state(state))
         return
     lines = {
         "status": f"{state.status} ({state.secondary})",
-        "why": how_it_ended(state) if state.over and state.status != "Completed" else None,
+        "why": explain_end(state) if state.over and state.status != "Completed" else None,
         "created": f"{state.created:%Y-%m-%d %H:%M:%S}",
         "started": f"{state.started:%Y-%m-%d %H:%M:%S}" if state.started else None,
         "ended": f"{state.ended:%Y-%m-%d %H:%M:%S}" if state.ended else None,
-        "ran": f"{state.training_s} s, of which {state.billable_s} s are billed" if state.training_s else None,
+        "ran": f"{state.training_s} s, {state.billable_s} s billed" if state.training_s else None,
         "instances": f"{state.instances} x {state.instance_type}{', spot' if state.spot else ''}",
-        "asked for": " ".join(f"{key}={value}" for key, value in state.hyperparameters.items()),
-        "measured": " ".join(f"{metric}={value:.4g}" for metric, value in state.metrics.items()) or None,
+        "options": " ".join(f"{key}={value}" for key, value in state.hyperparameters.items()),
+        "metrics": " ".join(f"{metric}={value:.4g}" for metric, value in state.metrics.items()) or None,
         "checkpoint": state.checkpoints_uri,
         "output": state.model_uri,
     }
@@ -66,18 +66,18 @@ def show(name: str, stack: str, region: str | None, as_json: bool) -> None:
 
 @jobs.command()
 @click.argument("name")
-@click.option("--follow", "-f", "following", is_flag=True, help="Go on until the job ends; exit 1 if it fails.")
+@click.option("--follow", "-f", "following", is_flag=True, help="Follow the job until it ends; exit 1 if it fails.")
 @stack_option
 @region_option
 def logs(name: str, following: bool, stack: str, region: str | None) -> None:
-    """Print what the job NAME has said so far."""
-    from operations.jobs.follow import read_log
+    """Print the log of the job NAME up to now."""
+    from operations.jobs.log import read_log
 
-    deployment = reach(stack, region)
+    account = connect(stack, region)
     if following:
-        follow_to_the_end(name, deployment.region, as_json=False)
+        follow_to_the_end(name, account, as_json=False)
         return
-    for line in read_log(name, deployment.region):
+    for line in read_log(name, account):
         click.echo(line)
 
 
@@ -86,8 +86,8 @@ def logs(name: str, following: bool, stack: str, region: str | None) -> None:
 @stack_option
 @region_option
 def stop(name: str, stack: str, region: str | None) -> None:
-    """Ask the job NAME to end. Its checkpoint is written first, so that `lesion retrain --resume NAME` goes on."""
-    from operations.jobs.follow import stop as ask_to_stop
+    """Stop the job NAME. It saves a checkpoint first, and `lesion retrain --resume NAME` continues from it."""
+    from operations.jobs.job import stop_job
 
-    state = ask_to_stop(name, reach(stack, region).region)
+    state = stop_job(name, connect(stack, region))
     click.echo(f"The job {name} is {state.status}.")

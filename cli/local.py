@@ -112,14 +112,15 @@ def start_parts(stack: "LocalStack", bundle: Path, *, say: "Say") -> dict[str, s
     """Start every part, and publish and register the bundle as on AWS; return each part's URL."""
     from contract.bundle import read_bundle
     from local.resources import MODEL_GROUP, MODELS_BUCKET
-    from operations.registry.packages import register
+    from operations.account import Account
+    from operations.registry.packages import ModelRegistry
     from operations.registry.publish import publish
 
     aws_url = stack.start_aws()
     say(f"AWS APIs  {aws_url}  (by moto)")
     os.environ.update(stack.aws_environment)  # from here on, AWS's SDKs in this process call the local APIs
     model_uri = publish(bundle, f"s3://{MODELS_BUCKET}")
-    register(read_bundle(bundle), model_uri, group=MODEL_GROUP)
+    ModelRegistry(Account(), MODEL_GROUP).register(read_bundle(bundle), model_uri)
     say(f"model     {model_uri}")
     api_url = stack.start_api(model_uri)
     say(f"API       {api_url}  (the Lambda function under AWS's runtime interface emulator)")

@@ -1,4 +1,4 @@
-"""`lesion models`: the versions of the model, from their registration to the end of their service."""
+"""`lesion models`: register, list, compare, promote and roll back the versions of the model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,37 +7,32 @@ import click
 
 from cli.console import print_json, progress_bars
 from cli.data import json_option
-from cli.stack import reach, region_option, stack_option
+from cli.stack import connect, region_option, stack_option
+from contract.errors import BundleError, DeploymentError
 
 if TYPE_CHECKING:
-    from operations.comparison.compare import Labelled
-    from operations.deployment import Deployment
-    from operations.registry.packages import Package
+    from operations.account import Stack
+    from operations.comparison.compare import ComparisonPictures
+    from operations.registry.packages import ModelPackage, ModelRegistry
 
-CACHE = Path(".cache")
-SHOWN_FIRST = ("model_uri", "created_at", "job", "git_commit", "data_name", "precision")
-
-data_options = [
-    click.option("--data", "folder", type=click.Path(file_okay=False, path_type=Path),
-                 help="Ask both models about these labelled pictures, instead of comparing what their bundles keep."),
-    click.option("--metadata", metavar="CSV", type=click.Path(dir_okay=False, path_type=Path),
-                 help="Their table, if it is not HAM10000_metadata.csv in the folder."),
-]  # fmt: skip
-cache_option = click.option(
-    "--cache", default=CACHE, show_default=True, type=click.Path(file_okay=False, path_type=Path),
-    help="Where bundles and decoded pictures are kept.",
+data_option = click.option(
+    "--data", "folder", type=click.Path(file_okay=False, path_type=Path),
+    help="Let both models classify these labelled pictures. By default the predictions for the test pictures are "
+    "compared, which the bundles keep.",
 )  # fmt: skip
-
-
-def _with_data(command: Any) -> Any:
-    for option in reversed(data_options):
-        command = option(command)
-    return command
+metadata_option = click.option(
+    "--metadata", metavar="CSV", type=click.Path(dir_okay=False, path_type=Path),
+    help="Table of the pictures in --data.  [default: HAM10000_metadata.csv in that folder]",
+)  # fmt: skip
+cache_option = click.option(
+    "--cache", default=Path(".cache"), show_default=True, type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for downloaded bundles and decoded pictures.",
+)  # fmt: skip
 
 
 @click.group()
 def models() -> None:
-    """List, compare, promote and roll back the versions of the model."""
+    """Register, list, compare, promote and roll back the versions of the model."""
 
 
 @models.command()
@@ -45,18 +40,18 @@ def models() -> None:
 @stack_option
 @region_option
 def register(bundle: Path, stack: str, region: str | None) -> None:
-    """Publish a BUNDLE that was trained on this machine, and register it to wait for approval.
+    """Publish a BUNDLE that was trained on this machine, and register it for approval.
 
-    A training job on SageMaker does so by itself. Doing it again does no harm.
+    A training job on SageMaker registers its own model. A bundle can be registered twice without harm.
     """
     from contract.bundle import read_bundle
-    from operations.registry.packages import register as run
-    from operations.registry.publish import publish
 
     manifest = read_bundle(bundle)
-    deployment = reach(stack, region)
-    uri = publish(bundle, f"s3://{deployment.models_bucket}")
-    arn = run(manifest, uri, group=deployment.model_package_group, region=deployment.region)
+    from operations.registry.publish import publish
+
+    account = connect(stack, region)
+    uri = publish(bundle, f"s3://{account.deployment.models_bucket}", account)
+    arn = _registry(account).register(manifest, uri)
     click.echo(f"{manifest.version} is in {uri}, registered as {arn}.")
 
 
@@ -66,7 +61,7 @@ def register(bundle: Path, stack: str, region: str | None) -> None:
 def trim(bundle: Path, out: Path) -> None:
     """Copy a BUNDLE to OUT without its fp32 model, which serving and comparing do not need.
 
-    What is left is about a quarter of the size: one to hand on, or to keep beside the code.
+    The copy has about a quarter of the size, for example to keep it in a repository.
     """
     from training.artifact.trim import trim as run
 
@@ -80,21 +75,21 @@ def trim(bundle: Path, out: Path) -> None:
 @region_option
 @json_option
 def list_models(stack: str, region: str | None, as_json: bool) -> None:
-    """List every version of the model, the newest first, and what serves."""
-    from operations.registry.packages import list_packages
+    """List every version of the model, the newest first, and its share of the traffic."""
+    from operations.rollout.function import traffic_shares
 
-    deployment = reach(stack, region)
-    packages = list_packages(deployment.model_package_group, deployment.region)
-    serving = _serving(deployment)
+    account = connect(stack, region)
+    packages = _registry(account).packages()
+    shares = traffic_shares(account)
     if as_json:
-        print_json([_plain(package, serving) for package in packages])
+        print_json([_as_dict(package, shares) for package in packages])
         return
     if not packages:
-        click.echo("There is no model yet: `lesion retrain` makes one.")
+        click.echo("There is no model yet: `lesion retrain` trains one.")
         return
     for package in packages:
         metric = package.properties.get("balanced_accuracy", "unknown").split(" ")[0]
-        share = serving.get(package.model_uri)
+        share = shares.get(package.model_uri)
         serves = f"serves {share:.0%}" if share else ""
         click.echo(f"{package.version}  {package.status:<21}  balanced accuracy {metric}  {serves}".rstrip())
 
@@ -105,21 +100,23 @@ def list_models(stack: str, region: str | None, as_json: bool) -> None:
 @region_option
 @json_option
 def show(version: str, stack: str, region: str | None, as_json: bool) -> None:
-    """Show what is known of a VERSION, of which the first or last characters suffice."""
-    from operations.registry.packages import find_package
+    """Show the record of a VERSION. The first or last characters of its name are enough."""
+    from operations.registry.version_name import check_version_name
+    from operations.rollout.function import traffic_shares
 
-    deployment = reach(stack, region)
-    package = find_package(version, deployment.model_package_group, deployment.region)
-    serving = _serving(deployment)
+    check_version_name(version)
+    account = connect(stack, region)
+    package = _registry(account).find(version)
+    shares = traffic_shares(account)
     if as_json:
-        print_json(_plain(package, serving))
+        print_json(_as_dict(package, shares))
         return
     click.echo(f"{package.version}: {package.status}")
     if package.approval:
         click.echo(package.approval)
-    if share := serving.get(package.model_uri):
+    if share := shares.get(package.model_uri):
         click.echo(f"serves {share:.0%} of the traffic")
-    click.echo(f"package             {package.arn}")
+    click.echo(f"{'package':<27} {package.arn}")
     for name, value in package.properties.items():
         if name != "model_version":
             click.echo(f"{name:<27} {value}")
@@ -128,9 +125,10 @@ def show(version: str, stack: str, region: str | None, as_json: bool) -> None:
 @models.command()
 @click.argument("challenger")
 @click.argument("champion", required=False)
-@_with_data
+@data_option
+@metadata_option
 @cache_option
-@click.option("--markdown", is_flag=True, help="For a comment on a pull request.")
+@click.option("--markdown", is_flag=True, help="Print Markdown, for a comment on a pull request.")
 @stack_option
 @region_option
 @json_option
@@ -145,32 +143,37 @@ def compare(
     region: str | None,
     as_json: bool,
 ) -> None:
-    """Hold CHALLENGER against CHAMPION, by default the version that serves; exit 1 if it does not pass.
+    """Compare CHALLENGER with CHAMPION; exit 1 if it does not pass every gate.
 
-    Both are versions, or folders of bundles on this machine.
+    Each is a version, or the folder of a bundle on this machine. CHAMPION is by default the version that serves.
     """
-    from operations.comparison.compare import compare as run
-    from operations.comparison.wording import as_json as plain
-    from operations.comparison.wording import as_markdown, as_text
+    _check_data_options(folder, metadata)
+    for named in (challenger, champion):
+        if named is not None:
+            _check_model(named)
+    challenger_bundle = _find_bundle(challenger, stack, region, cache)
+    champion_bundle = _find_bundle(champion, stack, region, cache)
+    from operations.comparison import compare as comparing
+    from operations.comparison import report
 
-    one = _bundle_of(challenger, stack, region, cache)
-    other = _bundle_of(champion, stack, region, cache)
     with progress_bars() as on_progress:
-        comparison = run(one, other, _labelled(folder, metadata, cache, on_progress))
+        pictures = _comparison_pictures(folder, metadata, cache, on_progress)
+        comparison = comparing.compare(challenger_bundle, champion_bundle, pictures)
     if as_json:
-        print_json(plain(comparison))
+        print_json(report.as_json(comparison))
     else:
-        click.echo(as_markdown(comparison) if markdown else as_text(comparison))
+        click.echo(report.as_markdown(comparison) if markdown else report.as_text(comparison))
     if not comparison.passed:
         raise click.exceptions.Exit(1)
 
 
 @models.command()
 @click.argument("version")
-@click.option("--why", default="", metavar="TEXT", help="Kept with the approval; needed with --force.")
-@click.option("--force", is_flag=True, help="Whatever the gates say. The golden pictures must be answered right.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Until the canary has ended.")
-@_with_data
+@click.option("--why", default="", metavar="TEXT", help="Reason, recorded with the approval; needed with --force.")
+@click.option("--force", is_flag=True, help="Promote without the gates. The golden pictures are checked all the same.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the canary has ended.")
+@data_option
+@metadata_option
 @cache_option
 @stack_option
 @region_option
@@ -187,105 +190,117 @@ def promote(
     region: str | None,
     as_json: bool,
 ) -> None:
-    """Bring a VERSION that passes its gates to all users, in a canary that goes back by itself.
+    """Let a VERSION that passes every gate serve all users, after a canary.
 
-    Interrupted at any step, the version before goes on to serve, and the same command finishes it. The same model goes
-    out again on new code of the function.
+    CodeDeploy rolls the canary back if an alarm goes off. An interrupted promotion leaves the earlier version serving,
+    and the same command finishes it. The version that serves can be promoted again, to release new code of the
+    function.
     """
     if force and not why.strip():
         raise click.UsageError("--force needs a reason: --why TEXT.")
-    from operations.aws import caller
-    from operations.registry.promote import Request
-    from operations.registry.promote import promote as run
+    _check_data_options(folder, metadata)
+    from operations.registry.version_name import check_version_name
 
-    deployment = reach(stack, region)
-    request = Request(version=version, by=caller(deployment.region), why=why.strip(), force=force, wait=wait)
+    check_version_name(version)
+    account = connect(stack, region)
+    from operations.rollout import promote as promotion
+
+    request = promotion.PromotionRequest(
+        version=version, by=account.caller_arn(), why=why.strip(), force=force, wait=wait
+    )
     with progress_bars() as on_progress:
-        done = run(
+        done = promotion.promote(
             request,
-            deployment,
+            account,
             cache=cache / "models",
-            on=_labelled(folder, metadata, cache, on_progress),
+            pictures=_comparison_pictures(folder, metadata, cache, on_progress),
             say=lambda line: click.echo(line, err=True),
         )
     if as_json:
         print_json(vars(done))
     elif done.outcome == "canary":
         click.echo(
-            f"{done.version} gets a tenth of the traffic, and all of it if no alarm goes off: `lesion models list`"
+            f"{done.version} gets a tenth of the traffic, and then all if no alarm goes off. `lesion models list` "
+            "shows its share."
         )
     else:
         click.echo(f"{done.version} serves (version {done.function_version} of the function).")
 
 
 @models.command()
-@click.option("--why", default="no reason given", metavar="TEXT", help="Kept with the version that is left.")
+@click.option(
+    "--why", default="no reason given", metavar="TEXT", help="Reason, recorded with the version that stops serving."
+)
 @stack_option
 @region_option
 @json_option
 def rollback(why: str, stack: str, region: str | None, as_json: bool) -> None:
-    """Return to the version that served before, at once; a canary under way is stopped."""
-    from operations.aws import caller
-    from operations.registry.rollback import roll_back
+    """Return to the version that served before, at once. A running canary is stopped."""
+    from operations.rollout.rollback import roll_back
 
-    deployment = reach(stack, region)
-    done = roll_back(deployment, by=caller(deployment.region), why=why)
+    account = connect(stack, region)
+    done = roll_back(account, by=account.caller_arn(), why=why)
     if as_json:
         print_json({"left": vars(done.left), "serves": vars(done.serves), "stopped": done.stopped})
         return
-    click.echo(f"Version {done.serves.number} of the function serves: {_name_of(done.serves.model_uri)}.")
-    click.echo(f"Left: version {done.left.number}, {_name_of(done.left.model_uri)}.")
+    click.echo(f"Version {done.serves.number} of the function serves: {_model_name(done.serves.model_uri)}.")
+    click.echo(f"Before: version {done.left.number}, {_model_name(done.left.model_uri)}.")
 
 
-def _serving(deployment: "Deployment") -> dict[str, float]:
-    """Tell which models get what share of the traffic, by their URI."""
-    from operations.registry.serving import list_versions, read_alias
-
-    alias, versions = read_alias(deployment), list_versions(deployment)
-    shares = {alias.version: 1 - sum(alias.canary.values()), **alias.canary}
-    found: dict[str, float] = {}
-    for number, share in shares.items():
-        if (uri := versions[number].model_uri) is not None:
-            found[uri] = found.get(uri, 0) + share
-    return found
+def _check_data_options(folder: Path | None, metadata: Path | None) -> None:
+    if metadata is not None and folder is None:
+        raise click.UsageError("--metadata belongs to --data.")
 
 
-def _bundle_of(named: str | None, stack: str, region: str | None, cache: Path) -> Path:
-    """Find a bundle: a folder here, a version in the registry, or what serves."""
+def _check_model(named: str) -> None:
+    """Refuse, before AWS is asked, an argument that is neither a bundle nor a possible version."""
     from contract.bundle import MANIFEST
-    from contract.errors import DeploymentError
-    from operations.registry.bundles import fetch_bundle
-    from operations.registry.packages import find_package
-    from operations.registry.serving import list_versions, read_alias
+    from operations.registry.version_name import NAMING, may_be_version
+
+    if (Path(named) / MANIFEST).is_file():
+        return
+    if Path(named).is_dir():
+        raise BundleError(f"There is no {MANIFEST} in {named}: it is not a model bundle. Name another folder.")
+    if not may_be_version(named):
+        raise DeploymentError(f"{named} is neither the folder of a bundle nor a version: {NAMING}")
+
+
+def _find_bundle(named: str | None, stack: str, region: str | None, cache: Path) -> Path:
+    """Find a bundle: a folder on this machine, a version in the registry, or the version that serves."""
+    from contract.bundle import MANIFEST
+    from operations.registry.fetch import fetch_bundle
+    from operations.rollout.function import serving_model_uri
 
     if named is not None and (Path(named) / MANIFEST).is_file():
         return Path(named)
-    deployment = reach(stack, region)
-    if named is not None:
-        uri = find_package(named, deployment.model_package_group, deployment.region).model_uri
-    else:
-        uri = list_versions(deployment)[read_alias(deployment).version].model_uri or ""
-        if not uri:
-            raise DeploymentError("No model serves yet: name the champion too.")
-    return fetch_bundle(uri, cache / "models", region=deployment.region)
+    account = connect(stack, region)
+    uri = serving_model_uri(account) if named is None else _registry(account).find(named).model_uri
+    if not uri:
+        raise DeploymentError("No model serves yet: name the champion too.")
+    return fetch_bundle(uri, cache / "models", account)
 
 
-def _labelled(folder: Path | None, metadata: Path | None, cache: Path, on_progress: Any) -> "Labelled | None":
-    """Word what is compared on; None for the answers that bundles keep."""
+def _comparison_pictures(
+    folder: Path | None, metadata: Path | None, cache: Path, on_progress: Any
+) -> "ComparisonPictures | None":
     if folder is None:
-        if metadata is not None:
-            raise click.UsageError("--metadata belongs to --data.")
         return None
-    from operations.comparison.compare import Labelled
+    from operations.comparison.compare import ComparisonPictures
     from training.quiet import quiet_tensorflow
 
     quiet_tensorflow()
-    return Labelled(folder=folder, metadata=metadata, cache=cache, on_progress=on_progress)
+    return ComparisonPictures(folder=folder, metadata=metadata, cache=cache, on_progress=on_progress)
 
 
-def _plain(package: "Package", serving: dict[str, float]) -> dict[str, Any]:
-    return {**vars(package), "serves": serving.get(package.model_uri, 0.0)}
+def _registry(account: "Stack") -> "ModelRegistry":
+    from operations.registry.packages import ModelRegistry
+
+    return ModelRegistry(account, account.deployment.model_package_group)
 
 
-def _name_of(model_uri: str | None) -> str:
+def _as_dict(package: "ModelPackage", shares: dict[str, float]) -> dict[str, Any]:
+    return {**vars(package), "serves": shares.get(package.model_uri, 0.0)}
+
+
+def _model_name(model_uri: str | None) -> str:
     return model_uri.rsplit("/", 1)[-1] if model_uri else "no model"

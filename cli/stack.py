@@ -1,4 +1,4 @@
-"""Which deployed stack a command is about: `--stack` and `--region`, and the way to the one on this machine."""
+"""The stack that a command works with: `--stack` and `--region`, and the connection to it."""
 
 import os
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ import click
 from cli.local import FOLDER
 
 if TYPE_CHECKING:
-    from operations.deployment import Deployment
+    from operations.account import Stack
 
 LOCAL = "local"
 
@@ -16,24 +16,26 @@ stack_option = click.option(
     "--stack", default=LOCAL, show_default=True, envvar="LESION_STACK", show_envvar=True, metavar="NAME",
     help="The deployed stack; local is the one on this machine.",
 )  # fmt: skip
-region_option = click.option("--region", metavar="REGION", help="Of the stack, where it is not AWS_REGION's.")
+region_option = click.option(
+    "--region", metavar="REGION", help="AWS region of the stack.  [default: from AWS_REGION or the AWS profile]"
+)
 
 
-def reach(stack: str, region: str | None = None) -> "Deployment":
-    """Read what a stack tells of itself; from here on, AWS is the one that it is in.
+def connect(stack: str, region: str | None = None) -> "Stack":
+    """Open a deployed stack. For the local stack, AWS's environment variables of this process are set to it.
 
     Raises:
-        click.ClickException: the stack on this machine is down.
+        click.ClickException: the local stack is not running.
         DeploymentError: there is no such stack, or AWS refuses.
     """
-    from operations.aws import read_deployment
-
     if stack == LOCAL:
-        _point_to_local()
-    return read_deployment(stack, region)
+        _use_local_aws()
+    from operations.account import open_stack
+
+    return open_stack(stack, region)
 
 
-def _point_to_local() -> None:
+def _use_local_aws() -> None:
     from local.state import read_state
 
     state = read_state(FOLDER)

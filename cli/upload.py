@@ -1,4 +1,4 @@
-"""`lesion data upload`: labelled pictures to where training jobs take them from."""
+"""`lesion data upload`: copy labelled pictures to S3, where training jobs read them."""
 
 from pathlib import Path
 
@@ -6,24 +6,32 @@ import click
 
 from cli.console import print_json, progress_bars
 from cli.data import folder_argument, json_option
-from cli.stack import reach, region_option, stack_option
+from cli.stack import connect, region_option, stack_option
+from contract.s3_uri import S3Uri
 
 
 @click.command()
 @folder_argument
 @stack_option
 @region_option
-@click.option("--to", "uri", metavar="S3_URI", help="Where to.  [default: ham10000/ in the stack's data bucket]")
+@click.option("--to", "uri", metavar="S3_URI", help="Target.  [default: ham10000/ in the stack's data bucket]")
 @json_option
 def upload(folder: Path, stack: str, region: str | None, uri: str | None, as_json: bool) -> None:
-    """Copy the pictures in FOLDER and their table to S3, for `lesion retrain`. What is there already stays."""
-    from operations.upload import upload as run
+    """Copy the pictures in FOLDER and their table to S3, for `lesion retrain`.
 
-    deployment = reach(stack, region)
-    uri = (uri or f"s3://{deployment.data_bucket}/ham10000").rstrip("/")
+    Pictures that are there already are not copied again, so an interrupted upload can be continued.
+    """
+    if uri:
+        S3Uri.parse(uri)
+    from operations.upload import upload as run
+    from training.data.ham10000 import read_dataset
+
+    dataset = read_dataset(folder)
+    account = connect(stack, region)
+    uri = (uri or f"s3://{account.deployment.data_bucket}/ham10000").rstrip("/")
     with progress_bars() as on_progress:
-        sent = run(folder, uri, deployment.region, on_progress)
+        uploaded = run(dataset, uri, account, on_progress)
     if as_json:
-        print_json({"uri": uri, "uploaded": sent})
+        print_json({"uri": uri, "uploaded": uploaded})
     else:
-        click.echo(f"{sent} pictures and their table are uploaded to {uri}/.")
+        click.echo(f"{uploaded} pictures and their table are uploaded to {uri}/.")

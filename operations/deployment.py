@@ -1,7 +1,7 @@
-"""What a deployed stack tells the command line: where its buckets, roles and function are.
+"""The description of a deployed stack: the names of its buckets, roles and function.
 
 The Pulumi program writes it as one parameter of AWS Systems Manager's Parameter Store, and the local stack writes the
-same at its own AWS APIs, so that every command takes `--stack NAME` and knows the rest.
+same to its own AWS APIs. So every command needs only `--stack NAME`.
 """
 
 from typing import Annotated, Final
@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.errors import DeploymentError
 
-ALIAS: Final = "live"  # of the function: what the API calls, and what a promotion shifts
+ALIAS: Final = "live"  # of the function: the API calls it, and a promotion shifts it
 
 
 class Deployment(BaseModel):
-    """The parameter's value, as JSON. Names and ARNs as AWS has them; what a stack lacks is null."""
+    """The value of the parameter, as JSON: names and ARNs as AWS has them; null for a resource that a stack lacks."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)  # a newer stack may tell more
+    model_config = ConfigDict(extra="ignore", frozen=True)  # a newer stack may have more keys
 
     region: str
     models_bucket: str
@@ -28,12 +28,12 @@ class Deployment(BaseModel):
     model_package_group: str
     training_role_arn: str
     training_kms_key_arn: str | None = None  # of volumes and output; null: AWS's own key
-    training_subnets: tuple[str, ...] = ()  # none: outside of any VPC of ours
+    training_subnets: tuple[str, ...] = ()  # none: training jobs run outside of any VPC
     training_security_groups: tuple[str, ...] = ()
     codedeploy_application: str
     codedeploy_group: str
     batches_state_machine_arn: str | None = None
-    tags: Annotated[dict[str, str], Field(default_factory=dict)]  # that what is started here carries
+    tags: Annotated[dict[str, str], Field(default_factory=dict)]  # for the resources that commands create
 
 
 def parameter_of(stack: str) -> str:
@@ -42,10 +42,10 @@ def parameter_of(stack: str) -> str:
 
 
 def parse_deployment(text: str, stack: str) -> Deployment:
-    """Read the parameter's value.
+    """Parse the value of the parameter.
 
     Raises:
-        DeploymentError: it is of another version than this code.
+        DeploymentError: another version of this code wrote it.
     """
     try:
         return Deployment.model_validate_json(text)
@@ -53,6 +53,6 @@ def parse_deployment(text: str, stack: str) -> Deployment:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "its start"
         raise DeploymentError(
-            f"The stack {stack} does not tell all that this version needs (at {where}: {first['msg']}). "
+            f"The description of the stack {stack} does not fit this version (at {where}: {first['msg']}). "
             "Run `pulumi up` with this code, and try again."
         ) from error

@@ -1,4 +1,4 @@
-"""What AWS charges, as it was in one month: the one place that has prices."""
+"""AWS's prices in one month. `prices.json` is the only place that has prices."""
 
 from functools import cache
 from importlib.resources import files
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class SpotShare(BaseModel):
-    """What spot capacity costs, as a share of the price on demand: it moves, so these are assumptions."""
+    """The price of spot capacity as a share of the on-demand price. It changes all the time: these are assumptions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -16,21 +16,21 @@ class SpotShare(BaseModel):
 
 
 class Prices(BaseModel):
-    """`prices.json`: US dollars, on demand, before tax."""
+    """The content of `prices.json`: US dollars, on demand, before tax."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     as_of: str  # year and month
-    region: str  # that they hold for
+    region: str  # of these prices
     source: str
-    hours_per_month: float  # as AWS reckons
-    elsewhere_times: float  # what to take prices in other regions for: an assumption, on the dear side
+    hours_per_month: float  # as AWS calculates
+    elsewhere_times: float  # factor for the prices of other regions: an assumption, on the high side
     spot_share: SpotShare
-    usd: dict[str, float]  # each name ends in what it is paid by
-    training_usd_per_hour: dict[str, float]  # SageMaker's training instances
+    usd: dict[str, float]  # each name ends in its unit
+    training_usd_per_hour: dict[str, float]  # by SageMaker training instance
 
 
 @cache
 def read_prices() -> Prices:
-    """Read them."""
+    """Read `prices.json`."""
     return Prices.model_validate_json(files("operations").joinpath("prices.json").read_text())

@@ -19,7 +19,7 @@ from local.training.jobs import TrainingJobs
 
 
 class LocalAws:
-    """It can be out of reach for a while, and has lost nothing when it is back."""
+    """A server that can be stopped and started again without losing its state."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -28,13 +28,13 @@ class LocalAws:
         self._app: WSGIApplication = create_aws(self.jobs)
 
     def start(self) -> None:
-        """Be reachable."""
+        """Start to answer."""
         self._server = make_server(HOST, self.port, self._app, threaded=True, request_handler=MotoRequestHandler)
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
 
     def stop(self) -> None:
-        """Be out of reach."""
+        """Stop answering."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -42,7 +42,7 @@ class LocalAws:
 
 @contextmanager
 def local_aws(folder: Path) -> Iterator[LocalAws]:
-    """Start it, and stop it in the end."""
+    """Start the server, and stop it at the end."""
     aws = LocalAws(folder)
     aws.start()
     try:
@@ -51,12 +51,11 @@ def local_aws(folder: Path) -> Iterator[LocalAws]:
         aws.stop()
 
 
-# Stands in for the source of a job, where the runner is under test: it says what it was told, and does what its
-# hyperparameter `do` says.
+# The source of a job for tests of the runner: it prints its inputs, and its hyperparameter `do` says how it ends.
 ENTRY = """
 import json, os, pathlib, signal, sys, time
 base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
-told = json.loads((base / "input" / "config" / "hyperparameters.json").read_text())
+hyperparameters = json.loads((base / "input" / "config" / "hyperparameters.json").read_text())
 print("job", os.environ["TRAINING_JOB_NAME"])
 print("channels", *sorted(str(path.relative_to(base / "input" / "data")) for path in base.glob("input/data/*/*")))
 checkpoint = base / "checkpoints" / "run" / "step"
@@ -64,11 +63,11 @@ print("goes on from", checkpoint.read_text() if checkpoint.exists() else "nothin
 print("loss 0.5")
 for step in range(3):
     print(f"progress: training {step + 1}/3", flush=True)
-if told["do"] == "fail":
+if hyperparameters["do"] == "fail":
     (base / "output").mkdir()
     (base / "output" / "failure").write_text("The loss stopped being a number.")
     sys.exit(1)
-if told["do"] == "wait":
+if hyperparameters["do"] == "wait":
     def save(*_):
         checkpoint.parent.mkdir(exist_ok=True)
         checkpoint.write_text("step 7")
@@ -83,10 +82,14 @@ print("loss 0.25")
 
 
 def put_job(bucket: str, name: str, do: str, **request: Any) -> None:
-    """Put the stand-in source and some data into a bucket, and create a job that runs it."""
+    """Upload that source and some data, and create a job that runs it."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
-        files = {"operations/__init__.py": "", "operations/jobs/__init__.py": "", "operations/jobs/entry.py": ENTRY}
+        files = {
+            "operations/__init__.py": "",
+            "operations/container/__init__.py": "",
+            "operations/container/entry.py": ENTRY,
+        }
         for path, text in files.items():
             entry = tarfile.TarInfo(path)
             entry.size = len(text.encode())

@@ -1,4 +1,4 @@
-"""An AWS that refuses everything in the same words, as moto never does."""
+"""An AWS that answers every call with the same error. moto cannot do that."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from werkzeug.wrappers import Request, Response
 
 @contextmanager
 def refusing_aws(code: str, message: str, status: int = 400) -> Iterator[str]:
-    """Start it, give its URL, and stop it in the end. Its answers have the form of AWS's JSON protocol."""
+    """Start the server, yield its URL, and stop it at the end. Its errors have the form of AWS's JSON protocol."""
 
     @Request.application
     def refuse(_: Request) -> Response:

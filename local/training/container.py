@@ -28,7 +28,7 @@ class TrainingContainer:
         self._name = str(request["TrainingJobName"])
         self._checkpoints_uri: str | None = request.get("CheckpointConfig", {}).get("S3Uri")
         self.code = base / "code"
-        self.command = [sys.executable, "-u", "-m", "operations.jobs.entry"]
+        self.command = [sys.executable, "-u", "-m", "operations.container.entry"]
 
     @property
     def environment(self) -> dict[str, str]:

@@ -1,12 +1,13 @@
-"""Two models over the same pictures: what changes from one to the other, with paired bootstrap intervals over lesions.
+"""The change of each metric from one model to another on the same pictures, with paired bootstrap intervals.
 
-Each resample of the lesions is measured with both models, and the interval is that of the differences: what makes a
-lesion hard for both cancels out (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 16).
+Each bootstrap resample of the lesions measures both models, and the interval is that of the differences. So the
+difficulty of a lesion, which is the same for both models, cancels out (Efron and Tibshirani, An Introduction to the
+Bootstrap, 1993, chapter 16).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ OF_A_SLICE: Final = ("balanced_accuracy", f"{ANY_MALIGNANT}_sensitivity")
 
 @dataclass(frozen=True)
 class Change:
-    """One metric of both models, and the change from the champion to the challenger."""
+    """One metric of both models, and its change from the champion to the challenger."""
 
     challenger: float
     champion: float
@@ -48,54 +49,63 @@ class Change:
 
 @dataclass(frozen=True, eq=False)
 class Changes:
-    """All that was measured of both; what the pictures do not allow to measure is absent."""
+    """All metrics of both models. A metric that cannot be measured on these pictures is absent."""
 
     pictures: int
     lesions: int
     metrics: dict[str, Change]
-    per_class: dict[str, dict[str, Change]]  # by code
-    slices: dict[str, dict[str, dict[str, Change]]]  # by what -> which
+    per_class: dict[str, dict[str, Change]]  # class code -> metric
+    slices: dict[str, dict[str, dict[str, Change]]]  # "age", "sex", ... -> group -> metric
 
 
 def measure_changes(challenger: HeldOut, champion: HeldOut, manifests: tuple[Manifest, Manifest], seed: int) -> Changes:
-    """Measure two models, each by its own thresholds, on the same pictures.
+    """Measure two models on the same pictures, each with its own thresholds.
 
     Args:
-        challenger: the one's answers.
-        champion: the other's, on the same pictures in the same order.
+        challenger: its predictions.
+        champion: its predictions for the same pictures, in the same order.
         manifests: of the challenger and of the champion.
         seed: of the bootstrap.
     """
     rows = challenger.rows
     truth = rows["class_index"].to_numpy()
     weights = resample_lesions(rows["lesion_id"].to_numpy(), RESAMPLES, seed)
-    both = [_verdicts(of, manifest) for of, manifest in zip((challenger, champion), manifests, strict=True)]
-    one, other = (metrics_of(of, truth) for of in both)
+    predictions = [_predictions(*pair) for pair in zip((challenger, champion), manifests, strict=True)]
+    overall = _Pair(*(metrics_of(each, truth) for each in predictions))
     return Changes(
         pictures=len(rows),
         lesions=int(rows["lesion_id"].nunique()),
-        metrics=_changes(one, other, weights, COMPARED),
+        metrics=_changes(overall, weights, COMPARED),
         per_class={
-            code: _changes(
-                class_metrics_of(index, both[0], truth), class_metrics_of(index, both[1], truth), weights, OF_A_CLASS
-            )
+            code: _changes(_Pair(*(class_metrics_of(index, each, truth) for each in predictions)), weights, OF_A_CLASS)
             for index, code in enumerate(CODES)
             if (truth == index).any()
         },
         slices={
-            by: {
-                str(which): _changes(
-                    _only(one, rows[by] == which), _only(other, rows[by] == which), weights, OF_A_SLICE
-                )
-                for which, pictures in rows[by].value_counts().sort_index().items()
+            column: {
+                str(group): _changes(overall.restricted_to(rows[column] == group), weights, OF_A_SLICE)
+                for group, pictures in rows[column].value_counts().sort_index().items()
                 if pictures >= SMALLEST_SLICE
             }
-            for by in SLICED_BY
+            for column in SLICED_BY
         },
     )
 
 
-def _verdicts(held_out: HeldOut, manifest: Manifest) -> Predictions:
+class _Pair(NamedTuple):
+    """The measures of both models, by the name of the metric."""
+
+    challenger: Mapping[str, Measure]
+    champion: Mapping[str, Measure]
+
+    def restricted_to(self, group: pd.Series) -> "_Pair":
+        """Measure only the pictures of a group: bool, shape (N,)."""
+        return _Pair(
+            *({name: within(model[name], group.to_numpy()) for name in OF_A_SLICE if name in model} for model in self)
+        )
+
+
+def _predictions(held_out: HeldOut, manifest: Manifest) -> Predictions:
     return Predictions(
         probabilities=held_out.probabilities,
         before_temperature=remove_temperature(held_out.probabilities, manifest.temperature),
@@ -103,22 +113,19 @@ def _verdicts(held_out: HeldOut, manifest: Manifest) -> Predictions:
     )
 
 
-def _only(measures: Mapping[str, Measure], among: pd.Series) -> dict[str, Measure]:
-    return {name: within(measure, among.to_numpy()) for name, measure in measures.items() if name in OF_A_SLICE}
-
-
-def _changes(
-    one: Mapping[str, Measure], other: Mapping[str, Measure], weights: np.ndarray, names: Sequence[str]
-) -> dict[str, Change]:
-    """Measure what both models have: an operating point that one lacks cannot be compared."""
+def _changes(pair: _Pair, weights: np.ndarray, names: Sequence[str]) -> dict[str, Change]:
+    """Measure the metrics that both models have: a model may lack an operating point."""
     found = {}
-    once = np.ones((1, weights.shape[1]))
-    for name in (name for name in names if name in one and name in other):
-        change = with_interval(_difference(one[name], other[name]), weights)
+    all_lesions = np.ones((1, weights.shape[1]))
+    for name in names:
+        if name not in pair.challenger or name not in pair.champion:
+            continue
+        challenger, champion = pair.challenger[name], pair.champion[name]
+        change = with_interval(_difference(challenger, champion), weights)
         if change is not None:
-            found[name] = Change(float(one[name](once)[0]), float(other[name](once)[0]), change)
+            found[name] = Change(float(challenger(all_lesions)[0]), float(champion(all_lesions)[0]), change)
     return found
 
 
-def _difference(one: Measure, other: Measure) -> Measure:
-    return lambda weights: one(weights) - other(weights)
+def _difference(challenger: Measure, champion: Measure) -> Measure:
+    return lambda weights: challenger(weights) - champion(weights)

@@ -1,4 +1,4 @@
-"""What it costs to serve one model or the other: the time of a picture and the size of the file, on this machine."""
+"""The cost of serving a model: processor time for a picture, and size of the file. Two models, on this machine."""
 
 import statistics
 import time
@@ -12,35 +12,40 @@ import onnxruntime
 from contract.bundle import INPUT_NAME, MODEL, OUTPUT_NAMES, Manifest
 
 WARM_UPS: Final = 2
-ROUNDS: Final = 15  # in which each model answers one picture in turn, so that both meet the same machine
+ROUNDS: Final = (
+    15  # in each, both models classify one picture in turn, so the state of the machine is the same for both
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
-    """Of one model."""
+class ServingCost:
+    """The cost of one model."""
 
     picture_ms: float  # median processor time of one picture, on one thread
     model_mb: float  # 10^6 bytes
 
 
-def measure_costs(challenger: Path, champion: Path, manifests: tuple[Manifest, Manifest]) -> tuple[Cost, Cost]:
-    """Time two bundles in turn; processor time, so that whatever else runs here counts little."""
-    asked = [_session(folder, manifest) for folder, manifest in zip((challenger, champion), manifests, strict=True)]
-    times: tuple[list[float], list[float]] = ([], [])
+def measure_serving_costs(
+    challenger: Path, champion: Path, manifests: tuple[Manifest, Manifest]
+) -> tuple[ServingCost, ServingCost]:
+    """Time the models of two bundles in turn, by processor time, which other processes change little."""
+    inputs = [_open(folder, manifest) for folder, manifest in zip((challenger, champion), manifests, strict=True)]
+    times_ms: tuple[list[float], list[float]] = ([], [])
     for number in range(WARM_UPS + ROUNDS):
-        for (session, pixels), of in zip(asked, times, strict=True):
+        for (session, pixels), times in zip(inputs, times_ms, strict=True):
             began = time.process_time()
             session.run(OUTPUT_NAMES, {INPUT_NAME: pixels})
             if number >= WARM_UPS:
-                of.append(1000 * (time.process_time() - began))
+                times.append(1000 * (time.process_time() - began))
     first, second = (
-        Cost(picture_ms=statistics.median(of), model_mb=manifest.files[MODEL].bytes / 1e6)
-        for of, manifest in zip(times, manifests, strict=True)
+        ServingCost(picture_ms=statistics.median(times), model_mb=manifest.files[MODEL].bytes / 1e6)
+        for times, manifest in zip(times_ms, manifests, strict=True)
     )
     return first, second
 
 
-def _session(folder: Path, manifest: Manifest) -> tuple[Any, np.ndarray]:
+def _open(folder: Path, manifest: Manifest) -> tuple[Any, np.ndarray]:
+    """Open a session on one thread, with a random picture of shape (1, size, size, 3)."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(folder / MODEL, options, ["CPUExecutionProvider"])

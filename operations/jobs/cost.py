@@ -1,4 +1,4 @@
-"""What a training job may cost: an estimate from a dated table, and the most that its limits allow."""
+"""The cost of a training job: an estimate from a dated table of prices, and the most that its limits allow."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from operations.prices import Prices, read_prices
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
-    """In US dollars, of a job that uses its whole time limit; one that ends earlier costs that much less."""
+class JobCost:
+    """US dollars for a job that uses its whole time limit; a job that ends earlier costs less in proportion."""
 
     usd_per_hour: float  # of one instance, on demand
     low: float
     high: float  # no job within these limits costs more
-    basis: str  # where the price came from, in a sentence
+    basis: str  # a sentence: where the price comes from
 
 
-def estimate(
+def estimate_job_cost(
     *,
     instance_type: str,
     instances: int,
@@ -26,21 +26,21 @@ def estimate(
     region: str,
     usd_per_hour: float | None = None,
     prices: Prices | None = None,
-) -> Cost:
-    """Estimate what a job may cost.
+) -> JobCost:
+    """Estimate the cost of a job.
 
-    SageMaker bills each instance by the second while it runs, and spot by a share of the price on demand that is never
-    above it; so price times limit is the most.
+    SageMaker bills each instance by the second. Spot capacity never costs more than on-demand capacity. So the most is
+    the on-demand price times the time limit.
 
     Args:
         instance_type: as in "ml.g5.xlarge".
         instances: how many.
-        max_run_s: the job's time limit.
+        max_run_s: the time limit of the job.
         volume_gb: of each instance.
-        spot: whether spare capacity is used.
-        region: where.
-        usd_per_hour: of an instance, by whoever knows better than the table.
-        prices: to go by; the project's own by default.
+        spot: whether the job uses spot capacity.
+        region: where it runs.
+        usd_per_hour: of one instance; None takes the price from the table.
+        prices: the table; None is `prices.json`.
 
     Raises:
         DeploymentError: the price is not known.
@@ -53,7 +53,7 @@ def estimate(
         usd_per_hour = prices.training_usd_per_hour[instance_type]
         if region != prices.region:
             usd_per_hour *= prices.elsewhere_times
-            basis += f"; for {region} taken times {prices.elsewhere_times}, which is an assumption"
+            basis += f"; times {prices.elsewhere_times} for {region}, which is an assumption"
     else:
         raise DeploymentError(
             f"The price of {instance_type} is not in operations/prices.json: look it up and give it with "
@@ -61,9 +61,9 @@ def estimate(
         )
     hours = instances * max_run_s / 3600
     storage = hours * volume_gb * prices.usd["training_volume_gb_month"] / prices.hours_per_month
-    low, high = usd_per_hour * hours + storage, usd_per_hour * hours + storage
+    low = high = usd_per_hour * hours + storage
     if spot:
-        least = prices.spot_share.training
-        low = usd_per_hour * hours * least + storage
-        basis += f"; spot from {least:.0%} of it, which is an assumption, up to all of it"
-    return Cost(usd_per_hour=usd_per_hour, low=low, high=high, basis=basis)
+        share = prices.spot_share.training
+        low = usd_per_hour * hours * share + storage
+        basis += f"; spot costs {share:.0%} to 100% of it, where {share:.0%} is an assumption"
+    return JobCost(usd_per_hour=usd_per_hour, low=low, high=high, basis=basis)

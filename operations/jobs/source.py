@@ -1,4 +1,4 @@
-"""The source of a job: contract/, training/ and operations/ as they are here, and their locked packages."""
+"""The source archive of a job: contract/, training/ and operations/ of this checkout, and their locked packages."""
 
 import gzip
 import hashlib
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from contract.errors import TrainingError
-from operations.jobs.start import REQUIREMENTS, SEVERAL
+from operations.container.start import DISTRIBUTED_REQUIREMENTS, REQUIREMENTS
 from training.commit import COMMIT_FILE, find_commit, is_changed
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -18,14 +18,14 @@ FOLDERS: Final = ("contract", "training", "operations")
 SUFFIXES: Final = (".py", ".html", ".json")
 ARCHIVE: Final = "source.tar.gz"
 
-# The image has its own TensorFlow, built for its GPUs; the locked one, for processors, would be laid over it.
-OF_THE_IMAGE: Final = ("tensorflow", "tensorflow-cpu")
+# The image has its own TensorFlow, built for its GPUs. The locked one, built for CPUs, would replace it.
+IN_IMAGE: Final = ("tensorflow", "tensorflow-cpu")
 _PACKAGE: Final = re.compile(r"^([\w.-]+)==\S+.*(?:\n[ \t]+.*)*\n?", re.MULTILINE)  # with its lines of hashes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A source bundle: the same files make the same bytes."""
+    """A source archive. The same files make the same bytes."""
 
     archive: bytes
     files: tuple[str, ...]
@@ -34,28 +34,28 @@ class Source:
 
     @property
     def sha256(self) -> str:
-        """Identify it."""
+        """The hash of the archive."""
         return hashlib.sha256(self.archive).hexdigest()
 
 
 def bundle_source(root: Path = ROOT) -> Source:
-    """Bundle the source for a container.
+    """Pack the source for a container.
 
     Raises:
-        TrainingError: this is no checkout: the locked packages are not beside the source.
+        TrainingError: `root` is not a checkout: it has no requirements/.
     """
     commit = find_commit(root)
     files = {str(path.relative_to(root)): path.read_bytes() for folder in FOLDERS for path in _sources(root / folder)}
     files[REQUIREMENTS] = job_requirements(_locked(root, "train")).encode()
-    files[SEVERAL] = _locked(root, "jax-cuda").encode()
+    files[DISTRIBUTED_REQUIREMENTS] = _locked(root, "jax-cuda").encode()
     if commit:
         files[COMMIT_FILE] = f"{commit}\n".encode()
     return Source(archive=_pack(files), files=tuple(sorted(files)), commit=commit, changed=is_changed(FOLDERS, root))
 
 
 def job_requirements(locked: str) -> str:
-    """Take from a lock what the image brings itself."""
-    return _PACKAGE.sub(lambda found: "" if found[1] in OF_THE_IMAGE else found[0], locked)
+    """Remove the packages that the image has from a lock file."""
+    return _PACKAGE.sub(lambda found: "" if found[1] in IN_IMAGE else found[0], locked)
 
 
 def _locked(root: Path, group: str) -> str:

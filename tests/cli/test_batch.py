@@ -1,4 +1,4 @@
-"""`lesion batch` starts a run whose input the function understands."""
+"""`lesion batch` starts a run with an input that the function can read."""
 
 import json
 import os
@@ -14,9 +14,9 @@ import pytest
 from contract.batch import Batch, BatchRun
 from operations.deployment import parameter_of
 from tests.loopback_aws import loopback_aws
-from tests.operations.test_deployment import TOLD
+from tests.operations.test_deployment import VALUES
 
-# The shape that infra gives it; what matters here is that the run's input goes into each batch as it is.
+# As infra defines it. What matters here: the input of the run is part of each batch, unchanged.
 DEFINITION = {
     "StartAt": "Pictures",
     "States": {
@@ -46,7 +46,7 @@ DEFINITION = {
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[dict[str, str]]:
-    """The environment of an AWS on this machine alone."""
+    """The environment of an AWS on this machine."""
     with loopback_aws() as url:
         yield {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
@@ -70,7 +70,7 @@ def batch(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
 
 
-def test_a_run_is_started_with_the_input_that_each_batch_carries(steps: Any, state_machine: str) -> None:
+def test_a_run_is_started_with_the_input_of_every_batch(steps: Any, state_machine: str) -> None:
     words = ["s3://pictures/2026/", "s3://answers", "--name", "spring"]
     done = batch(*words, "--state-machine", state_machine, "--json")
     assert done.returncode == 0, done.stderr
@@ -79,10 +79,10 @@ def test_a_run_is_started_with_the_input_that_each_batch_carries(steps: Any, sta
     execution = steps.describe_execution(executionArn=started["execution_arn"])
     run = BatchRun.model_validate_json(execution["input"])
     assert (run.source.bucket, run.source.prefix) == ("pictures", "2026/")
-    handed = Batch.model_validate(
+    batch_event = Batch.model_validate(
         {"BatchInput": json.loads(execution["input"]), "Items": [{"Key": "2026/a.jpg", "Size": 3}]}
     )
-    assert handed.run == run
+    assert batch_event.run == run
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ def test_a_run_is_started_with_the_input_that_each_batch_carries(steps: Any, sta
         (["pictures", "s3://answers"], 2, "pictures is not an S3 URI"),
         (["s3://pictures", "https://answers"], 2, "https://answers is not an S3 URI"),
         (["s3://pictures", "s3://A"], 2, "s3://A is not an S3 URI"),
-        (["s3://pictures", "s3://answers"], 1, "The run could not be started"),
+        (["s3://pictures", "s3://answers"], 1, "Starting the run failed"),
     ],
 )
-def test_what_cannot_be_started_is_one_sentence(
+def test_a_run_that_cannot_be_started_is_one_sentence(
     aws: dict[str, str], words: list[str], status: int, sentence: str
 ) -> None:
     arn = "arn:aws:states:us-east-1:123456789012:stateMachine:absent"
@@ -103,19 +103,19 @@ def test_what_cannot_be_started_is_one_sentence(
     assert "Traceback" not in done.stderr
 
 
-def test_the_stack_tells_its_state_machine(steps: Any, state_machine: str) -> None:
-    told = {**TOLD, "region": "us-east-1"}
+def test_the_state_machine_comes_from_the_stack(steps: Any, state_machine: str) -> None:
+    values = {**VALUES, "region": "us-east-1"}
     ssm = boto3.client("ssm", region_name="us-east-1")
-    for stack, machine in (("whole", state_machine), ("bare", None)):
-        value = json.dumps({**told, "batches_state_machine_arn": machine})
+    for stack, machine in (("complete", state_machine), ("bare", None)):
+        value = json.dumps({**values, "batches_state_machine_arn": machine})
         ssm.put_parameter(Name=parameter_of(stack), Value=value, Type="String")
     words = ["s3://pictures/2026/", "s3://answers", "--region", "us-east-1"]
-    done = batch(*words, "--stack", "whole")
+    done = batch(*words, "--stack", "complete")
     assert (done.returncode, "Started arn:aws:states:us-east-1" in done.stdout) == (0, True), done.stderr
     done = batch(*words, "--stack", "bare")
     assert (done.returncode, "The stack bare has no state machine" in done.stderr) == (1, True), done.stderr
 
 
-def test_an_arn_of_something_else_is_refused(aws: dict[str, str]) -> None:
+def test_an_arn_of_another_resource_is_refused(aws: dict[str, str]) -> None:
     done = batch("s3://pictures", "s3://answers", "--state-machine", "arn:aws:lambda:x", **aws)
     assert (done.returncode, "not the ARN of a state machine" in done.stderr) == (2, True), done.stderr

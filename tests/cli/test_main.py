@@ -53,8 +53,8 @@ def test_help_lists_the_commands(tmp_path: Path) -> None:
         (["models", "list"], 1, "The local stack is down: start it with `lesion local up`"),
         (["retrain", "--plan"], 1, "The local stack is down: start it with `lesion local up`"),
         (["retrain", "--size", "8"], 2, "--size: "),
-        (["retrain", "--no-checkpoints"], 1, "Spot instances are taken away at any moment"),
-        (["retrain", "--tag", "novalue"], 2, "'novalue' is no NAME=VALUE"),
+        (["retrain", "--no-checkpoints"], 1, "Spot instances can be interrupted at any moment"),
+        (["retrain", "--tag", "novalue"], 2, "'novalue' is not NAME=VALUE"),
         (["jobs", "list"], 1, "The local stack is down"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`lesion models`: what people and programs get to read."""
+"""`lesion models`: its output for people and for programs."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.models import models
-from contract.errors import DeploymentError
+from contract.errors import AnalyzerError, DeploymentError
 from tests.local_cloud import local_aws, local_cloud
 from tests.skilled_bundle import write_skilled_bundle
 
@@ -41,7 +41,7 @@ def run(*words: str) -> Result:
 
 
 def printed(result: Result) -> Any:
-    """Read the JSON that a command printed; the function's own log lines come to the same place in this process."""
+    """Parse the JSON that a command printed after the log lines of the function, which runs in this process."""
     text = "\n" + result.stdout
     return json.loads(text[text.index("\n{\n") :])
 
@@ -73,7 +73,7 @@ def test_a_version_is_registered_compared_promoted_and_rolled_back(stack: None, 
     assert printed(run("show", good, "--json"))["status"] == "Rejected"
 
 
-def test_a_name_that_is_none_is_told(stack: None) -> None:
+def test_an_unknown_version_is_an_error(stack: None) -> None:
     for words in (("show", "2099"), ("compare", "2099"), ("promote", "2099")):
         failed = run(*words)
         assert isinstance(failed.exception, DeploymentError)
@@ -88,13 +88,37 @@ def test_a_name_that_is_none_is_told(stack: None) -> None:
         (("compare", "x", "--metadata", "t.csv"), "--metadata belongs to --data"),
     ],
 )
-def test_what_is_misused_is_told(stack: None, bundles: dict[str, Path], words: tuple[str, ...], sentence: str) -> None:
+def test_wrong_options_are_a_usage_error(
+    stack: None, bundles: dict[str, Path], words: tuple[str, ...], sentence: str
+) -> None:
     here = [str(bundles["fair"]) if word == "x" else word for word in words]
     done = run(*here)
     assert (done.exit_code, sentence in done.stderr) == (2, True)
 
 
-def test_a_bundle_is_trimmed_for_handing_on(bundles: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ("compare", "nosuch"),
+            "nosuch is neither the folder of a bundle nor a version: versions are named like",
+        ),
+        (("compare", "."), "There is no manifest.json in ."),
+        (("show", "nosuch"), "'nosuch' is not a version"),
+        (("promote", "nosuch"), "'nosuch' is not a version"),
+    ],
+)
+def test_an_impossible_version_is_refused_without_a_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no local stack has its state
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    failed = run(*words)
+    assert isinstance(failed.exception, AnalyzerError)
+    assert str(failed.exception).startswith(sentence)
+
+
+def test_a_bundle_is_trimmed(bundles: dict[str, Path], tmp_path: Path) -> None:
     trimmed = run("trim", str(bundles["good"]), str(tmp_path / "small"))
     assert trimmed.stdout.startswith(f"{bundles['good'].name} is in {tmp_path / 'small'}: ")
     again = run("trim", str(bundles["good"]), str(tmp_path / "small"))

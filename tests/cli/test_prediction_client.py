@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.prediction_client import ask_api
+from cli.prediction_client import call_api
 from contract.errors import AnalyzerError, ModelUnavailableError
 
 
@@ -28,9 +28,9 @@ def no_aws_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_an_api_on_aws_needs_credentials_and_a_region(url: str, sentence: str) -> None:
     with pytest.raises(AnalyzerError, match=f"{sentence}.*--bundle"):
-        ask_api(url, b"a picture")
+        call_api(url, b"a picture")
 
 
 def test_another_api_is_asked_without_a_signature() -> None:
     with pytest.raises(ModelUnavailableError, match="does not answer"):
-        ask_api("http://127.0.0.1:9", b"a picture")
+        call_api("http://127.0.0.1:9", b"a picture")

@@ -1,4 +1,4 @@
-"""The life of a model by the commands that people use, on the local stack, while somebody keeps asking the API."""
+"""A model is registered, promoted and rolled back on the local stack, while a user keeps calling the API."""
 
 import json
 import re
@@ -23,46 +23,46 @@ CANARY_S = "2"
 
 
 def lesion(*words: str, cwd: Path, status: int = 0) -> str:
-    """Run the command line as a person does, and return what it says."""
-    command = Path(sys.executable).with_name("lesion")
+    """Run the command line; return its output and its errors."""
+    command = str(Path(sys.executable).with_name("lesion"))
     done = subprocess.run([command, *words], cwd=cwd, capture_output=True, text=True, timeout=120)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 @dataclass
-class Visitor:
-    """Somebody who asks again and again, and notes every answer."""
+class User:
+    """A user who calls the API again and again, and records every response."""
 
     url: str
     seen: list[tuple[int, str]] = field(default_factory=list)  # status and model
-    _gone: threading.Event = field(default_factory=threading.Event)
+    _stop: threading.Event = field(default_factory=threading.Event)
 
-    def ask(self) -> None:
-        with urllib3.PoolManager(retries=False, timeout=60) as browser:
-            while not self._gone.wait(0.05):
-                answer = browser.request("GET", f"{self.url}/v1/health")
-                self.seen.append((answer.status, str(answer.json().get("model_version"))))
+    def call(self) -> None:
+        with urllib3.PoolManager(retries=False, timeout=60) as http:
+            while not self._stop.wait(0.05):
+                response = http.request("GET", f"{self.url}/v1/health")
+                self.seen.append((response.status, str(response.json().get("model_version"))))
 
     def wait_for(self, model: str) -> None:
-        """Wait until this model answers; the gateway looks at the alias once a second."""
+        """Wait until this model answers; the gateway reads the alias once a second."""
         deadline = time.monotonic() + 60
         while self.seen[-1][1] != model:
             assert time.monotonic() < deadline, self.seen[-1]
             time.sleep(0.05)
 
     @contextmanager
-    def asking(self) -> Iterator[None]:
-        thread = threading.Thread(target=self.ask)
+    def calling(self) -> Iterator[None]:
+        thread = threading.Thread(target=self.call)
         thread.start()
         yield
-        self._gone.set()
+        self._stop.set()
         thread.join()
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory, synthetic_dir: Path) -> Path:
-    """A folder with a fair, a good and a bad bundle, and one whose golden answers are not its own."""
+    """A folder with a fair, a good and a bad bundle, and one with the golden answers of another model."""
     folder = tmp_path_factory.mktemp("workplace")
     for day, skill in enumerate(("fair", "good", "bad"), start=1):
         made = datetime(2026, 3, day, tzinfo=UTC)
@@ -81,9 +81,9 @@ def version_of(bundle: Path) -> str:
 
 @pytest.fixture(scope="module")
 def api_url(workplace: Path) -> Iterator[str]:
-    """The API of a local stack that serves the fair model, and is stopped in the end with all its parts."""
+    """The API of a local stack that serves the fair model. At the end all of its processes have stopped."""
     ports = ["--page-port", "0", "--api-port", "0", "--aws-port", "0"]
-    command = [Path(sys.executable).with_name("lesion"), "local", "up", "--bundle", "fair", "--canary", CANARY_S]
+    command = [str(Path(sys.executable).with_name("lesion")), "local", "up", "--bundle", "fair", "--canary", CANARY_S]
     with subprocess.Popen([*command, *ports], cwd=workplace, stdout=subprocess.PIPE, text=True) as stack:
         assert stack.stdout is not None
         printed = ""
@@ -99,33 +99,33 @@ def api_url(workplace: Path) -> Iterator[str]:
     assert psutil.wait_procs(parts, timeout=10)[1] == []
 
 
-def test_users_are_always_answered_by_a_model_that_has_shown_itself_right(workplace: Path, api_url: str) -> None:
+def test_users_always_get_a_model_that_has_passed_its_checks(workplace: Path, api_url: str) -> None:
     fair, good, bad, broken = (version_of(workplace / name) for name in ("fair", "good", "bad", "broken"))
-    visitor = Visitor(api_url)
-    with visitor.asking():
+    user = User(api_url)
+    with user.calling():
         for name in ("good", "bad", "broken"):
             assert "registered as arn:aws:sagemaker" in lesion("models", "register", name, cwd=workplace)
         assert "passes every gate" in lesion("models", "compare", good, cwd=workplace)
 
         assert f"{good} serves (version 2" in lesion("models", "promote", good, "--why", "better", cwd=workplace)
         refused = lesion("models", "promote", bad, cwd=workplace, status=1)
-        assert f"does not pass beside {good} (balanced accuracy" in refused
+        assert f"does not pass against {good} (balanced accuracy" in refused
         refused = lesion("models", "promote", broken, "--force", "--why", "it cannot be", cwd=workplace, status=1)
         assert "golden picture" in refused
-        assert "nobody was served by it" in refused
-        assert {model for _, model in visitor.seen} <= {fair, good}
+        assert "It got no traffic" in refused
+        assert {model for _, model in user.seen} <= {fair, good}
 
         forced = lesion("models", "promote", bad, "--force", "--why", "a demonstration", cwd=workplace)
         assert f"{bad} serves" in forced
         returned = lesion("models", "rollback", "--why", "it was one", cwd=workplace)
         assert re.search(rf"serves: {good}\.", returned)
-        visitor.wait_for(good)
+        user.wait_for(good)
 
-    assert {status for status, _ in visitor.seen} == {200}
-    models = [model for _, model in visitor.seen]
+    assert {status for status, _ in user.seen} == {200}
+    models = [model for _, model in user.seen]
     assert models[0] == fair
     assert models[-1] == good
-    assert set(models) == {fair, good, bad}  # and never the broken one
+    assert set(models) == {fair, good, bad}  # never the broken one
     listed = {item["version"]: item for item in json.loads(lesion("models", "list", "--json", cwd=workplace))}
     assert {version: item["status"] for version, item in listed.items()} == {
         fair: "PendingManualApproval",

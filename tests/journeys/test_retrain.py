@@ -1,4 +1,4 @@
-"""From pictures in S3 to a registered model: the commands an engineer types, against the local stack."""
+"""From pictures in S3 to a registered model: the commands of an engineer, on the local stack."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from local.stack import LocalStack, Ports
-from operations.aws import read_deployment
+from operations.account import open_stack
 from operations.deployment import Deployment, parameter_of
 
 SMALLEST = ["--size", "32", "--weights", "none", "--head-epochs", "1", "--fine-tune-epochs", "0", "--batch-size", "8",
@@ -20,7 +20,7 @@ SMALLEST = ["--size", "32", "--weights", "none", "--head-epochs", "1", "--fine-t
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder from which the AWS of a local stack runs."""
+    """A folder with the AWS of a running local stack."""
     folder = tmp_path_factory.mktemp("engineer")
     with (
         LocalStack(folder / ".local", ports=Ports(page=0, api=0, aws=0)) as stack,
@@ -38,15 +38,15 @@ def lesion(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([command, *words], cwd=folder, env=env, capture_output=True, text=True, timeout=600)
 
 
-def test_the_local_stack_tells_all_that_a_deployed_one_does(folder: Path) -> None:
+def test_the_local_stack_has_the_same_description_as_a_deployed_one(folder: Path) -> None:
     text = boto3.client("ssm").get_parameter(Name=parameter_of("local"))["Parameter"]["Value"]
     assert json.loads(text).keys() <= Deployment.model_fields.keys()
-    deployment = read_deployment("local")  # which refuses one that lacks something
+    deployment = open_stack("local").deployment  # refuses a description that lacks a key
     buckets = {bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]}
     assert {deployment.models_bucket, deployment.data_bucket} <= buckets
 
 
-def test_an_engineer_uploads_retrains_and_finds_the_model_registered(folder: Path, synthetic_dir: Path) -> None:
+def test_uploaded_pictures_become_a_registered_model(folder: Path, synthetic_dir: Path) -> None:
     uploaded = lesion(folder, "data", "upload", str(synthetic_dir))
     assert (uploaded.returncode, "are uploaded to s3://skin-lesion-data/ham10000/" in uploaded.stdout) == (0, True)
 
@@ -57,7 +57,7 @@ def test_an_engineer_uploads_retrains_and_finds_the_model_registered(folder: Pat
     assert 0 <= state["metrics"]["held-out:balanced_accuracy"] <= 1
     assert "[Training] Training is in progress" in done.stderr
 
-    group = read_deployment("local").model_package_group
+    group = open_stack("local").deployment.model_package_group
     (package,) = boto3.client("sagemaker").list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
     log = lesion(folder, "jobs", "logs", "one").stdout
     assert f"registered {package['ModelPackageArn']}" in log

@@ -1,4 +1,4 @@
-"""What a stack tells the command line."""
+"""The description of a deployed stack."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from contract.errors import DeploymentError
 from operations.deployment import ALIAS, Deployment, parameter_of, parse_deployment
 
-TOLD = {
+VALUES = {
     "region": "eu-central-1",
     "models_bucket": "models",
     "data_bucket": "data",
@@ -20,21 +20,21 @@ TOLD = {
 }
 
 
-def test_a_stack_is_read_from_what_it_tells() -> None:
-    deployment = parse_deployment(json.dumps(TOLD), "dev")
-    assert deployment == Deployment(**TOLD)
+def test_a_description_is_parsed() -> None:
+    deployment = parse_deployment(json.dumps(VALUES), "dev")
+    assert deployment == Deployment(**VALUES)
     assert (deployment.alias, deployment.training_subnets) == (ALIAS, ())
 
 
-def test_what_a_newer_stack_tells_beside_is_passed_over() -> None:
-    assert parse_deployment(json.dumps({**TOLD, "news": 1}), "dev") == Deployment(**TOLD)
+def test_keys_of_a_newer_version_are_ignored() -> None:
+    assert parse_deployment(json.dumps({**VALUES, "news": 1}), "dev") == Deployment(**VALUES)
 
 
-@pytest.mark.parametrize("text", ["{}", "no JSON", json.dumps({**TOLD, "region": 1})])
-def test_what_an_older_stack_tells_is_refused_with_what_to_do(text: str) -> None:
+@pytest.mark.parametrize("text", ["{}", "no JSON", json.dumps({**VALUES, "region": 1})])
+def test_a_description_of_an_older_version_is_refused_with_advice(text: str) -> None:
     with pytest.raises(DeploymentError, match=r"stack dev .* Run `pulumi up`"):
         parse_deployment(text, "dev")
 
 
-def test_each_stack_has_a_parameter_of_its_own() -> None:
+def test_each_stack_has_its_own_parameter() -> None:
     assert parameter_of("dev") != parameter_of("prod")

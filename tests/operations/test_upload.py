@@ -1,4 +1,4 @@
-"""A set in S3 is whole once its table is there, and an upload that broke off goes on."""
+"""A set in S3 is complete once its table is there, and an interrupted upload continues."""
 
 import os
 import uuid
@@ -8,13 +8,20 @@ import boto3
 import pytest
 
 from contract.errors import DeploymentError, InvalidUriError
+from operations.account import Account
 from operations.upload import upload
+from training.data.ham10000 import Dataset, read_dataset
 from training.data.layout import METADATA
 
 
 @pytest.fixture
-def place(bucket: str) -> str:
+def target(bucket: str) -> str:
     return f"s3://{bucket}/sets/{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="module")
+def dataset(synthetic_dir: Path) -> Dataset:
+    return read_dataset(synthetic_dir)
 
 
 def keys_under(uri: str) -> set[str]:
@@ -23,37 +30,37 @@ def keys_under(uri: str) -> set[str]:
     return {entry["Key"].removeprefix(f"{prefix}/") for entry in listed}
 
 
-def test_every_picture_and_then_the_table_are_there(synthetic_dir: Path, place: str) -> None:
-    told: list[tuple[str, int, int]] = []
-    pictures = {f"images/{path.name}" for path in (synthetic_dir / "images").iterdir()}
-    sent = upload(synthetic_dir, place, on_progress=lambda *report: told.append(report))
-    assert sent == len(pictures)
-    assert keys_under(place) == pictures | {METADATA}
-    assert told[-1] == ("uploading pictures", sent, sent)
+def test_all_pictures_and_the_table_are_uploaded(dataset: Dataset, target: str) -> None:
+    progress: list[tuple[str, int, int]] = []
+    pictures = {f"images/{path.name}" for path in (dataset.folder / "images").iterdir()}
+    uploaded = upload(dataset, target, Account(), on_progress=lambda *report: progress.append(report))
+    assert uploaded == len(pictures)
+    assert keys_under(target) == pictures | {METADATA}
+    assert progress[-1] == ("uploading pictures", uploaded, uploaded)
 
 
-def test_what_is_there_already_is_not_sent_again(synthetic_dir: Path, place: str) -> None:
-    upload(synthetic_dir, place)
-    bucket, _, prefix = place.removeprefix("s3://").partition("/")
-    lost = next(iter(sorted((synthetic_dir / "images").iterdir()))).name
+def test_pictures_already_in_s3_are_not_uploaded_again(dataset: Dataset, target: str) -> None:
+    upload(dataset, target, Account())
+    bucket, _, prefix = target.removeprefix("s3://").partition("/")
+    lost = min((dataset.folder / "images").iterdir()).name
     boto3.client("s3").delete_object(Bucket=bucket, Key=f"{prefix}/images/{lost}")
-    assert upload(synthetic_dir, place) == 1
+    assert upload(dataset, target, Account()) == 1
 
 
-def test_a_table_never_comes_before_its_pictures(
-    synthetic_dir: Path, place: str, moto_url: str, monkeypatch: pytest.MonkeyPatch
+def test_the_table_is_uploaded_after_its_pictures(
+    dataset: Dataset, target: str, moto_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.operations.registry.test_publish import s3_that_fails_after
 
     with s3_that_fails_after(moto_url, uploads=5) as broken_url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", broken_url)
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-        with pytest.raises(DeploymentError, match=f"Uploading to {place} failed"):
-            upload(synthetic_dir, place)
+        with pytest.raises(DeploymentError, match=f"Uploading to {target} failed"):
+            upload(dataset, target, Account())
         monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
-    assert METADATA not in keys_under(place)
+    assert METADATA not in keys_under(target)
 
 
-def test_what_is_no_place_in_s3_is_told(synthetic_dir: Path, aws_endpoint: str) -> None:
+def test_a_target_outside_s3_is_refused(dataset: Dataset, aws_endpoint: str) -> None:
     with pytest.raises(InvalidUriError, match="is not an S3 URI"):
-        upload(synthetic_dir, os.devnull)
+        upload(dataset, os.devnull, Account())

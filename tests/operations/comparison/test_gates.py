@@ -1,16 +1,17 @@
-"""Each gate holds at its limit and not beyond it."""
+"""Each gate passes at its limit and fails beyond it."""
 
 import pytest
 
 from contract.api import Metric
-from operations.comparison.gates import judge
+from operations.comparison.gates import apply_gates
 from operations.comparison.paired_bootstrap import Change, Changes
-from operations.comparison.serving_cost import Cost
+from operations.comparison.serving_cost import ServingCost
 
 
-def changes(**of: float) -> Changes:
-    """Changes of the metrics, each with an interval of 0.01 to each side."""
-    values = {"balanced_accuracy": 0.0, "melanoma_sensitivity": 0.0, "any_malignant_sensitivity": 0.0, "ece": 0.0, **of}
+def changes(**metric_changes: float) -> Changes:
+    """Changes of the metrics, each with an interval of plus and minus 0.01; 0 by default."""
+    values = {"balanced_accuracy": 0.0, "melanoma_sensitivity": 0.0, "any_malignant_sensitivity": 0.0, "ece": 0.0}
+    values |= metric_changes
     metrics = {
         name: Change(0.5 + value, 0.5, Metric(value=value, low=value - 0.01, high=value + 0.01))
         for name, value in values.items()
@@ -18,7 +19,7 @@ def changes(**of: float) -> Changes:
     return Changes(pictures=9, lesions=9, metrics=metrics, per_class={}, slices={})
 
 
-COST = Cost(picture_ms=100.0, model_mb=20.0)
+COST = ServingCost(picture_ms=100.0, model_mb=20.0)
 
 
 @pytest.mark.parametrize(
@@ -30,31 +31,31 @@ COST = Cost(picture_ms=100.0, model_mb=20.0)
         ("ece", 0.01, 0.011, "calibration"),
     ],
 )
-def test_what_is_measured_may_fall_so_far(metric: str, passing: float, failing: float, gate: str) -> None:
-    assert all(ruling.passed for ruling in judge(changes(**{metric: passing}), COST, COST))
-    failed = [ruling.gate for ruling in judge(changes(**{metric: failing}), COST, COST) if not ruling.passed]
+def test_a_metric_may_change_up_to_its_limit(metric: str, passing: float, failing: float, gate: str) -> None:
+    assert all(gate.passed for gate in apply_gates(changes(**{metric: passing}), COST, COST))
+    failed = [result.gate for result in apply_gates(changes(**{metric: failing}), COST, COST) if not result.passed]
     assert failed == [gate]
 
 
 @pytest.mark.parametrize(
     ("cost", "failed"),
     [
-        (Cost(picture_ms=125.0, model_mb=25.0), []),
-        (Cost(picture_ms=126.0, model_mb=20.0), ["time"]),
-        (Cost(picture_ms=100.0, model_mb=25.1), ["size"]),
+        (ServingCost(picture_ms=125.0, model_mb=25.0), []),
+        (ServingCost(picture_ms=126.0, model_mb=20.0), ["time"]),
+        (ServingCost(picture_ms=100.0, model_mb=25.1), ["size"]),
     ],
 )
-def test_what_it_costs_may_rise_so_far(cost: Cost, failed: list[str]) -> None:
-    assert [ruling.gate for ruling in judge(changes(), cost, COST) if not ruling.passed] == failed
+def test_time_and_size_may_grow_up_to_their_limits(cost: ServingCost, failed: list[str]) -> None:
+    assert [result.gate for result in apply_gates(changes(), cost, COST) if not result.passed] == failed
 
 
-def test_a_ratio_of_times_that_nobody_feels_counts_for_nothing() -> None:
-    slow, fast = Cost(picture_ms=4.0, model_mb=20.0), Cost(picture_ms=1.0, model_mb=20.0)
-    assert all(ruling.passed for ruling in judge(changes(), slow, fast))
+def test_a_small_difference_in_time_counts_as_none() -> None:
+    slow, fast = ServingCost(picture_ms=4.0, model_mb=20.0), ServingCost(picture_ms=1.0, model_mb=20.0)
+    assert all(gate.passed for gate in apply_gates(changes(), slow, fast))
 
 
-def test_what_cannot_be_measured_does_not_pass() -> None:
+def test_a_gate_whose_metric_cannot_be_measured_fails() -> None:
     empty = Changes(pictures=9, lesions=9, metrics={}, per_class={}, slices={})
-    failed = [ruling for ruling in judge(empty, COST, COST) if not ruling.passed]
+    failed = [result for result in apply_gates(empty, COST, COST) if not result.passed]
     assert len(failed) == 4
-    assert {ruling.sentence for ruling in failed} == {"cannot be measured on these pictures"}
+    assert {result.sentence for result in failed} == {"cannot be measured on these pictures"}

@@ -1,14 +1,14 @@
-"""States of jobs, as SageMaker tells them."""
+"""States of jobs, as SageMaker describes them."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from operations.jobs.follow import JobState
+from operations.jobs.job import JobState
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def state(**told: Any) -> JobState:
-    """Make one; what is not told is of a job that has just begun."""
-    begun = {"name": "a-job", "status": "InProgress", "secondary": "Training", "created": CREATED}
-    return JobState(**{**begun, **told})
+def state(**fields: Any) -> JobState:
+    """Make the state of a job that is running, with other values for some fields."""
+    running = {"name": "a-job", "status": "InProgress", "secondary": "Training", "created": CREATED}
+    return JobState(**{**running, **fields})

@@ -1,4 +1,4 @@
-"""Jobs are listed, followed and stopped; a lost connection is waited for, and every end is told."""
+"""Jobs are listed, followed and stopped; a lost connection is tried again, and every end is explained."""
 
 import threading
 from collections.abc import Iterator
@@ -10,12 +10,15 @@ import pytest
 from botocore.stub import Stubber
 
 from contract.errors import DeploymentError
-from operations.aws import client
-from operations.jobs.follow import Watcher, describe, follow, list_jobs, read_log, stop
+from operations.account import Account
+from operations.jobs.follow import JobListener, follow
+from operations.jobs.job import describe_job, list_jobs, stop_job
+from operations.jobs.log import read_log
 from tests.local_aws import LocalAws, local_aws, put_job
 from tests.operations.jobs.states import state
 
 BUCKET = "data"
+ACCOUNT = Account()
 
 
 @pytest.fixture(scope="module")
@@ -45,22 +48,22 @@ def _to_local(local: LocalAws, _resources: None, monkeypatch: pytest.MonkeyPatch
     point_to(local, monkeypatch)
 
 
-class Told:
-    """Notes what a follower is told."""
+class Recorder:
+    """Records what a listener is called with."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.progress: list[tuple[str, int, int]] = []
         self.states: list[str] = []
-        self.trouble: list[str] = []
+        self.connection: list[str] = []
         self.waits = threading.Event()
 
-    def watcher(self) -> Watcher:
-        return Watcher(
+    def listener(self) -> JobListener:
+        return JobListener(
             line=self._line,
             progress=lambda *report: self.progress.append(report),
             state=lambda state: self.states.append(state.secondary),
-            trouble=self.trouble.append,
+            connection=self.connection.append,
         )
 
     def _line(self, line: str) -> None:
@@ -71,91 +74,95 @@ class Told:
 
 def test_a_job_is_followed_to_its_end_with_every_line_once() -> None:
     put_job(BUCKET, "good", "work")
-    told = Told()
-    ended = follow("good", told.watcher(), poll_s=0.05)
+    recorder = Recorder()
+    ended = follow("good", recorder.listener(), ACCOUNT, poll_s=0.05)
     assert (ended.status, ended.metrics) == ("Completed", {"loss": 0.25})
-    assert told.lines == ["job good", *told.lines[1:2], "goes on from nothing", "loss 0.5", "loss 0.25"]
-    assert told.progress == [("training", step, 3) for step in (1, 2, 3)]
-    assert told.states[-1] == "Completed"
-    assert [line for line in read_log("good") if not line.startswith("progress")] == told.lines
-    assert list_jobs()[0].status == "Completed"
+    assert recorder.lines == ["job good", *recorder.lines[1:2], "goes on from nothing", "loss 0.5", "loss 0.25"]
+    assert recorder.progress == [("training", step, 3) for step in (1, 2, 3)]
+    assert recorder.states[-1] == "Completed"
+    assert [line for line in read_log("good", ACCOUNT) if not line.startswith("progress")] == recorder.lines
+    assert list_jobs(ACCOUNT)[0].status == "Completed"
 
 
-def test_a_lost_connection_is_waited_for_and_no_line_is_lost(local: LocalAws) -> None:
+def test_a_lost_connection_is_tried_again_and_no_line_is_lost(local: LocalAws) -> None:
     put_job(BUCKET, "lonely", "wait")
-    told, ended = Told(), []
-    following = threading.Thread(target=lambda: ended.append(follow("lonely", told.watcher(), poll_s=0.05)))
+    recorder, ended = Recorder(), []
+    following = threading.Thread(
+        target=lambda: ended.append(follow("lonely", recorder.listener(), ACCOUNT, poll_s=0.05))
+    )
     following.start()
     try:
-        assert told.waits.wait(30)
+        assert recorder.waits.wait(30)
         local.stop()
-        while not told.trouble:
+        while not recorder.connection:
             following.join(0.05)
             assert following.is_alive()
     finally:
         local.start()
-    while len(told.trouble) < 2:
+    while len(recorder.connection) < 2:
         following.join(0.05)
         assert following.is_alive()
-    assert told.trouble == [
-        "the connection is lost; the job goes on, and so does this once it is back",
+    assert recorder.connection == [
+        "the connection is lost, but the job continues; trying to reconnect",
         "the connection is back",
     ]
-    assert stop("lonely").status in ("Stopping", "Stopped")
+    assert stop_job("lonely", ACCOUNT).status in ("Stopping", "Stopped")
     following.join(30)
-    assert (ended[0].status, told.lines[-2:]) == ("Stopped", ["waits", "saved"])
+    assert (ended[0].status, recorder.lines[-2:]) == ("Stopped", ["waits", "saved"])
     assert "lesion retrain --resume lonely" in ended[0].advice
     with pytest.raises(DeploymentError, match="The job lonely is Stopped already"):
-        stop("lonely")
+        stop_job("lonely", ACCOUNT)
 
 
-def test_a_connection_that_does_not_come_back_is_told(local: LocalAws) -> None:
+def test_a_connection_that_stays_lost_is_an_error(local: LocalAws) -> None:
     put_job(BUCKET, "left", "wait")
-    told = Told()
+    recorder = Recorder()
 
     def cut() -> None:
-        assert told.waits.wait(30)
+        assert recorder.waits.wait(30)
         local.stop()
 
     cutting = threading.Thread(target=cut)
     cutting.start()
     try:
-        with pytest.raises(DeploymentError, match=r"job goes on all the same: `lesion jobs logs left --follow`"):
-            follow("left", told.watcher(), poll_s=0.05, patience_s=0.1)
+        with pytest.raises(DeploymentError, match=r"but the job continues: `lesion jobs logs left --follow`"):
+            follow("left", recorder.listener(), ACCOUNT, poll_s=0.05, reconnect_timeout_s=0.1)
     finally:
         cutting.join()
         local.start()
-    stop("left")
+    stop_job("left", ACCOUNT)
 
 
 def test_a_job_that_fails_says_why() -> None:
     put_job(BUCKET, "bad", "fail")
-    ended = follow("bad", Told().watcher(), poll_s=0.05)
+    ended = follow("bad", Recorder().listener(), ACCOUNT, poll_s=0.05)
     assert ended.status == "Failed"
     assert ended.failure == "AlgorithmError: The loss stopped being a number., exit code: 1"
 
 
-@pytest.mark.parametrize("ask", [describe, stop, read_log, lambda name: follow(name, Told().watcher())])
-def test_an_unknown_job_is_told_with_where_to_look(ask: Any) -> None:
+@pytest.mark.parametrize(
+    "call", [describe_job, stop_job, read_log, lambda name, account: follow(name, Recorder().listener(), account)]
+)
+def test_an_unknown_job_is_an_error_with_advice(call: Any) -> None:
     with pytest.raises(DeploymentError, match="There is no job ghost: `lesion jobs list`"):
-        ask("ghost")
+        call("ghost", ACCOUNT)
 
 
 @pytest.mark.parametrize(
-    ("told_by_aws", "advice"),
+    ("fields", "advice"),
     [
-        ({"status": "Failed", "failure": "CapacityError: Unable to provision"}, "no such instances to spare"),
+        ({"status": "Failed", "failure": "CapacityError: Unable to provision"}, "no free instances of this type"),
         ({"status": "Stopped", "secondary": "MaxWaitTimeExceeded"}, "wait longer, or pay for --on-demand"),
         (
             {"status": "Stopped", "secondary": "MaxRuntimeExceeded", "checkpoints_uri": "s3://data/c/"},
-            "limit was reached. What it had learned is kept: `lesion retrain --resume a-job` goes on.",
+            "limit was reached. Its checkpoint is kept: `lesion retrain --resume a-job` continues from it.",
         ),
         ({"status": "Completed", "checkpoints_uri": "s3://data/c/"}, ""),
     ],
 )
-def test_how_a_job_ended_comes_with_what_to_do(told_by_aws: dict[str, Any], advice: str) -> None:
-    told = state(**told_by_aws).advice
-    assert advice in told if advice else told == ""
+def test_a_job_that_did_not_complete_has_advice(fields: dict[str, Any], advice: str) -> None:
+    given = state(**fields).advice
+    assert advice in given if advice else given == ""
 
 
 @pytest.mark.parametrize(
@@ -165,29 +172,29 @@ def test_how_a_job_ended_comes_with_what_to_do(told_by_aws: dict[str, Any], advi
         ("AccessDeniedException", r"AWS denies it \(not you\)"),
     ],
 )
-def test_credentials_that_end_while_a_job_is_followed_do_not_look_like_its_end(code: str, sentence: str) -> None:
-    with Stubber(client("sagemaker")) as stub:  # moto lets everyone do everything
+def test_expired_credentials_are_not_taken_for_the_end_of_a_job(code: str, sentence: str) -> None:
+    with Stubber(ACCOUNT.client("sagemaker")) as stub:  # moto refuses no credentials
         stub.add_client_error("describe_training_job", code, "not you.", 400)
         with pytest.raises(DeploymentError, match=rf"Looking for the job a-job failed: .*{sentence}"):
-            follow("a-job", Told().watcher())
+            follow("a-job", Recorder().listener(), ACCOUNT)
 
 
-def test_a_refusal_in_passing_is_not_the_end() -> None:
+def test_a_temporary_error_is_not_taken_for_the_end_of_a_job() -> None:
     put_job(BUCKET, "busy", "work")
-    began = {"TrainingJobName": "busy", "CreationTime": datetime.now(UTC), "SecondaryStatus": "Training"}
-    began |= {
+    job = {"TrainingJobName": "busy", "CreationTime": datetime.now(UTC), "SecondaryStatus": "Training"}
+    job |= {
         "TrainingJobArn": "arn:aws:sagemaker:us-east-1:123456789012:training-job/busy",
         "AlgorithmSpecification": {"TrainingInputMode": "File"},
         "ResourceConfig": {"VolumeSizeInGB": 1},
         "StoppingCondition": {},
         "ModelArtifacts": {"S3ModelArtifacts": ""},
     }
-    told = Told()
-    with Stubber(client("sagemaker")) as stub:
-        stub.add_response("describe_training_job", {**began, "TrainingJobStatus": "InProgress"})
+    recorder = Recorder()
+    with Stubber(ACCOUNT.client("sagemaker")) as stub:
+        stub.add_response("describe_training_job", {**job, "TrainingJobStatus": "InProgress"})
         stub.add_client_error("describe_training_job", "ThrottlingException", "slowly", 400)
         for _ in range(2):
-            stub.add_response("describe_training_job", {**began, "TrainingJobStatus": "Completed"})
-        ended = follow("busy", told.watcher(), poll_s=0.01)
+            stub.add_response("describe_training_job", {**job, "TrainingJobStatus": "Completed"})
+        ended = follow("busy", recorder.listener(), ACCOUNT, poll_s=0.01)
     assert ended.status == "Completed"
-    assert told.trouble[-1] == "the connection is back"
+    assert recorder.connection[-1] == "the connection is back"

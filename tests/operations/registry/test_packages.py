@@ -1,29 +1,29 @@
-"""The registry keeps each version once, with where it came from and what became of it."""
+"""The registry has each version once, with its origin, its approval and its service."""
 
 import re
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
 
 import boto3
 import pytest
 
 from contract.bundle import Manifest, read_bundle
 from contract.errors import DeploymentError
-from operations.registry.packages import approve, find_package, list_packages, record, register
+from operations.account import Account
+from operations.registry.packages import ModelRegistry
 from tests.tiny_bundle import write_tiny_bundle
 
 WHEN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
 @pytest.fixture
-def group(aws_endpoint: str) -> str:
-    """A model package group of the test's own."""
+def registry(aws_endpoint: str) -> ModelRegistry:
+    """A registry with a new model package group."""
     name = f"models-{uuid.uuid4().hex}"
     boto3.client("sagemaker").create_model_package_group(
         ModelPackageGroupName=name, ModelPackageGroupDescription="of a test"
     )
-    return name
+    return ModelRegistry(Account(), name)
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,11 @@ def uri_of(manifest: Manifest) -> str:
     return f"s3://models/models/{manifest.version}"
 
 
-def test_a_version_waits_for_approval_with_where_it_came_from(group: str, manifests: list[Manifest]) -> None:
-    arn = register(manifests[0], uri_of(manifests[0]), group=group, job="job-1")
-    package = find_package(manifests[0].version, group)
+def test_a_registered_version_waits_for_approval_and_has_its_origin(
+    registry: ModelRegistry, manifests: list[Manifest]
+) -> None:
+    arn = registry.register(manifests[0], uri_of(manifests[0]), job="job-1")
+    package = registry.find(manifests[0].version)
     assert (package.arn, package.status, package.approval) == (arn, "PendingManualApproval", None)
     assert package.model_uri == uri_of(manifests[0])
     assert package.properties["job"] == "job-1"
@@ -49,24 +51,26 @@ def test_a_version_waits_for_approval_with_where_it_came_from(group: str, manife
     assert kept["MetadataProperties"] == {"GeneratedBy": "job-1"}
 
 
-def test_registering_twice_gives_the_same_package(group: str, manifests: list[Manifest]) -> None:
-    first = register(manifests[0], uri_of(manifests[0]), group=group)
-    assert register(manifests[0], uri_of(manifests[0]), group=group) == first
-    second = register(manifests[1], uri_of(manifests[1]), group=group)
-    assert [package.arn for package in list_packages(group)] == [second, first]
+def test_registering_twice_gives_the_same_package(registry: ModelRegistry, manifests: list[Manifest]) -> None:
+    first = registry.register(manifests[0], uri_of(manifests[0]))
+    assert registry.register(manifests[0], uri_of(manifests[0])) == first
+    second = registry.register(manifests[1], uri_of(manifests[1]))
+    assert [package.arn for package in registry.packages()] == [second, first]
 
 
-def test_an_approval_keeps_who_when_and_why_and_nothing_is_lost_by_it(group: str, manifests: list[Manifest]) -> None:
-    register(manifests[0], uri_of(manifests[0]), group=group)
-    before = find_package(manifests[0].version, group)
+def test_an_approval_records_who_when_and_why_and_keeps_the_rest(
+    registry: ModelRegistry, manifests: list[Manifest]
+) -> None:
+    registry.register(manifests[0], uri_of(manifests[0]))
+    before = registry.find(manifests[0].version)
     why = "worse on the back, (better\neverywhere else)"
-    approved = approve(before, by="arn:aws:iam::1:user/ann", at=WHEN, why=why)
+    approved = registry.approve(before, by="arn:aws:iam::1:user/ann", at=WHEN, why=why)
     assert approved.status == "Approved"
     assert approved.approval == (
         "Approved by arn:aws:iam::1:user/ann at 2026-03-04 05:06:07 UTC: worse on the back, (better everywhere else)"
     )
-    recorded = record(approved, lambda_version="7")
-    assert recorded == find_package(manifests[0].version, group)
+    recorded = registry.record(approved, lambda_version="7")
+    assert recorded == registry.find(manifests[0].version)
     assert (recorded.status, recorded.approval) == ("Approved", approved.approval)
     assert recorded.properties == {
         **before.properties,
@@ -76,31 +80,31 @@ def test_an_approval_keeps_who_when_and_why_and_nothing_is_lost_by_it(group: str
     }
 
 
-def test_what_is_kept_is_what_sagemaker_takes(group: str, manifests: list[Manifest]) -> None:
-    register(manifests[0], uri_of(manifests[0]), group=group, job="job, (one) 100%")
-    package = record(find_package(manifests[0].version, group), why="<b>\N{EM DASH}" + "x" * 300)
+def test_properties_have_only_characters_that_sagemaker_allows(
+    registry: ModelRegistry, manifests: list[Manifest]
+) -> None:
+    registry.register(manifests[0], uri_of(manifests[0]), job="job, (one) 100%")
+    package = registry.record(registry.find(manifests[0].version), why="<b>\N{EM DASH}" + "x" * 300)
     assert package.properties["job"] == "job   one  100 "
-    for name, value in package.properties.items():  # CustomerMetadataKey and CustomerMetadataValue, which moto lets be
+    for name, value in package.properties.items():  # as SageMaker's API reference has it; moto does not check
         assert re.fullmatch(r"[\w .:/=+@-]{1,128}", name)
         assert re.fullmatch(r"[\w .:/=+@-]{1,256}", value)
 
 
-def test_part_of_a_name_suffices_where_it_is_no_other(group: str, manifests: list[Manifest]) -> None:
+def test_a_unique_part_of_a_name_is_enough(registry: ModelRegistry, manifests: list[Manifest]) -> None:
     for manifest in manifests:
-        register(manifest, uri_of(manifest), group=group)
-    assert find_package(manifests[1].version[-8:], group).version == manifests[1].version
-    with pytest.raises(DeploymentError, match=r"may be .* or .*: name one of them in full"):
-        find_package(manifests[0].version[:8], group)
+        registry.register(manifest, uri_of(manifest))
+    assert registry.find(manifests[1].version[-8:]).version == manifests[1].version
+    with pytest.raises(DeploymentError, match=r"can be .* or .*: name one of them in full"):
+        registry.find(manifests[0].version[:8])
 
 
 @pytest.mark.parametrize("version", ["20200101", ""])
-def test_an_unknown_version_is_told(group: str, version: str) -> None:
-    with pytest.raises(DeploymentError, match=f"There is no model {version} in {group}"):
-        find_package(version, group)
+def test_an_unknown_version_is_an_error(registry: ModelRegistry, version: str) -> None:
+    with pytest.raises(DeploymentError, match=f"There is no model {version} in {registry.group}"):
+        registry.find(version)
 
 
-def test_a_group_that_is_not_there_is_told_and_nothing_is_registered(
-    aws_endpoint: str, manifests: list[Manifest], tmp_path: Path
-) -> None:
+def test_a_missing_group_is_an_error(aws_endpoint: str, manifests: list[Manifest]) -> None:
     with pytest.raises(DeploymentError, match=r"Registering the model .* failed: .*Group does not exist"):
-        register(manifests[0], uri_of(manifests[0]), group="no-such-group")
+        ModelRegistry(Account(), "no-such-group").register(manifests[0], uri_of(manifests[0]))

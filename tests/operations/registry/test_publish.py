@@ -1,4 +1,4 @@
-"""Publishing: a version is whole or it is not there, and every obstacle is told in a sentence."""
+"""Publishing: a version is complete or absent, and every failure is a sentence."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def keys_in(bucket: str) -> list[str]:
     return [entry["Key"] for entry in boto3.client("s3").list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
-def test_a_published_version_can_be_read_back_as_it_was(bundle: Path, bucket: str, tmp_path: Path) -> None:
+def test_a_published_version_is_the_bundle(bundle: Path, bucket: str, tmp_path: Path) -> None:
     uri = publish(bundle, f"s3://{bucket}")
 
     assert uri == f"s3://{bucket}/models/{bundle.name}"
@@ -61,9 +61,9 @@ def test_a_changed_file_is_not_published(bundle: Path, bucket: str) -> None:
 
 @contextmanager
 def s3_that_fails_after(moto_url: str, uploads: int) -> Iterator[str]:
-    """A proxy before S3 that breaks the connection of every upload after the first few."""
+    """A proxy in front of S3 that closes the connection of every upload after the first few."""
     upstream = urllib3.PoolManager()
-    taken: list[str] = []
+    accepted: list[str] = []
     counting = threading.Lock()
 
     class Proxy(BaseHTTPRequestHandler):
@@ -75,9 +75,9 @@ def s3_that_fails_after(moto_url: str, uploads: int) -> Iterator[str]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if self.command == "PUT":
                 with counting:
-                    if self.path not in taken:
-                        taken.append(self.path)
-                if taken.index(self.path) >= uploads:
+                    if self.path not in accepted:
+                        accepted.append(self.path)
+                if accepted.index(self.path) >= uploads:
                     self.connection.shutdown(socket.SHUT_RDWR)
                     self.close_connection = True
                     return
@@ -96,7 +96,7 @@ def s3_that_fails_after(moto_url: str, uploads: int) -> Iterator[str]:
         do_GET = do_HEAD = do_PUT = forward  # noqa: N815
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Write no log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
         serving = threading.Thread(target=server.serve_forever)
@@ -122,7 +122,9 @@ def test_an_interrupted_upload_leaves_no_manifest(
     assert f"models/{bundle.name}/{MANIFEST}" not in keys_in(bucket)
 
 
-def test_a_service_that_does_not_answer_is_told(bundle: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_endpoint_is_an_error_with_advice(
+    bundle: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{unused.getsockname()[1]}")
@@ -130,7 +132,7 @@ def test_a_service_that_does_not_answer_is_told(bundle: Path, bucket: str, monke
             publish(bundle, f"s3://{bucket}")
 
 
-def test_missing_credentials_are_told(bundle: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_an_error(bundle: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -140,29 +142,37 @@ def test_missing_credentials_are_told(bundle: Path, bucket: str, monkeypatch: py
         publish(bundle, f"s3://{bucket}")
 
 
-@pytest.mark.parametrize("place", ["bucket", "s3://", "s3://bucket/folder", "https://example.org", "file://", "C:/x"])
-def test_what_is_no_place_for_models_is_refused(bundle: Path, place: str) -> None:
+@pytest.mark.parametrize("target", ["bucket", "s3://", "s3://bucket/folder", "https://example.org", "file://", "C:/x"])
+def test_a_target_that_is_not_a_bucket_or_folder_is_refused(bundle: Path, target: str) -> None:
     with pytest.raises(InvalidUriError, match=r"Models cannot be published to|is not an S3 URI"):
-        publish(bundle, place)
+        publish(bundle, target)
 
 
-def test_a_folder_takes_versions_too(bundle: Path, tmp_path: Path) -> None:
-    place = (tmp_path / "a folder").as_uri()
-    uri = publish(bundle, place)
+def test_a_version_can_be_published_to_a_folder(bundle: Path, tmp_path: Path) -> None:
+    models_uri = (tmp_path / "a folder").as_uri()
+    uri = publish(bundle, models_uri)
     target = tmp_path / "a folder" / "models" / bundle.name
     assert uri == target.as_uri()
     assert read_bundle(target) == read_bundle(bundle)
-    assert publish(bundle, place) == uri
+    assert publish(bundle, models_uri) == uri
     assert [path.name for path in target.parent.iterdir()] == [bundle.name]
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(bundle: Path, tmp_path: Path) -> None:
-    (tmp_path / "taken").write_text("a file")
-    with pytest.raises(TrainingError, match=r"cannot be published to .*taken"):
-        publish(bundle, (tmp_path / "taken").as_uri())
+def test_a_folder_without_a_manifest_is_replaced(bundle: Path, tmp_path: Path) -> None:
+    target = tmp_path / "models" / bundle.name
+    target.mkdir(parents=True)
+    (target / MODEL).write_bytes(b"half of a model")
+    publish(bundle, tmp_path.as_uri())
+    assert read_bundle(target) == read_bundle(bundle)
 
 
-def test_publishing_loads_nothing_that_training_needs() -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(TrainingError, match=r"cannot be published to .*file"):
+        publish(bundle, (tmp_path / "file").as_uri())
+
+
+def test_publishing_loads_no_library_of_training() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", "import json, sys, operations.registry.publish; print(json.dumps(sorted(sys.modules)))"],
         capture_output=True,
