@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -26,3 +26,17 @@ def opened_browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
+
+
+def recorded_messages(page: Page) -> list[str]:
+    """Return a list that gets the text of every console message of the page from now on."""
+    texts: list[str] = []
+    page.on("console", lambda message: texts.append(message.text))
+    return texts
+
+
+def recorded_requests(page: Page) -> list[str]:
+    """Return a list that gets the URL of every request of the page from now on."""
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
+    return urls

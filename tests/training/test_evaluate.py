@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
-from playwright.sync_api import Request
 
 from cli.evaluate import card, evaluate
 from contract.bundle import read_bundle
 from contract.labels import CODES
-from tests.browser import opened_browser
+from tests.browser import opened_browser, recorded_requests
 from tests.tiny_bundle import write_tiny_bundle
 from tests.training.data.test_explore import Page
 from training.data.ham10000 import Dataset, read_dataset
@@ -131,12 +130,12 @@ def test_the_page_fits_a_wide_and_a_narrow_window(held_out: tuple[Result, Path])
     with opened_browser() as browser:
         for width in (1200, 390):
             shown = browser.new_page(viewport={"width": width, "height": 800})
-            requests: list[Request] = []
-            shown.on("request", requests.append)
+            requests = recorded_requests(shown)
             shown.goto((held_out[1] / "report.html").as_uri())
             assert shown.evaluate("document.documentElement.scrollWidth") <= width
             assert shown.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
-            assert all(request.url.startswith(("file:", "data:")) for request in requests)
+            assert requests
+            assert all(url.startswith(("file:", "data:")) for url in requests)
 
 
 def test_of_another_set_all_pictures_are_evaluated_with_a_note(bundle: Path, dataset: Dataset, tmp_path: Path) -> None:
