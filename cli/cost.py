@@ -118,6 +118,6 @@ def _as_json(lines: "list[CostLine]") -> dict[str, Any]:
 def _print(title: str, lines: "list[CostLine]") -> None:
     total = sum(line.usd for line in lines)
     click.secho(f"{title}: {total:.2f} USD" if total >= 0.1 else f"{title}: {total:.4f} USD", bold=True)
-    for line in sorted(lines, key=lambda it: -it.usd):
+    for line in sorted(lines, key=lambda line: -line.usd):
         click.echo(f"  {line.usd:9.4f}  {line.what}  ({line.quantity})")
     click.echo()

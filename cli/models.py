@@ -170,7 +170,7 @@ def compare(
 @models.command()
 @click.argument("version")
 @click.option("--why", default="", metavar="TEXT", help="Reason, recorded with the approval; needed with --force.")
-@click.option("--force", is_flag=True, help="Promote without the gates. The golden pictures are checked all the same.")
+@click.option("--force", is_flag=True, help="Promote without the gates. The golden pictures are still checked.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the canary has ended.")
 @data_option
 @metadata_option

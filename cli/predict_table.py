@@ -94,8 +94,8 @@ def _predict(client: PredictionClient, picture: NamedPicture) -> Prediction | Pr
     """Classify one picture; for a file that cannot be read, return a problem.
 
     Raises:
-        AnalyzerError: there is no model, or the API does not answer. Such an error says nothing about the picture, so
-            it must not become a row.
+        AnalyzerError: there is no model, or the API does not answer. Such an error is not about the picture, so it
+            must not become a row.
     """
     try:
         encoded = picture.path.read_bytes()

@@ -51,9 +51,9 @@ class Program:
 
     def create_foundation(self) -> None:
         """Create what all other components need."""
-        config, name, here = self.config, self.name, {"account": self.account, "region": self.region}
-        self.boundary = Boundary(f"{name}-boundary", BoundaryArgs(**here))
-        self.key = Encryption(name, EncryptionArgs(**here, protect=config.protect_data))
+        config, name, location = self.config, self.name, {"account": self.account, "region": self.region}
+        self.boundary = Boundary(f"{name}-boundary", BoundaryArgs(**location))
+        self.key = Encryption(name, EncryptionArgs(**location, protect=config.protect_data))
         self.storage = Storage(
             name,
             StorageArgs(
@@ -65,7 +65,7 @@ class Program:
             ),
         )
         self.registries = Registries(
-            name, RegistriesArgs(**here, key_arn=self.key.key_arn, disposable=not config.protect_data)
+            name, RegistriesArgs(**location, key_arn=self.key.key_arn, disposable=not config.protect_data)
         )
         self.topic = Topic(
             f"{name}-alarms",
@@ -81,7 +81,7 @@ class Program:
             self.network = Network(
                 name,
                 NetworkArgs(
-                    **here,
+                    **location,
                     boundary_arn=self.boundary.arn,
                     key_arn=self.key.key_arn,
                     cidr=config.vpc_cidr,
@@ -220,10 +220,10 @@ class Program:
         pulumi.export("apiUrl", api.url)
         if site:
             pulumi.export("pageUrl", page_url)
-            pulumi.export("pageDomainTarget", site.domain_to_point_at)
+            pulumi.export("pageDomainTarget", site.cname_target)
 
     def create_retraining(self, drift_alarm_arn: pulumi.Output[str]) -> None:
-        """Create what repeats a training job."""
+        """Create the state machine that repeats a training job."""
         Retraining(
             f"{self.name}-again",
             RetrainingArgs(
@@ -242,7 +242,7 @@ class Program:
 
     def create_page(self, image: str, api: ClassifyApi) -> Site:
         """Create the page."""
-        assert self.network is not None  # noqa: S101 - with an image of the page there is one
+        assert self.network is not None  # noqa: S101 - create_foundation makes one if the page has an image
         args = SiteArgs(
             account=self.account,
             region=self.region,

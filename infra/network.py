@@ -1,4 +1,4 @@
-"""The network of the page and, if configured, of training jobs. Nothing outside can open a connection into it."""
+"""The network of the page and, if configured, of training jobs. No connection from outside can be opened into it."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -81,7 +81,7 @@ class Network(pulumi.ComponentResource):
             vpc_id=self.vpc_id,
             cidr_block=str(block),
             availability_zone=zone,
-            map_public_ip_on_launch=False,  # a task requests an address where it needs one
+            map_public_ip_on_launch=False,  # a task requests an address if it needs one
             tags={"Name": name},
             opts=self._child_options,
         )

@@ -17,7 +17,7 @@ SERVICE = "classify"
 
 
 class MetricDefinition(NamedTuple):
-    """One metric: its unit, its dimensions beside the service, and its meaning."""
+    """One metric: its unit, its dimensions other than the service, and its meaning."""
 
     unit: str
     dimensions: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Pulumi's names of types and properties, and Terraform's names of the same.
+"""Finds Terraform's names for Pulumi's types and properties.
 
 pulumi-aws is generated from Terraform's provider, so most names follow a pattern. A guess counts only if the provider's
 schema has that name.

@@ -30,11 +30,11 @@ def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: 
     @app.post(PREDICTIONS)
     def predict() -> Response[str]:
         """Classify the picture in the body."""
-        watch = Stopwatch()
+        stopwatch = Stopwatch()
         event: Mapping[str, Any] = app.current_event.raw_event
         explain, encoded = wants_explanation(event), read_picture(event)
         answer = answer_picture(
-            encoded, models.current(), explain=explain, watch=watch, segment=tracer.provider.in_subsegment
+            encoded, models.current(), explain=explain, stopwatch=stopwatch, segment=tracer.provider.in_subsegment
         )
         record_prediction(metrics, answer)
         logger.info(
@@ -68,7 +68,7 @@ def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: 
 
     @app.get(HEALTH)
     def health() -> Response[str]:
-        """Tell whether the model is loaded."""
+        """Return whether the model is loaded."""
         return _json(Health(status="ok", model_version=models.current().manifest.version))
 
     @app.get(OPENAPI)
