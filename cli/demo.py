@@ -14,8 +14,8 @@ import click
 
 from cli.console import progress_bars
 from cli.local import FOLDER, MODELS, REFERENCE_MODEL, port_options, start_parts
-from cli.predict import describe
-from cli.prediction_client import call_api
+from cli.prediction.client import call_api
+from cli.prediction.predict import describe
 from contract.errors import AnalyzerError
 from training.quiet import quiet_tensorflow
 

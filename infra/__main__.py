@@ -137,56 +137,14 @@ class Program:
 
     def create_serving(self, image: str) -> None:
         """Create the function, its API, batches, monitoring, and the page if its image is configured."""
-        config, name = self.config, f"{self.name}-classify"
-        function = ClassifyFunction(
-            name,
-            ClassifyFunctionArgs(
-                stack=self.stack,
-                boundary_arn=self.boundary.arn,
-                key_arn=self.key.key_arn,
-                image_uri=image,
-                models_bucket_arn=self.storage.models.arn,
-                data_bucket_arn=self.storage.data.arn,
-                memory_mb=config.function_memory_mb,
-                timeout_s=config.function_timeout_s,
-                reserved_concurrency=config.function_reserved_concurrency,
-                provisioned_concurrency=config.provisioned_concurrency,
-                log_level=config.log_level,
-                log_retention_days=config.log_retention_days,
-            ),
-        )
-        api = ClassifyApi(
-            name,
-            ClassifyApiArgs(
-                function_name=function.function.name,
-                alias_name=function.alias.name,
-                alias_invoke_arn=function.alias.invoke_arn,
-                key_arn=self.key.key_arn,
-                timeout_s=API_TIMEOUT_S,
-                rate_per_s=config.api_rate_per_s,
-                burst=config.api_burst,
-                log_retention_days=config.log_retention_days,
-            ),
-        )
-        batches = Batches(
-            f"{self.name}-batches",
-            BatchesArgs(
-                account=self.account,
-                region=self.region,
-                boundary_arn=self.boundary.arn,
-                key_arn=self.key.key_arn,
-                alias_arn=function.alias.arn,
-                data_bucket_arn=self.storage.data.arn,
-                size=config.batch_size,
-                concurrency=config.batch_concurrency,
-                log_retention_days=config.log_retention_days,
-            ),
-        )
-        site = self.create_page(config.page_image, api) if config.page_image else None
+        function = self.create_function(image)
+        api = self.create_api(function)
+        batches = self.create_batches(function)
+        site = self.create_page(self.config.page_image, api) if self.config.page_image else None
         alarms = self.create_monitoring(function, api, site)
         self.create_retraining(alarms.all["drift"].arn)
         canary = Canary(
-            name,
+            f"{self.name}-classify",
             CanaryArgs(
                 account=self.account,
                 boundary_arn=self.boundary.arn,
@@ -221,6 +179,62 @@ class Program:
         if site:
             pulumi.export("pageUrl", page_url)
             pulumi.export("pageDomainTarget", site.cname_target)
+
+    def create_function(self, image: str) -> ClassifyFunction:
+        """Create the function."""
+        config = self.config
+        return ClassifyFunction(
+            f"{self.name}-classify",
+            ClassifyFunctionArgs(
+                stack=self.stack,
+                boundary_arn=self.boundary.arn,
+                key_arn=self.key.key_arn,
+                image_uri=image,
+                models_bucket_arn=self.storage.models.arn,
+                data_bucket_arn=self.storage.data.arn,
+                memory_mb=config.function_memory_mb,
+                timeout_s=config.function_timeout_s,
+                reserved_concurrency=config.function_reserved_concurrency,
+                provisioned_concurrency=config.provisioned_concurrency,
+                log_level=config.log_level,
+                log_retention_days=config.log_retention_days,
+            ),
+        )
+
+    def create_api(self, function: ClassifyFunction) -> ClassifyApi:
+        """Create the API in front of the function."""
+        config = self.config
+        return ClassifyApi(
+            f"{self.name}-classify",
+            ClassifyApiArgs(
+                function_name=function.function.name,
+                alias_name=function.alias.name,
+                alias_invoke_arn=function.alias.invoke_arn,
+                key_arn=self.key.key_arn,
+                timeout_s=API_TIMEOUT_S,
+                rate_per_s=config.api_rate_per_s,
+                burst=config.api_burst,
+                log_retention_days=config.log_retention_days,
+            ),
+        )
+
+    def create_batches(self, function: ClassifyFunction) -> Batches:
+        """Create the state machine of batch runs."""
+        config = self.config
+        return Batches(
+            f"{self.name}-batches",
+            BatchesArgs(
+                account=self.account,
+                region=self.region,
+                boundary_arn=self.boundary.arn,
+                key_arn=self.key.key_arn,
+                alias_arn=function.alias.arn,
+                data_bucket_arn=self.storage.data.arn,
+                size=config.batch_size,
+                concurrency=config.batch_concurrency,
+                log_retention_days=config.log_retention_days,
+            ),
+        )
 
     def create_retraining(self, drift_alarm_arn: pulumi.Output[str]) -> None:
         """Create the state machine that repeats a training job."""

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoSu
 from pydantic import BaseModel
 
 from contract.api import MAX_BODY_BYTES, PROBLEM_CONTENT_TYPE, Health, Limits, ModelDescription, Problem
+from contract.bundle import Manifest
 from contract.errors import AnalyzerError, MethodNotAllowedError, NotFoundError
 from contract.image import CONTENT_TYPES, MAX_PIXELS, MIN_SIDE_PX
 from contract.labels import DISCLAIMER
@@ -46,25 +47,7 @@ def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: 
     @app.get(MODEL)
     def describe_model() -> Response[str]:
         """Describe the model that serves, and the limits of a picture."""
-        manifest = models.current().manifest
-        return _json(
-            ModelDescription(
-                version=manifest.version,
-                labels=list(manifest.labels),
-                input_size_px=manifest.input.size,
-                metrics=manifest.metrics,
-                operating_points=manifest.operating_points,
-                limits=Limits(
-                    max_body_bytes=MAX_BODY_BYTES,
-                    max_pixels=MAX_PIXELS,
-                    min_side_px=MIN_SIDE_PX,
-                    content_types=list(CONTENT_TYPES),
-                ),
-                licence=manifest.licence,
-                intended_use=manifest.intended_use,
-                disclaimer=DISCLAIMER,
-            )
-        )
+        return _json(_description_of(models.current().manifest))
 
     @app.get(HEALTH)
     def health() -> Response[str]:
@@ -97,6 +80,25 @@ def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: 
 
     app.exception_handler(AnalyzerError)(answer_error)
     return app
+
+
+def _description_of(manifest: Manifest) -> ModelDescription:
+    return ModelDescription(
+        version=manifest.version,
+        labels=list(manifest.labels),
+        input_size_px=manifest.input.size,
+        metrics=manifest.metrics,
+        operating_points=manifest.operating_points,
+        limits=Limits(
+            max_body_bytes=MAX_BODY_BYTES,
+            max_pixels=MAX_PIXELS,
+            min_side_px=MIN_SIDE_PX,
+            content_types=list(CONTENT_TYPES),
+        ),
+        licence=manifest.licence,
+        intended_use=manifest.intended_use,
+        disclaimer=DISCLAIMER,
+    )
 
 
 def _json(message: BaseModel) -> Response[str]:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import click
 
 from cli.console import print_json, progress_bars
-from cli.prediction_client import PredictionClient, open_client
-from cli.results import Fingerprint, Results
+from cli.prediction.client import PredictionClient, open_client
+from cli.prediction.results import Fingerprint, Results
 from contract.api import Prediction, Problem
 from contract.errors import AnalyzerError
 from contract.rows import row_of
