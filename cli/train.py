@@ -49,7 +49,10 @@ if TYPE_CHECKING:
 @click.option("--mixup", type=float, metavar="ALPHA", help="Mix each picture with another; 0.2 is usual, 0: off.")
 @click.option("--augment/--no-augment", default=None, help="Turn, zoom, shift, mirror and relight training pictures.")
 @click.option(
-    "--frozen-views", type=int, metavar="N", help="Views of a picture when frozen stages run once, up to 8. 0: never."
+    "--frozen-views",
+    type=int,
+    metavar="N",
+    help="Views of each picture, up to 8, if the frozen stages run once; 0: they never do.",
 )
 @click.option("--precision", type=click.Choice(["auto", "float32", "mixed_float16", "mixed_bfloat16"]),
               help="The precision of training. The exported model is float32.")  # fmt: skip

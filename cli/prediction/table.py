@@ -22,7 +22,7 @@ HOW_TO_CONTINUE = "The finished rows are kept: run the same command again to con
 class NamedPicture(NamedTuple):
     """A picture file, and its name in the table."""
 
-    name: str  # its path below the folder on the command line, or the path of a file that is on the command line itself
+    name: str  # its path below the folder in the command, or its path in the command
     path: Path
 
 

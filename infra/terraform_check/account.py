@@ -16,7 +16,7 @@ class PlaceholderAccount:
     """An `Account` that records the address of every resource in Terraform's configuration.
 
     Attributes:
-        addresses: "type.name" of each resource by its URN; without those that the provider has no type for.
+        addresses: "type.name" of each resource by its URN; without types that the provider does not have.
         data: the arguments of each data source by its "type.name".
     """
 

@@ -13,7 +13,7 @@ _PART_OF_A_PLACEHOLDER: Final = re.compile(r"<<|>>")
 
 
 def placeholder(address: str, attribute: str) -> str:
-    """Make the placeholder of one attribute of a resource, whose address is "type.name", or of a "data.type.name"."""
+    """Make the placeholder of an attribute of a resource ("type.name") or of a data source ("data.type.name")."""
     return f"<<{address}.{attribute}>>"
 
 

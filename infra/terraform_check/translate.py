@@ -14,7 +14,7 @@ from infra.terraform_check.report import Finding
 from infra.terraform_check.schema import Block, Schema, can_be_set
 
 ON_EVERY_RESOURCE: Final = "region"  # since version 6 of the provider; an older one has it on none
-LOWER_CASE: Final = ("aws_s3_bucket", "aws_ecr_repository")  # Pulumi lowers the names that it makes of these
+LOWER_CASE: Final = ("aws_s3_bucket", "aws_ecr_repository")  # Pulumi generates names in lower case for these types
 
 
 @dataclass
