@@ -45,7 +45,7 @@ lint: $(VENV)/ready-test ## Check style, format and types
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
 
-# Without TF_PLUGIN_MIRROR, Terraform downloads its AWS provider, which has some 700 MB.
+# Without TF_PLUGIN_MIRROR, Terraform downloads its AWS provider, about 700 MB.
 plan: $(VENV)/ready-plan ## Plan both stacks with Terraform's AWS provider (TF_PLUGIN_MIRROR=DIR: take the provider from there)
 	@$(BIN)/python -m infra.terraform_check --folder .cache/plan
 
@@ -133,7 +133,7 @@ $(VENV)/ready-fuzz: $(VENV)/ready-run requirements/fuzz.txt
 $(VENV)/ready-bench: $(VENV)/ready-run requirements/bench.txt
 	$(call install,bench)
 
-# The scanners have an environment of their own: their packages conflict with the others.
+# The scanners have their own environment: their packages conflict with the others.
 $(VENV)/scanners: $(UV) requirements/scan.txt
 	@echo "==> scanners"
 	@rm -rf $@ && $(UV) venv --quiet --python $(BIN)/python $@

@@ -35,14 +35,14 @@ def batch(
     pictures, into = _parse(source), _parse(results)
     if state_machine:
         _region_of(state_machine)
-    from contract.batch import BatchRun, Place
+    from contract.batch import BatchRun, S3Location
     from operations.account import Account
     from operations.batch import start_batch
 
     name = name or time.strftime("lesion-%Y%m%dT%H%M%SZ", time.gmtime())
     run = BatchRun(
-        source=Place(bucket=pictures.bucket, prefix=pictures.key),
-        results=Place(bucket=into.bucket, prefix=f"{into.prefix}{name}/"),  # each run has its own folder
+        source=S3Location(bucket=pictures.bucket, prefix=pictures.key),
+        results=S3Location(bucket=into.bucket, prefix=f"{into.prefix}{name}/"),  # each run has its own folder
     )
     state_machine = state_machine or _state_machine_of(stack, region)
     execution_arn = start_batch(run, name, state_machine, Account(_region_of(state_machine)))

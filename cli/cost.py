@@ -45,7 +45,7 @@ def cost(
     if instance_type not in prices.training_usd_per_hour:
         known = ", ".join(sorted(prices.training_usd_per_hour))
         raise click.BadParameter(f"there is no price of {instance_type}; prices are known for {known}.")
-    training = _training(instance_type, training_hours)
+    training = _training_job_lines(instance_type, training_hours)
     costs = []
     for stack in stacks or ("dev", "prod"):
         found = estimate_stack_cost(
@@ -57,15 +57,15 @@ def cost(
         )
         costs.append((stack, {"an idle month": found.idle_month, "1,000 predictions": found.thousand_predictions}))
     if as_json:
-        by_stack = {stack: {what: _as_json(lines) for what, lines in parts.items()} for stack, parts in costs}
+        by_stack = {stack: {title: _as_json(lines) for title, lines in parts.items()} for stack, parts in costs}
         print_json(
             {"as_of": prices.as_of, "region": prices.region, "stacks": by_stack, "training_job": _as_json(training)}
         )
         return
     for stack, parts in costs:
-        for what, lines in parts.items():
-            _print(f"{stack}: {what}", lines)
-    _print("a training job", training)
+        for title, lines in parts.items():
+            _print_cost(f"{stack}: {title}", lines)
+    _print_cost("a training job", training)
     click.echo(f"Prices of {prices.as_of} in {prices.region}, before tax. {prices.source}.")
 
 
@@ -83,7 +83,7 @@ def _read_stack(folder: Path, stack: str) -> "StackConfig":
         raise click.ClickException(f"{folder / f'Pulumi.{stack}.yaml'}: {error}") from error
 
 
-def _training(instance_type: str, hours: float) -> "list[CostLine]":
+def _training_job_lines(instance_type: str, hours: float) -> "list[CostLine]":
     from infra.costs import CostLine
     from operations.jobs.cost import estimate_job_cost
     from operations.prices import read_prices
@@ -115,9 +115,9 @@ def _as_json(lines: "list[CostLine]") -> dict[str, Any]:
     }
 
 
-def _print(title: str, lines: "list[CostLine]") -> None:
+def _print_cost(title: str, lines: "list[CostLine]") -> None:
     total = sum(line.usd for line in lines)
     click.secho(f"{title}: {total:.2f} USD" if total >= 0.1 else f"{title}: {total:.4f} USD", bold=True)
-    for line in sorted(lines, key=lambda it: -it.usd):
+    for line in sorted(lines, key=lambda line: -line.usd):
         click.echo(f"  {line.usd:9.4f}  {line.what}  ({line.quantity})")
     click.echo()

@@ -14,8 +14,8 @@ import click
 
 from cli.console import progress_bars
 from cli.local import FOLDER, MODELS, REFERENCE_MODEL, port_options, start_parts
-from cli.predict import describe
-from cli.prediction_client import call_api
+from cli.prediction.client import call_api
+from cli.prediction.predict import describe
 from contract.errors import AnalyzerError
 from training.quiet import quiet_tensorflow
 
@@ -26,8 +26,10 @@ SYNTHETIC = FOLDER / "synthetic"
 CACHE = Path(".cache")
 TIMEOUT_S = 60.0
 
-SMALL = "A demo model is not a good model: it was trained on few pictures, for a short time. Never a diagnosis."
-NON_COMMERCIAL = "This model is for non-commercial use (CC BY-NC 4.0; models/README.md). Never a diagnosis."
+DEMO_MODEL_TERMS = (
+    "A demo model is not a good model: it was trained on few pictures, for a short time. Never a diagnosis."
+)
+REFERENCE_MODEL_TERMS = "This model is for non-commercial use (CC BY-NC 4.0; models/README.md). Never a diagnosis."
 
 # Measured: both train within four minutes on two cores.
 FROM_SCRATCH: dict[str, Any] = {"size": 96, "images": 500, "head_epochs": 0, "fine_tune_epochs": 4}
@@ -54,10 +56,10 @@ def demo(train_first: bool, weights: str | None, once: bool, page_port: int, api
             with _step(next(numbers), "labelled pictures"):
                 pictures = _labelled_pictures()
             with _step(next(numbers), "training: ResNet50, few pictures and epochs, for two processor cores"):
-                bundle, terms = _train(pictures, weights or "none"), SMALL
+                bundle, terms = _train(pictures, weights or "none"), DEMO_MODEL_TERMS
         else:
             with _step(next(numbers), "the reference model"):
-                bundle, pictures, terms = REFERENCE_MODEL, _real_pictures() or REFERENCE_MODEL, NON_COMMERCIAL
+                bundle, pictures, terms = REFERENCE_MODEL, _real_pictures() or REFERENCE_MODEL, REFERENCE_MODEL_TERMS
                 _describe(bundle, read_bundle(bundle))
         with _step(next(numbers), "the stack: S3, the Lambda function behind an HTTP API, the page"):
             urls = start_parts(stack, bundle, say=_say)

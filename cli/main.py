@@ -12,12 +12,12 @@ from cli.cross_validate import cross_validate
 from cli.data import data
 from cli.demo import demo
 from cli.evaluate import card, evaluate
-from cli.jobs import jobs
 from cli.local import local
-from cli.models import models
-from cli.predict import predict
-from cli.retrain import retrain
+from cli.models.group import models
+from cli.prediction.predict import predict
 from cli.train import train
+from cli.training_jobs.jobs import jobs
+from cli.training_jobs.retrain import retrain
 from cli.upload import upload
 from contract.errors import AnalyzerError
 from local.errors import LocalStackError

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option("--fine-tune-learning-rate", type=float, metavar="RATE",
               help="Adam's learning rate in the fine-tune epochs.")  # fmt: skip
 @click.option("--class-balance", type=click.Choice(["weights", "sampling", "focal", "logit_adjusted", "none"]),
-              help="How rare classes are made to count.")  # fmt: skip
+              help="How rare classes are balanced.")  # fmt: skip
 @click.option("--balance-power", type=float, metavar="SHARE", help="For weights, sampling, focal: 1 is full balance.")
 @click.option("--focal-gamma", type=float, metavar="GAMMA", help="How much the focal loss discounts confident answers.")
 @click.option("--logit-adjustment", type=float, metavar="TAU", help="Factor of the log of each class's frequency.")
@@ -49,14 +49,17 @@ if TYPE_CHECKING:
 @click.option("--mixup", type=float, metavar="ALPHA", help="Mix each picture with another; 0.2 is usual, 0: off.")
 @click.option("--augment/--no-augment", default=None, help="Turn, zoom, shift, mirror and relight training pictures.")
 @click.option(
-    "--frozen-views", type=int, metavar="N", help="Views of a picture when frozen stages run once, up to 8. 0: never."
+    "--frozen-views",
+    type=int,
+    metavar="N",
+    help="Views of each picture, up to 8, if the frozen stages run once; 0: they never do.",
 )
 @click.option("--precision", type=click.Choice(["auto", "float32", "mixed_float16", "mixed_bfloat16"]),
               help="The precision of training. The exported model is float32.")  # fmt: skip
 @click.option("--seed", type=int, metavar="N", help="Seed of the split and of everything random.")
 @click.option("--checkpoints", type=click.Path(file_okay=False, path_type=Path),
               help="Folder for this run's checkpoint. By default one in the cache.")  # fmt: skip
-@click.option("--fresh", is_flag=True, help="Delete the checkpoint of an interrupted run, and start again.")
+@click.option("--fresh", is_flag=True, help="Delete the checkpoint of an interrupted run, and start over.")
 @click.option("--keep-features", is_flag=True, help="Keep the frozen features in the cache, for a later run.")
 @json_option
 def train(

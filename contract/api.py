@@ -57,7 +57,7 @@ class Picture(Message):
 
 
 class Explanation(Message):
-    """Where in the picture the evidence for the likeliest class is.
+    """The parts of the picture that are evidence for the likeliest class.
 
     `grid` has h rows of w values in 0..1, top row first. It covers the centre square of the upright picture, which is
     all that the model sees. 1 is the strongest evidence in this picture; 0 is none, or evidence against the class.

@@ -2,8 +2,8 @@
 
 A run is one execution of a Step Functions state machine. Its distributed map lists the pictures below a prefix
 (`ItemReader`, s3:listObjectsV2), passes them to the function in batches (`ItemBatcher`), and retries a failed batch.
-The function writes the rows of each batch to its own object. The key depends only on the pictures, so a batch that is
-retried leaves one copy.
+The function writes the rows of each batch to its own object. The key depends only on the pictures, so a retried batch
+leaves one copy.
 https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
 """
 
@@ -20,7 +20,7 @@ MAX_ITEMS = 100  # of one batch: the function needs much less than its timeout f
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 
 
-class Place(Message):
+class S3Location(Message):
     """A location in S3: all objects of a bucket whose key starts with the prefix."""
 
     bucket: Bucket
@@ -30,8 +30,8 @@ class Place(Message):
 class BatchRun(Message):
     """The input of an execution: where the pictures are, and where their rows go."""
 
-    source: Place
-    results: Place
+    source: S3Location
+    results: S3Location
 
 
 class BatchItem(BaseModel):

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 
 class AnalyzerError(Exception):
-    """Base of all expected errors. `str(error)` says in one plain sentence what happened and what to do next."""
+    """Base of all expected errors. `str(error)` is one plain sentence with the problem and the next step."""
 
     code: ClassVar[str] = "failed"  # for programs, stable
     status: ClassVar[int] = 500  # over HTTP; the API never answers with a base class
@@ -37,9 +37,9 @@ class PayloadTooLargeError(AnalyzerError):
 
 
 class UnsupportedPictureError(AnalyzerError):
-    """The bytes start like none of the accepted formats: the caller must send JPEG, PNG or WebP."""
+    """The first bytes match no accepted format: the caller must send JPEG, PNG or WebP."""
 
-    code, status, title = "unsupported_picture", 415, "This is not a picture format that is taken"
+    code, status, title = "unsupported_picture", 415, "This picture format is not supported"
 
 
 class UnreadableImageError(AnalyzerError):
@@ -111,7 +111,7 @@ class TrainingError(AnalyzerError):
 class DeploymentError(AnalyzerError):
     """AWS refuses, or a stack, job or model there is not as requested; nothing was changed."""
 
-    code, title = "deployment_failed", "AWS did not do what was asked"
+    code, title = "deployment_failed", "The deployment failed"
 
 
 def error_classes(base: type[AnalyzerError] = AnalyzerError) -> list[type[AnalyzerError]]:

@@ -1,4 +1,4 @@
-"""The only picture decoder: from encoded bytes to upright RGB pixels, with limits for hostile input.
+"""The only picture decoder: from encoded bytes to upright RGB pixels, with limits against hostile input.
 
 Training, the function and the page all open pictures here, so the model sees the same pixels in training and serving.
 Importing this loads Pillow but not numpy, which only `decode_image` needs.
@@ -29,19 +29,19 @@ from contract.metadata import SEQUENTIAL_FRAMES, START_OF_SCAN, jpeg_segments, s
 if TYPE_CHECKING:
     import numpy as np
 
-# Caches of decoded pictures are reused while this stays. Raise it in the commit that makes `decode_image` return other
-# pixels for any file; tests/contract/test_decoder_version.py compares them.
+# A cache of decoded pictures is reused only with the same version. Increase the version in the commit that changes the
+# pixels that `decode_image` returns for any file; tests/contract/test_decoder_version.py compares them.
 DECODER_VERSION: Final = 1
 
-MAX_PIXELS: Final = 50_000_000  # a 50-megapixel phone photo; above it a small file can be a bomb
+MAX_PIXELS: Final = 50_000_000  # a 50-megapixel phone photo; above it, a small file can be a decompression bomb
 MAX_SCANS: Final = 100  # of a progressive JPEG; encoders make about ten, and each visits every pixel for a few bytes
-MIN_SIDE_PX: Final = 32  # below it there is no lesion to be seen
+MIN_SIDE_PX: Final = 32  # a smaller picture shows no lesion
 CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
 JPEG_QUALITY: Final = 90
-CUT_SIDE_PX: Final = 128  # at least, of a square that is cut and not scaled: it may lie half a pixel beside the middle
-CUT_SHARE: Final = 1 / 128  # at most, of the square's side, that is cut off
+MIN_CROP_SIDE_PX: Final = 128  # a smaller square is always scaled: the crop can be half a pixel off centre
+MAX_CROP_SHARE: Final = 1 / 128  # of the square's side; if more would be cut off, the square is scaled
 
-_UPRIGHT: Final = {  # EXIF orientation -> what turns the stored pixels upright
+_UPRIGHT: Final = {  # EXIF orientation -> the operation that turns the stored pixels upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -173,7 +173,7 @@ def _centre_square(picture: Image.Image, size: int) -> Image.Image:
     sixth of the decoding time.
     """
     width, height = picture.size
-    if size >= CUT_SIDE_PX and 0 <= min(width, height) - size <= size * CUT_SHARE:
+    if size >= MIN_CROP_SIDE_PX and 0 <= min(width, height) - size <= size * MAX_CROP_SHARE:
         left, top = (width - size) // 2, (height - size) // 2
         return picture.crop((left, top, left + size, top + size))
     return ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)

@@ -109,7 +109,7 @@ def _split_jpeg(encoded: bytes) -> tuple[bytes, bytes]:
 
 
 def _is_jpeg_metadata(marker: int, body: bytes) -> bool:
-    """Tell whether a block can be removed: all application blocks and comments except the two that define colours."""
+    """Return whether a block can be removed: all application blocks and comments except the two that define colours."""
     if marker == _APP0 and body.startswith(b"JFIF\0"):
         return len(body) < _JFIF_BYTES
     if marker == _APP14 and body.startswith(b"Adobe"):

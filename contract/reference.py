@@ -33,19 +33,19 @@ class Reference:
             BundleError: it cannot be read, or is not a reference.
         """
         try:
-            with (
-                path.open("rb") as file,
-                np.load(file, allow_pickle=False) as arrays,
-            ):  # a path would stay open on errors
+            # np.load would leave a file open on errors if it got the path
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 reference = cls(*(arrays[name].astype(np.float32) for name in ("coordinates", "axes")))
         except Exception as error:  # numpy, zipfile and zlib raise many types for a damaged archive
             raise BundleError(f"The model bundle's {path.name} cannot be read. Publish the model again.") from error
         if reference.coordinates.ndim != 2 or reference.axes.ndim != 2 or not reference.fits():
-            raise BundleError(f"The model bundle's {path.name} holds something else. Publish the model again.")
+            raise BundleError(
+                f"The model bundle's {path.name} does not contain two matching factors. Publish the model again."
+            )
         return reference
 
     def fits(self) -> bool:
-        """Tell whether the two factors can be multiplied, and are not empty."""
+        """Return whether the two factors can be multiplied, and are not empty."""
         return self.coordinates.size > 0 and self.coordinates.shape[1] == len(self.axes)
 
     def write(self, path: Path) -> None:

@@ -17,7 +17,7 @@ COLUMNS: Final = (
     "quality",  # codes of the findings, separated by spaces
     "model_version",
     "error",  # a code; with an error, all columns except picture and detail are empty
-    "detail",  # the sentence of the error
+    "detail",  # the message of the error
 )
 
 

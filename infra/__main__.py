@@ -51,9 +51,9 @@ class Program:
 
     def create_foundation(self) -> None:
         """Create what all other components need."""
-        config, name, here = self.config, self.name, {"account": self.account, "region": self.region}
-        self.boundary = Boundary(f"{name}-boundary", BoundaryArgs(**here))
-        self.key = Encryption(name, EncryptionArgs(**here, protect=config.protect_data))
+        config, name, location = self.config, self.name, {"account": self.account, "region": self.region}
+        self.boundary = Boundary(f"{name}-boundary", BoundaryArgs(**location))
+        self.key = Encryption(name, EncryptionArgs(**location, protect=config.protect_data))
         self.storage = Storage(
             name,
             StorageArgs(
@@ -65,7 +65,7 @@ class Program:
             ),
         )
         self.registries = Registries(
-            name, RegistriesArgs(**here, key_arn=self.key.key_arn, disposable=not config.protect_data)
+            name, RegistriesArgs(**location, key_arn=self.key.key_arn, disposable=not config.protect_data)
         )
         self.topic = Topic(
             f"{name}-alarms",
@@ -81,7 +81,7 @@ class Program:
             self.network = Network(
                 name,
                 NetworkArgs(
-                    **here,
+                    **location,
                     boundary_arn=self.boundary.arn,
                     key_arn=self.key.key_arn,
                     cidr=config.vpc_cidr,
@@ -137,56 +137,14 @@ class Program:
 
     def create_serving(self, image: str) -> None:
         """Create the function, its API, batches, monitoring, and the page if its image is configured."""
-        config, name = self.config, f"{self.name}-classify"
-        function = ClassifyFunction(
-            name,
-            ClassifyFunctionArgs(
-                stack=self.stack,
-                boundary_arn=self.boundary.arn,
-                key_arn=self.key.key_arn,
-                image_uri=image,
-                models_bucket_arn=self.storage.models.arn,
-                data_bucket_arn=self.storage.data.arn,
-                memory_mb=config.function_memory_mb,
-                timeout_s=config.function_timeout_s,
-                reserved_concurrency=config.function_reserved_concurrency,
-                provisioned_concurrency=config.provisioned_concurrency,
-                log_level=config.log_level,
-                log_retention_days=config.log_retention_days,
-            ),
-        )
-        api = ClassifyApi(
-            name,
-            ClassifyApiArgs(
-                function_name=function.function.name,
-                alias_name=function.alias.name,
-                alias_invoke_arn=function.alias.invoke_arn,
-                key_arn=self.key.key_arn,
-                timeout_s=API_TIMEOUT_S,
-                rate_per_s=config.api_rate_per_s,
-                burst=config.api_burst,
-                log_retention_days=config.log_retention_days,
-            ),
-        )
-        batches = Batches(
-            f"{self.name}-batches",
-            BatchesArgs(
-                account=self.account,
-                region=self.region,
-                boundary_arn=self.boundary.arn,
-                key_arn=self.key.key_arn,
-                alias_arn=function.alias.arn,
-                data_bucket_arn=self.storage.data.arn,
-                size=config.batch_size,
-                concurrency=config.batch_concurrency,
-                log_retention_days=config.log_retention_days,
-            ),
-        )
-        site = self.create_page(config.page_image, api) if config.page_image else None
+        function = self.create_function(image)
+        api = self.create_api(function)
+        batches = self.create_batches(function)
+        site = self.create_page(self.config.page_image, api) if self.config.page_image else None
         alarms = self.create_monitoring(function, api, site)
         self.create_retraining(alarms.all["drift"].arn)
         canary = Canary(
-            name,
+            f"{self.name}-classify",
             CanaryArgs(
                 account=self.account,
                 boundary_arn=self.boundary.arn,
@@ -220,10 +178,66 @@ class Program:
         pulumi.export("apiUrl", api.url)
         if site:
             pulumi.export("pageUrl", page_url)
-            pulumi.export("pageDomainTarget", site.domain_to_point_at)
+            pulumi.export("pageDomainTarget", site.cname_target)
+
+    def create_function(self, image: str) -> ClassifyFunction:
+        """Create the function."""
+        config = self.config
+        return ClassifyFunction(
+            f"{self.name}-classify",
+            ClassifyFunctionArgs(
+                stack=self.stack,
+                boundary_arn=self.boundary.arn,
+                key_arn=self.key.key_arn,
+                image_uri=image,
+                models_bucket_arn=self.storage.models.arn,
+                data_bucket_arn=self.storage.data.arn,
+                memory_mb=config.function_memory_mb,
+                timeout_s=config.function_timeout_s,
+                reserved_concurrency=config.function_reserved_concurrency,
+                provisioned_concurrency=config.provisioned_concurrency,
+                log_level=config.log_level,
+                log_retention_days=config.log_retention_days,
+            ),
+        )
+
+    def create_api(self, function: ClassifyFunction) -> ClassifyApi:
+        """Create the API in front of the function."""
+        config = self.config
+        return ClassifyApi(
+            f"{self.name}-classify",
+            ClassifyApiArgs(
+                function_name=function.function.name,
+                alias_name=function.alias.name,
+                alias_invoke_arn=function.alias.invoke_arn,
+                key_arn=self.key.key_arn,
+                timeout_s=API_TIMEOUT_S,
+                rate_per_s=config.api_rate_per_s,
+                burst=config.api_burst,
+                log_retention_days=config.log_retention_days,
+            ),
+        )
+
+    def create_batches(self, function: ClassifyFunction) -> Batches:
+        """Create the state machine of batch runs."""
+        config = self.config
+        return Batches(
+            f"{self.name}-batches",
+            BatchesArgs(
+                account=self.account,
+                region=self.region,
+                boundary_arn=self.boundary.arn,
+                key_arn=self.key.key_arn,
+                alias_arn=function.alias.arn,
+                data_bucket_arn=self.storage.data.arn,
+                size=config.batch_size,
+                concurrency=config.batch_concurrency,
+                log_retention_days=config.log_retention_days,
+            ),
+        )
 
     def create_retraining(self, drift_alarm_arn: pulumi.Output[str]) -> None:
-        """Create what repeats a training job."""
+        """Create the state machine that repeats a training job."""
         Retraining(
             f"{self.name}-again",
             RetrainingArgs(
@@ -242,7 +256,7 @@ class Program:
 
     def create_page(self, image: str, api: ClassifyApi) -> Site:
         """Create the page."""
-        assert self.network is not None  # noqa: S101 - with an image of the page there is one
+        assert self.network is not None  # noqa: S101 - create_foundation makes one if the page has an image
         args = SiteArgs(
             account=self.account,
             region=self.region,

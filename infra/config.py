@@ -38,7 +38,7 @@ _STACK: Final = re.compile(r"[a-z][a-z0-9]{0,11}")
 
 
 class ConfigurationError(Exception):
-    """The configuration cannot be deployed. `str(error)` is one sentence with what to do next."""
+    """The configuration cannot be deployed. `str(error)` is one sentence with the next step."""
 
 
 class StackConfig(BaseModel):
@@ -98,10 +98,10 @@ class StackConfig(BaseModel):
 
     @field_validator("classify_image", "page_image")
     @classmethod
-    def _pinned(cls, image: str | None) -> str | None:
+    def _check_image(cls, image: str | None) -> str | None:
         if image is not None and not _IMAGE.fullmatch(image):
             raise ValueError(
-                f"{image!r} is not an image that can be deployed: push it to the stack's registry and give its whole "
+                f"{image!r} is not an image that can be deployed: push it to the stack's registry and give its full "
                 "name with @sha256:... or a tag"
             )
         if image is not None and image.endswith(":latest"):
@@ -110,62 +110,62 @@ class StackConfig(BaseModel):
 
     @field_validator("log_retention_days")
     @classmethod
-    def _kept(cls, days: int) -> int:
+    def _check_retention(cls, days: int) -> int:
         if days not in RETENTION_DAYS:
             raise ValueError(f"CloudWatch keeps logs only for {', '.join(map(str, RETENTION_DAYS))} days")
         return days
 
     @field_validator("page_cpu")
     @classmethod
-    def _offered(cls, units: int) -> int:
+    def _check_cpu(cls, units: int) -> int:
         if units not in FARGATE_MB:
             raise ValueError(f"Fargate offers {', '.join(map(str, FARGATE_MB))} CPU units, not {units}")
         return units
 
     @field_validator("vpc_cidr")
     @classmethod
-    def _roomy(cls, cidr: IPv4Network) -> IPv4Network:
+    def _check_network(cls, cidr: IPv4Network) -> IPv4Network:
         if not 16 <= cidr.prefixlen <= 24 or not cidr.is_private:
             raise ValueError(f"{cidr} is not a private network of /16 to /24: choose one such as 10.20.0.0/16")
         return cidr
 
     @field_validator("page_domain")
     @classmethod
-    def _host(cls, domain: str | None) -> str | None:
+    def _check_domain(cls, domain: str | None) -> str | None:
         if domain is not None and not re.fullmatch(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", domain):
             raise ValueError(f"{domain!r} is not a host name: give one such as lesions.example.org")
         return domain
 
     @field_validator("alarm_email")
     @classmethod
-    def _address(cls, address: str | None) -> str | None:
+    def _check_email(cls, address: str | None) -> str | None:
         if address is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", address):
             raise ValueError(f"{address!r} is not an e-mail address")
         return address
 
     @field_validator("retrain_schedule")
     @classmethod
-    def _schedule(cls, schedule: str | None) -> str | None:
+    def _check_schedule(cls, schedule: str | None) -> str | None:
         if schedule is not None and not re.fullmatch(r"(rate|cron)\([^()]+\)", schedule):
             raise ValueError(f"{schedule!r} is not a schedule: write rate(30 days) or cron(0 3 1 * ? *)")
         return schedule
 
     @field_validator("page_certificate_arn", "origin_certificate_arn")
     @classmethod
-    def _certificate(cls, arn: str | None) -> str | None:
+    def _check_certificate(cls, arn: str | None) -> str | None:
         if arn is not None and not _CERTIFICATE.fullmatch(arn):
             raise ValueError(f"{arn!r} is not the ARN of an ACM certificate")
         return arn
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "StackConfig":
-        for wrong, sentence in self._conflicts():
-            if wrong:
-                raise ValueError(sentence)
+    def _check_conflicts(self) -> "StackConfig":
+        for is_conflict, message in self._conflicts():
+            if is_conflict:
+                raise ValueError(message)
         return self
 
     def _conflicts(self) -> list[tuple[bool, str]]:
-        """Check the keys against each other: (is it wrong, the sentence that refuses it)."""
+        """Check the keys against each other: (whether there is a conflict, its error message)."""
         least_mb, most_mb, step_mb = FARGATE_MB[self.page_cpu]
         reserved = self.function_reserved_concurrency
         certificate = _CERTIFICATE.fullmatch(self.page_certificate_arn or "")
@@ -252,9 +252,9 @@ def read_config(stack: str, region: str, values: Mapping[str, str], project: str
         )
     own = {key.removeprefix(f"{project}:"): value for key, value in values.items() if key.startswith(f"{project}:")}
     try:
-        config = StackConfig.model_validate({key: _value(key, text) for key, text in own.items()})
+        config = StackConfig.model_validate({key: _parse_value(key, text) for key, text in own.items()})
     except ValidationError as error:
-        raise ConfigurationError(_sentence(error)) from error
+        raise ConfigurationError(_error_message(error)) from error
     for key, image in (("classifyImage", config.classify_image), ("pageImage", config.page_image)):
         if image and f".{region}." not in image.split("/")[0]:
             raise ConfigurationError(f"{key} is in another region than the stack ({region}): push it to this region.")
@@ -264,8 +264,8 @@ def read_config(stack: str, region: str, values: Mapping[str, str], project: str
     return config
 
 
-def _value(key: str, text: str) -> Any:
-    """Read the one key that is an object, which Pulumi gives as JSON; pydantic converts all other text."""
+def _parse_value(key: str, text: str) -> Any:
+    """Parse extraTags, the only object, which Pulumi gives as JSON; pydantic converts all other values."""
     if key != "extraTags":
         return text
     try:
@@ -276,7 +276,7 @@ def _value(key: str, text: str) -> Any:
         ) from error
 
 
-def _sentence(error: ValidationError) -> str:
+def _error_message(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

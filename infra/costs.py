@@ -1,4 +1,4 @@
-"""What a stack costs: a month without visitors, and a thousand predictions."""
+"""Estimates the cost of a stack: a month without visitors, and a thousand predictions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 
 from infra.config import StackConfig
 
-# How many the program creates with any configuration; a test counts them.
+# Numbers of resources that the program creates with any configuration; a test counts them.
 KEYS: Final = 1
 SECRETS: Final = 1
 DASHBOARDS: Final = 1
@@ -34,7 +34,7 @@ class CostLine:
 
 @dataclass(frozen=True, kw_only=True)
 class StackCost:
-    """The items that cost anything, in US dollars."""
+    """The items that are not free, in US dollars."""
 
     idle_month: list[CostLine]
     thousand_predictions: list[CostLine]  # through the page

@@ -48,7 +48,7 @@ class Deployment(pulumi.ComponentResource):
 
 
 def next_steps(config: StackConfig, stack: str) -> str:
-    """Say what the engineer must do next; docs/deploy.md has the details."""
+    """Describe the engineer's next step; docs/deploy.md has the details."""
     if config.classify_image is None:
         return (
             "There is no function yet. Build and push both images (docs/deploy.md), then: "

@@ -10,7 +10,7 @@ from infra import iam
 
 @dataclass(frozen=True, kw_only=True)
 class EncryptionArgs:
-    """Where the stack lives."""
+    """The account and the region of the stack, and whether to protect the key."""
 
     account: str
     region: str
@@ -38,7 +38,7 @@ class Encryption(pulumi.ComponentResource):
 
 
 def _key_policy(account: str, region: str) -> list[iam.Statement]:
-    """Write who may use the key; in the policy of a key, the resource * is the key itself."""
+    """Write the statements of the key's policy; in the policy of a key, the resource * is the key itself."""
     use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
     from_here = {"StringEquals": {"aws:SourceAccount": account}}
     return [

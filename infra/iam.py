@@ -29,7 +29,7 @@ def allow(
 def deny(
     sid: str, actions: Sequence[str], resources: Sequence[Text], condition: Mapping[str, Any] | None = None
 ) -> Statement:
-    """Write a statement that wins over every statement that allows."""
+    """Write a deny statement, which overrides every allow statement."""
     return {**allow(sid, actions, resources, condition), "Effect": "Deny"}
 
 
@@ -63,10 +63,10 @@ def role(
     boundary_arn: Text,
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Output[str]:
-    """Create a role with one policy of its own, inside the stack's permissions boundary.
+    """Create a role with one inline policy, inside the stack's permissions boundary.
 
     Returns:
-        its ARN, known once the policy is attached: Lambda, Step Functions and others test the role that they get.
+        its ARN, known once the policy is attached: Lambda, Step Functions and others check the role at once.
     """
     created = aws.iam.Role(
         name,

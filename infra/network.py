@@ -1,4 +1,4 @@
-"""The network of the page and, if configured, of training jobs. Nothing outside can open a connection into it."""
+"""The network of the page and, if configured, of training jobs. No connection from outside can be opened into it."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -51,11 +51,12 @@ class Network(pulumi.ComponentResource):
         zones = aws.get_availability_zones(state="available", opts=pulumi.InvokeOptions(parent=self)).names
         count = max(ZONES, args.nat_gateways)
         blocks = list(islice(args.cidr.subnets(new_prefix=args.cidr.prefixlen + 3), 2 * count))
-        public_table = self._table("public", gateway_id=gateway.id)
+        public_table = self._route_table("public", gateway_id=gateway.id)
         public = [self._subnet("public", n, blocks[n], zones[n], public_table) for n in range(count)]
         nats = [self._nat(n, public[n], gateway) for n in range(args.nat_gateways)]
         tables = [
-            self._table(f"private-{n}", nat_gateway_id=nats[n % len(nats)].id if nats else None) for n in range(count)
+            self._route_table(f"private-{n}", nat_gateway_id=nats[n % len(nats)].id if nats else None)
+            for n in range(count)
         ]
         private = [self._subnet("private", n, blocks[count + n], zones[n], tables[n]) for n in range(count)]
         self.public_subnets, self.private_subnets = [s.id for s in public], [s.id for s in private]
@@ -81,14 +82,14 @@ class Network(pulumi.ComponentResource):
             vpc_id=self.vpc_id,
             cidr_block=str(block),
             availability_zone=zone,
-            map_public_ip_on_launch=False,  # a task requests an address where it needs one
+            map_public_ip_on_launch=False,  # a task requests an address if it needs one
             tags={"Name": name},
             opts=self._child_options,
         )
         aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=table.id, opts=self._child_options)
         return subnet
 
-    def _table(
+    def _route_table(
         self,
         kind: str,
         *,

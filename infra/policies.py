@@ -1,4 +1,4 @@
-"""The policies that every stack must pass. A rule reads the inputs of resources, and yields a sentence for each fault.
+"""The policies that every stack must pass. A rule reads the inputs of resources and yields a sentence per violation.
 
 `pulumi preview --policy-pack infra/policy_pack` applies them to a real stack. The tests apply them to the example
 stacks, and to a resource that breaks each rule.
@@ -26,7 +26,7 @@ LONGEST_API_TIMEOUT_MS: Final = 30_000  # API Gateway's own, for HTTP APIs
 EVERYWHERE: Final = {"0.0.0.0/0", "::/0"}
 FEDERATED: Final = "sts:AssumeRoleWithWebIdentity"  # the roles of CI, which need no boundary
 
-# How each type of resource says that a key encrypts it.
+# How to read from each type of resource whether a key encrypts it.
 ENCRYPTION: Final[Mapping[str, Callable[[Props], Any]]] = {
     "aws:ecr/repository:Repository": lambda p: any(c.get("kmsKey") for c in p.get("encryptionConfigurations") or ()),
     "aws:lambda/function:Function": lambda p: p.get("kmsKeyArn"),
@@ -50,7 +50,7 @@ def no_public_bucket(kind: str, props: Props) -> Iterator[str]:
     if kind == "aws:s3/bucketPolicy:BucketPolicy":
         for statement in _statements(props["policy"]):
             if statement["Effect"] == "Allow" and statement.get("Principal") in ("*", {"AWS": "*"}):
-                yield "The bucket's policy allows everybody: name a principal."
+                yield "The bucket's policy allows every principal: name one."
 
 
 def no_wildcard_on_wildcard(kind: str, props: Props) -> Iterator[str]:
@@ -71,9 +71,8 @@ def encrypted(kind: str, props: Props) -> Iterator[str]:
     """Data at rest is encrypted, with the stack's own key where the service takes one."""
     if kind in ENCRYPTION and not ENCRYPTION[kind](props):
         yield "It is not encrypted with the stack's key: set the key."
-    in_firewall = str(props.get("namePrefix") or "").startswith(
-        "aws-waf-logs-"
-    )  # CloudFront's region has no key of ours
+    # The firewall's log is in CloudFront's region, where the stack may have no key.
+    in_firewall = str(props.get("namePrefix") or "").startswith("aws-waf-logs-")
     if kind == "aws:cloudwatch/logGroup:LogGroup" and not props.get("kmsKeyId") and not in_firewall:
         yield "The log is not encrypted with the stack's key: set kms_key_id."
 
@@ -128,7 +127,7 @@ def signed_calls(kind: str, props: Props) -> Iterator[str]:
         yield f"{props.get('routeKey')} answers unsigned calls: set authorization_type to AWS_IAM."
 
 
-def inside_the_boundary(kind: str, props: Props) -> Iterator[str]:
+def has_permissions_boundary(kind: str, props: Props) -> Iterator[str]:
     """Every role has the permissions boundary, except those of CI."""
     if kind != "aws:iam/role:Role" or FEDERATED in props["assumeRolePolicy"]:
         return
@@ -191,7 +190,7 @@ RULES: Final = (
     Rule("over-tls", over_tls),
     Rule("no-open-port", no_open_port),
     Rule("signed-calls", signed_calls),
-    Rule("permissions-boundary", inside_the_boundary),
+    Rule("permissions-boundary", has_permissions_boundary),
 )
 STACK_RULES: Final = (StackRule("timeouts-nest", timeouts_nest), StackRule("buckets-blocked", buckets_blocked))
 

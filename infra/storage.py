@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from infra import iam
 
-JOBS_DAYS = 365  # S3 keeps the source, the checkpoints and the output of training jobs for so long
+JOB_RETENTION_DAYS = 365  # of the source, the checkpoints and the output of training jobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +41,16 @@ class Storage(pulumi.ComponentResource):
             rules=[_expire("old-logs", "", args.log_retention_days)],
             writers=_log_writers(args.account),
         )
-        own_key = {"sse_algorithm": "aws:kms", "kms_master_key_id": args.key_arn}
+        stack_key = {"sse_algorithm": "aws:kms", "kms_master_key_id": args.key_arn}
         self.data, _ = self._bucket(
             "data",
-            encryption=own_key,
+            encryption=stack_key,
             rules=[
                 *(_expire(f"old-{kind}", f"{kind}/", args.batch_retention_days) for kind in ("pictures", "answers")),
-                _expire("old-jobs", "jobs/", JOBS_DAYS),
+                _expire("old-jobs", "jobs/", JOB_RETENTION_DAYS),
             ],
         )
-        self.models, _ = self._bucket("models", encryption=own_key, rules=[])
+        self.models, _ = self._bucket("models", encryption=stack_key, rules=[])
         for kind, bucket in (("data", self.data), ("models", self.models)):
             aws.s3.BucketLogging(
                 f"{name}-{kind}",

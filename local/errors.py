@@ -2,4 +2,4 @@
 
 
 class LocalStackError(Exception):
-    """The local stack cannot start or continue. `str(error)` is one plain sentence that says what to do next."""
+    """The local stack cannot start or continue. `str(error)` is one plain sentence with the next step."""

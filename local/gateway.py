@@ -1,4 +1,4 @@
-"""A replacement for API Gateway's HTTP API: a request becomes an event of payload format 2.0, a result a response.
+"""A replacement for API Gateway's HTTP API: turns requests into events (payload format 2.0) and results into responses.
 
 Its error responses are those of API Gateway, so that clients see locally what they will see on AWS.
 """

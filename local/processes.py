@@ -79,7 +79,7 @@ class Program:
 
 
 def responds(url: str, statuses: Sequence[int] = (200,), *, timeout_s: float = 5.0) -> bool:
-    """Tell whether a GET request gets one of the statuses."""
+    """Return whether a GET request gets one of the statuses."""
     try:
         return urllib3.request("GET", url, timeout=timeout_s, retries=False).status in statuses
     except urllib3.exceptions.HTTPError:
@@ -87,7 +87,7 @@ def responds(url: str, statuses: Sequence[int] = (200,), *, timeout_s: float = 5
 
 
 def accepts_connections(port: int) -> bool:
-    """Tell whether a server listens on a port of this machine."""
+    """Return whether a server listens on a port of this machine."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((HOST, port)) == 0

@@ -1,6 +1,6 @@
-"""The state file of a running stack: other processes read from it what runs, and stop it.
+"""The state file of a running stack, with which other processes find and stop it.
 
-state.json holds the stack's process, its URLs, the environment variables for AWS's SDKs, and its programs. Processes
+state.json contains the stack's process, its URLs, the environment variables for AWS's SDKs, and its programs. Processes
 are identified by ID and start time, because the operating system reuses IDs.
 """
 

@@ -9,7 +9,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 logger = logging.getLogger(__name__)
 
-_FREQUENT: Final = ("pages.health", "static")  # load balancers ask for the one all day, every page for the other
+_FREQUENT: Final = ("pages.health", "static")  # load balancers request the first all day, every page the second
 
 
 def log_requests(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP client of the API: one call for a picture, with an error class for each way to fail."""
+"""The HTTP client of the API: one call for a picture, with an error class for each kind of failure."""
 
 import itertools
 import logging
@@ -26,8 +26,8 @@ from webapp.settings import Auth
 
 CONNECT_TIMEOUT_S: Final = 3.0
 TRIES: Final = 3  # a prediction changes nothing, so a retry is safe
-FIRST_PAUSE_S: Final = 0.1  # doubled for each further try, where the API names no time
-LONGEST_PAUSE_S: Final = 2.0  # if the API asks for more, the person is told to come back
+FIRST_PAUSE_S: Final = 0.1  # doubled for each further try, if the API sends no Retry-After
+LONGEST_PAUSE_S: Final = 2.0  # if the API asks for more, the page does not retry
 MAX_ANSWER_BYTES: Final = 1_000_000  # an explanation of 14 x 14 is under 10 kB
 CONNECTIONS: Final = 16  # kept open for each process
 

@@ -17,7 +17,7 @@ class CsrfTokens:
     """Makes and checks the token in the form's hidden field.
 
     There is no login, so another site's form cannot act in a person's name. It could only send its visitors' pictures
-    at this page's cost. Browsers say from which site a form comes; the token stops clients that do not.
+    at this page's cost. Browsers send the site of a form (Sec-Fetch-Site); the token stops clients that do not.
     """
 
     def __init__(self, secret_key: str, max_age_s: int = MAX_AGE_S) -> None:

@@ -90,7 +90,7 @@ def class_description(code: str) -> str:
 
 
 def is_malignant(code: str) -> bool:
-    """Tell whether a class is cancer or can become cancer."""
+    """Return whether a class is cancer or can become cancer."""
     return code in MALIGNANT_CODES
 
 

@@ -120,7 +120,7 @@ def create_pages(
 
 
 def add_error_pages(app: Flask) -> None:
-    """Show every HTTP error, also of unexpected exceptions, in the design of the page."""
+    """Show every HTTP error in the design of the page, also the 500 of an unexpected exception."""
 
     @app.errorhandler(HTTPException)
     def answer_http_error(error: HTTPException) -> ResponseReturnValue:

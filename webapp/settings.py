@@ -117,7 +117,7 @@ _EXPECTED: Final = {
 
 
 def _sentence(error: ValidationError) -> str:
-    """Say what is wrong with the first variable that is refused."""
+    """Describe the error of the first invalid variable."""
     first = error.errors()[0]
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])

@@ -17,7 +17,7 @@ _REGION_IN_HOST: Final = re.compile(r"\.execute-api(?:-fips)?\.([a-z0-9-]+)\.")
 
 
 class Signer:
-    """Adds the headers that tell API Gateway which role calls."""
+    """Adds the signature headers, by which API Gateway identifies the calling role."""
 
     def __init__(self, url: str) -> None:
         """Find the region: in the address of the API, else in the AWS settings of this machine.

@@ -27,7 +27,7 @@ def main() -> None:
 def start() -> "Handler":
     """Import everything, and load the model at the same time."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it searches every installed package for plugins
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for numpy's little work, starting threads takes longer
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy has so little work that starting threads takes longer
     from functions.classify.model_loader import ModelLoader
     from functions.classify.settings import Settings
 

@@ -44,7 +44,7 @@ def answer_picture(
     classifier: Classifier,
     *,
     explain: bool,
-    watch: Stopwatch | None = None,
+    stopwatch: Stopwatch | None = None,
     segment: Segment = nullcontext,
 ) -> Answer:
     """Answer one picture.
@@ -53,22 +53,22 @@ def answer_picture(
         encoded: the bytes of a JPEG, PNG or WebP file.
         classifier: the model.
         explain: whether to add the explanation of the likeliest class.
-        watch: started when the request arrived; without it, time counts from this call.
+        stopwatch: started when the request arrived; None starts one now.
         segment: opens a tracing segment.
 
     Raises:
         the errors of `contract.image.decode_image`.
     """
-    watch = watch or Stopwatch()
+    stopwatch = stopwatch or Stopwatch()
     manifest = classifier.manifest
-    watch.lap_ms()
+    stopwatch.lap_ms()
     with segment("## decode"):
         decoded = decode_image(encoded, classifier.input_size)
         findings = assess(decoded.pixels, width=decoded.width, height=decoded.height)
-    decode_ms = watch.lap_ms()
+    decode_ms = stopwatch.lap_ms()
     with segment("## inference"):
         output = classifier.predict(decoded.pixels)
-    inference_ms = watch.lap_ms()
+    inference_ms = stopwatch.lap_ms()
     classes = outcome.rank_classes(output.probabilities, manifest.labels)
     malignant = outcome.malignant_probability(output.probabilities, manifest)
     decided = outcome.decide(
@@ -90,7 +90,7 @@ def answer_picture(
             quality=[QualityFinding(**vars(finding)) for finding in findings],
         ),
         explanation=outcome.explain(output.class_map, classes[0].code, manifest.labels) if explain else None,
-        timing_ms=Timing(decode=decode_ms, inference=inference_ms, total=watch.total_ms()),
+        timing_ms=Timing(decode=decode_ms, inference=inference_ms, total=stopwatch.total_ms()),
         disclaimer=DISCLAIMER,
     )
     return Answer(prediction, output.unfamiliar_score)

@@ -34,11 +34,9 @@ class Handler:
     """Answers events with a model; tests make one with their own settings."""
 
     def __init__(self, settings: Settings, *, clock: Clock = time.monotonic) -> None:
-        """Load nothing yet: `preload` or the first event that needs the model does."""
+        """Load nothing yet: `preload` loads the model, or the first event that needs it."""
         logger, tracer = Logger(service=SERVICE), Tracer(service=SERVICE)
-        logging.getLogger(
-            SERVICE
-        ).propagate = False  # else the runtime client, which is set up later, prints each line twice
+        logging.getLogger(SERVICE).propagate = False  # else the runtime client would print each line a second time
         metrics = Metrics(namespace=settings.metrics_namespace, service=SERVICE)
         models = ModelHolder(
             functools.partial(load_classifier, settings),
@@ -76,7 +74,7 @@ class Handler:
         """Load the model during the init phase; if that fails, requests get the error.
 
         Args:
-            loader: one that is already running, to wait for.
+            loader: a running loader to wait for.
         """
         try:
             self._models.current(loader)

@@ -17,7 +17,7 @@ SERVICE = "classify"
 
 
 class MetricDefinition(NamedTuple):
-    """One metric: its unit, its dimensions beside the service, and its meaning."""
+    """One metric: its unit, its dimensions other than the service, and its meaning."""
 
     unit: str
     dimensions: tuple[str, ...]
@@ -97,7 +97,7 @@ def record_refusal(metrics: Metrics, error: AnalyzerError) -> None:
 
 
 def _count(metrics: Metrics, name: str, dimension: str, value: str) -> None:
-    """Count one under its own dimension, which the other metrics do not get."""
+    """Add 1 to a metric that has one more dimension than the other metrics."""
     counter = _counter(metrics.namespace)
     counter.add_dimension(dimension, value)
     counter.add_metric(name=name, unit=MetricUnit.Count, value=1)

@@ -1,4 +1,4 @@
-"""Keeps the one model of the container: it is loaded once, and after a failure again, but not by every request."""
+"""Holds the model of the container: loads it once, and pauses before it retries a failed load."""
 
 import random
 import threading
@@ -16,7 +16,7 @@ Clock = Callable[[], float]  # seconds since any fixed time
 
 
 class ModelHolder:
-    """Holds a complete model, or the error why there is none."""
+    """Holds a loaded model, or the error of the last attempt to load it."""
 
     def __init__(
         self,
@@ -38,13 +38,13 @@ class ModelHolder:
         self._lock = threading.Lock()
         self._classifier: Classifier | None = None
         self._failure: ModelUnavailableError | None = None
-        self._pause_s, self._not_before = FIRST_PAUSE_S, 0.0
+        self._pause_s, self._next_attempt_at = FIRST_PAUSE_S, 0.0
 
     def current(self, loader: ModelLoader | None = None) -> Classifier:
         """Return the model, and load it if that has not been done.
 
         Args:
-            loader: one that is already running, to wait for instead of starting another.
+            loader: a running loader to wait for, instead of a new load.
 
         Raises:
             ModelUnavailableError: it could not be loaded, now or in an attempt shortly before.
@@ -55,14 +55,14 @@ class ModelHolder:
             return self._classifier
 
     def _load_once(self, loader: ModelLoader | None) -> Classifier:
-        if self._failure is not None and self._clock() < self._not_before:
+        if self._failure is not None and self._clock() < self._next_attempt_at:
             raise self._failure.with_traceback(None)
         started_s = loader.started_s if loader else time.perf_counter()
         try:
             classifier = loader.result() if loader else self._load()
         except ModelUnavailableError as error:
             pause_s = self._pause_s * random.uniform(0.5, 1)  # noqa: S311  containers that failed together retry at different times
-            self._failure, self._not_before = error, self._clock() + pause_s
+            self._failure, self._next_attempt_at = error, self._clock() + pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
             self._on_failure(error, pause_s)
             raise

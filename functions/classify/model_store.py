@@ -1,4 +1,4 @@
-"""Fetches the bundle of MODEL_URI, and refuses it unless every file has the published hash."""
+"""Fetches the bundle that MODEL_URI names, and refuses it if a file does not have the published hash."""
 
 import os
 import shutil
@@ -59,10 +59,8 @@ def _fetch(source: Source, cache: Path, *, prefetch: Sequence[str]) -> tuple[Pat
     try:
         for name in (MANIFEST, *prefetch):
             source.fetch(name, incoming / name)
-        from contract.bundle import (  # imports pydantic, which the main thread may be importing at the same time
-            check_file,
-            parse_manifest,
-        )
+        # this imports pydantic, which the main thread may be importing at the same time
+        from contract.bundle import check_file, parse_manifest
 
         manifest = parse_manifest((incoming / MANIFEST).read_bytes())
         folder = cache / manifest.version

@@ -47,8 +47,9 @@ def decide(
 ) -> Outcome:
     """Choose the one outcome.
 
-    A picture that is unlike the training pictures, or too poor, gets no judgement. After that, see_a_doctor comes
-    before inconclusive: the malignant classes together can reach the threshold although no single class is likely.
+    A picture that is unlike the training pictures, or of poor quality, gets neither see_a_doctor nor low_risk. After
+    that, see_a_doctor comes before inconclusive: the malignant classes together can reach the threshold although no
+    single class is likely.
     """
     if unfamiliar_score > manifest.unfamiliar.threshold:
         return "unfamiliar"

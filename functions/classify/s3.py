@@ -159,7 +159,7 @@ def _chunks(answer: http.client.HTTPResponse, deadline: float) -> Iterator[bytes
         if not chunk:
             break
         yield chunk
-    if answer.length:  # read1 does not tell a broken connection from the end of the body
+    if answer.length:  # read1 also returns nothing when the connection breaks
         raise ConnectionBrokenError(f"{answer.length} bytes are missing")
 
 

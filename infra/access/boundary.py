@@ -1,4 +1,4 @@
-"""The permissions boundary: the most that any role of the stack can do, whatever its own policy says.
+"""The permissions boundary: an upper limit for every role of the stack, also if the role's own policy allows more.
 
 CI creates roles only inside this boundary and cannot change it. So a change of the program cannot create a role that
 reaches the account's users, its bills or another stack's code.
@@ -49,7 +49,7 @@ WORKLOADS: Final = (  # the actions of all parts that run in the stack
 
 @dataclass(frozen=True, kw_only=True)
 class BoundaryArgs:
-    """Where the stack lives."""
+    """The account and the region of the stack."""
 
     account: str
     region: str

@@ -227,7 +227,7 @@ def unnamed_statements(stack: str, account: str, region: str) -> Sequence[iam.St
     ]
 
 
-def role_statements(stack: str, account: str, boundary_arn: pulumi.Input[str]) -> Sequence[iam.Statement]:
+def iam_statements(stack: str, account: str, boundary_arn: pulumi.Input[str]) -> Sequence[iam.Statement]:
     """Write the statements about roles: only this stack's, only inside the boundary, and never those of CI."""
     roles = f"arn:aws:iam::{account}:role/lesion-{stack}"
     ci = [f"{roles}-ci-*", f"arn:aws:iam::{account}:policy/lesion-{stack}-ci-*", boundary_arn]

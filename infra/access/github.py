@@ -41,15 +41,15 @@ class Github(pulumi.ComponentResource):
         self._name, self._args, self._child_options = name, args, pulumi.ResourceOptions(parent=self)
         self._issuer_arn = self._issuer()
         # Each key is the end of a policy's name.
-        preview = {"reads": preview_policy.statements(args.stack, args.account, args.region, args.state_bucket)}
+        preview = {"reads": preview_policy.preview_statements(args.stack, args.account, args.region, args.state_bucket)}
         deploy = {
             **preview,
             "makes": deploy_policy.named_statements(args.stack, args.account, args.region),
             "makes-unnamed": deploy_policy.unnamed_statements(args.stack, args.account, args.region),
-            "trusts": deploy_policy.role_statements(args.stack, args.account, args.boundary_arn),
+            "trusts": deploy_policy.iam_statements(args.stack, args.account, args.boundary_arn),
             "keeps": deploy_policy.state_statements(args.state_bucket, args.key_arn),
         }
-        models_statements = models_policy.statements(
+        promotion = models_policy.models_statements(
             args.stack,
             args.account,
             args.region,
@@ -58,7 +58,7 @@ class Github(pulumi.ComponentResource):
             models_bucket_arn=args.models_bucket_arn,
             data_bucket_arn=args.data_bucket_arn,
         )
-        models = {"promotes": models_statements}
+        models = {"promotes": promotion}
         self.roles = {
             "preview": self._role("preview", f"{args.stack}-preview", "Reads, for `pulumi preview`", preview),
             "deploy": self._role("deploy", args.stack, "Makes what the program needs, for `pulumi up`", deploy),

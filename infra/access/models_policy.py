@@ -7,7 +7,7 @@ import pulumi
 from infra import iam
 
 
-def statements(
+def models_statements(
     stack: str,
     account: str,
     region: str,

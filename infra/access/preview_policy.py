@@ -74,7 +74,7 @@ READS: Final = (
 )
 
 
-def statements(stack: str, account: str, region: str, state_bucket: str | None) -> Sequence[iam.Statement]:
+def preview_statements(stack: str, account: str, region: str, state_bucket: str | None) -> Sequence[iam.Statement]:
     """Write the statements of the preview role, which only reads."""
     parameters = f"arn:aws:ssm:{region}:{account}:parameter/skin-lesion-analyzer/{stack}/*"
     granted = [

@@ -1,4 +1,4 @@
-"""The alarms. Each description says in a sentence what is wrong."""
+"""The alarms. Each description is a sentence about the problem."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from infra.cloudwatch.metrics import (
     query,
 )
 
-FEWEST_FOR_DRIFT = 20  # pictures in a day; a share of fewer is too uncertain
+MIN_PICTURES_FOR_DRIFT = 20  # pictures in a day; a share of fewer is too uncertain
 LOAD_FAILURES = (  # (alarm, the function's error code, description) for each reason why a model does not load
     ("no-model", "model_unavailable", "The function has no model or cannot fetch it, so it answers 503."),
     (
@@ -159,7 +159,8 @@ class Alarms(pulumi.ComponentResource):
                 query("unfamiliar", parts.namespace, "Outcomes", {**own, "outcome": "unfamiliar"}, "Sum", DAY),
                 query("pictures", parts.namespace, "Predictions", own, "Sum", DAY),
                 expression(
-                    f"IF(pictures >= {FEWEST_FOR_DRIFT}, 100 * FILL(unfamiliar, 0) / pictures, 0)", "unfamiliar, %"
+                    f"IF(pictures >= {MIN_PICTURES_FOR_DRIFT}, 100 * FILL(unfamiliar, 0) / pictures, 0)",
+                    "unfamiliar, %",
                 ),
             ],
             threshold=percent,

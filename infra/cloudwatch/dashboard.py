@@ -27,7 +27,7 @@ class Dashboard(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DashboardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:watching:Dashboard", name, None, opts)
-        body = {"widgets": [_alarms(args.alarm_arns), *_placed(_charts(args.parts), args.parts.region)]}
+        body = {"widgets": [_alarm_widget(args.alarm_arns), *_chart_widgets(_charts(args.parts), args.parts.region)]}
         aws.cloudwatch.Dashboard(
             name,
             dashboard_name=name,
@@ -159,12 +159,12 @@ def _page_charts(parts: MonitoredParts) -> list[tuple[str, list[Any], dict[str, 
     ]
 
 
-def _alarms(arns: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
+def _alarm_widget(arns: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
     properties = {"title": "Alarms", "alarms": list(arns)}
     return {"type": "alarm", "x": 0, "y": 0, "width": WIDTH * COLUMNS, "height": 3, "properties": properties}
 
 
-def _placed(charts: list[tuple[str, list[Any], dict[str, Any]]], region: str) -> list[dict[str, Any]]:
+def _chart_widgets(charts: list[tuple[str, list[Any], dict[str, Any]]], region: str) -> list[dict[str, Any]]:
     return [
         {
             "type": "metric",

@@ -1,4 +1,4 @@
-"""The metrics that alarms and the dashboard read: the parts of the stack that have them, and their names."""
+"""The metrics that alarms and the dashboard read: their names, and the parts of the stack that have them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The topic for alarms, failed jobs and the budget, with the e-mail address that the stack was given."""
+"""The topic for alarms, failed jobs and the budget, with the e-mail address from the configuration."""
 
 from dataclasses import dataclass
 

@@ -8,8 +8,8 @@ import pulumi
 import pulumi_aws as aws
 
 ROUTES: Final = ("POST /v1/predictions", "GET /v1/model", "GET /v1/health", "GET /openapi.json")
-REST: Final = "$default"  # any other path or method: the function answers 404 or 405 itself
-LOGGED: Final = {  # no caller's IP address and no body
+DEFAULT_ROUTE: Final = "$default"  # any other path or method: the function answers 404 or 405 itself
+ACCESS_LOG_FIELDS: Final = {  # no caller's IP address and no body
     "requestId": "$context.requestId",
     "time": "$context.requestTime",
     "route": "$context.routeKey",
@@ -71,7 +71,7 @@ class ClassifyApi(pulumi.ComponentResource):
             timeout_milliseconds=1000 * args.timeout_s,
             opts=child_options,
         )
-        for number, route in enumerate((*ROUTES, REST)):
+        for number, route in enumerate((*ROUTES, DEFAULT_ROUTE)):
             aws.apigatewayv2.Route(
                 f"{name}-{number}",
                 api_id=self.api.id,
@@ -97,7 +97,7 @@ class ClassifyApi(pulumi.ComponentResource):
             api_id=self.api.id,
             name="$default",
             auto_deploy=True,
-            access_log_settings={"destination_arn": logs.arn, "format": json.dumps(LOGGED)},
+            access_log_settings={"destination_arn": logs.arn, "format": json.dumps(ACCESS_LOG_FIELDS)},
             default_route_settings={
                 "throttling_rate_limit": args.rate_per_s,
                 "throttling_burst_limit": args.burst,

@@ -48,7 +48,7 @@ class Batches(pulumi.ComponentResource):
             name,
             description="Calls the function for each batch of pictures",
             trusted=iam.trust("states.amazonaws.com", args.account),
-            statements=role_statements(args, name),
+            statements=batch_role_statements(args, name),
             boundary_arn=args.boundary_arn,
             opts=child_options,
         )
@@ -57,7 +57,7 @@ class Batches(pulumi.ComponentResource):
             name=name,  # fixed, because the role names it to start child executions
             role_arn=role_arn,
             definition=pulumi.Output.from_input(args.alias_arn).apply(
-                lambda alias_arn: json.dumps(definition(alias_arn, args.size, args.concurrency))
+                lambda alias_arn: json.dumps(batch_state_machine(alias_arn, args.size, args.concurrency))
             ),
             logging_configuration={
                 "level": "ERROR",
@@ -71,23 +71,23 @@ class Batches(pulumi.ComponentResource):
         self.register_outputs({"arn": self.arn})
 
 
-def definition(alias_arn: str, size: int, concurrency: int) -> dict[str, Any]:
+def batch_state_machine(alias_arn: str, size: int, concurrency: int) -> dict[str, Any]:
     """Write the state machine. Its input is `contract.batch.BatchRun`: {source, results}, each {bucket, prefix}."""
-    throttled = {
+    retry_throttled = {
         "ErrorEquals": ["Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.SdkClientException"],
         "IntervalSeconds": 2,
         "MaxAttempts": 8,
         "BackoffRate": 2,
         "JitterStrategy": "FULL",
     }
-    # No model, S3 unreachable, or an environment that died. A batch writes all or nothing, so a retry is safe.
-    failed = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 5, "MaxAttempts": 3, "BackoffRate": 3}
+    # No model, S3 unreachable, or an environment that crashed. A batch writes all or nothing, so a retry is safe.
+    retry_failed = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 5, "MaxAttempts": 3, "BackoffRate": 3}
     classify = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
         "Parameters": {"FunctionName": alias_arn, "Payload.$": "$"},
         "OutputPath": "$.Payload",
-        "Retry": [throttled, failed],
+        "Retry": [retry_throttled, retry_failed],
         "End": True,
     }
     return {
@@ -120,12 +120,12 @@ def definition(alias_arn: str, size: int, concurrency: int) -> dict[str, Any]:
     }
 
 
-def role_statements(args: BatchesArgs, name: str) -> Sequence[iam.Statement]:
+def batch_role_statements(args: BatchesArgs, name: str) -> Sequence[iam.Statement]:
     """Write a run's permissions: list pictures, write answers, call the function, start child executions."""
     concat = pulumi.Output.concat
     own = f"arn:aws:states:{args.region}:{args.account}"
     writes = ["s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"]
-    below = {"StringLike": {"s3:prefix": ["pictures/*", "answers/*"]}}
+    only_batches = {"StringLike": {"s3:prefix": ["pictures/*", "answers/*"]}}
     logs = [  # actions on vended logs take no resource: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
         "logs:CreateLogDelivery",
         "logs:GetLogDelivery",
@@ -138,7 +138,7 @@ def role_statements(args: BatchesArgs, name: str) -> Sequence[iam.Statement]:
     ]
     return [
         iam.allow("InvokeFunction", ["lambda:InvokeFunction"], [args.alias_arn]),
-        iam.allow("ListPictures", ["s3:ListBucket"], [args.data_bucket_arn], below),
+        iam.allow("ListPictures", ["s3:ListBucket"], [args.data_bucket_arn], only_batches),
         iam.allow("WriteAnswers", writes, [concat(args.data_bucket_arn, "/answers/*")]),
         iam.allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [args.key_arn]),
         iam.allow("StartChildExecutions", ["states:StartExecution"], [f"{own}:stateMachine:{name}"]),

@@ -37,7 +37,7 @@ class Canary(pulumi.ComponentResource):
             f"{name}-shift",
             description="Moves the function's alias",
             trusted=iam.trust("codedeploy.amazonaws.com", args.account),
-            statements=role_statements(args.function_arn),
+            statements=codedeploy_role_statements(args.function_arn),
             boundary_arn=args.boundary_arn,
             opts=child_options,
         )
@@ -59,7 +59,7 @@ class Canary(pulumi.ComponentResource):
         self.register_outputs({"application": self.application.name, "group": self.group.deployment_group_name})
 
 
-def role_statements(function_arn: pulumi.Input[str]) -> list[iam.Statement]:
+def codedeploy_role_statements(function_arn: pulumi.Input[str]) -> list[iam.Statement]:
     """Write CodeDeploy's permissions: move the alias of this function, and read alarms."""
     shift = ["lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig"]
     return [

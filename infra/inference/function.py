@@ -55,7 +55,7 @@ class ClassifyFunction(pulumi.ComponentResource):
             name,
             description="Permissions of the classifier",
             trusted=iam.unconditional_trust("lambda.amazonaws.com"),
-            statements=role_statements(args, self.log_group.arn, self.failed_events.arn),
+            statements=function_role_statements(args, self.log_group.arn, self.failed_events.arn),
             boundary_arn=args.boundary_arn,
             opts=self._child_options,
         )
@@ -76,7 +76,7 @@ class ClassifyFunction(pulumi.ComponentResource):
             timeout=args.timeout_s,
             reserved_concurrent_executions=-1 if args.reserved_concurrency is None else args.reserved_concurrency,
             publish=True,
-            environment={"variables": environment(args.stack, args.log_level)},
+            environment={"variables": function_environment(args.stack, args.log_level)},
             kms_key_arn=args.key_arn,
             tracing_config={"mode": "Active"},
             dead_letter_config={"target_arn": self.failed_events.arn},
@@ -123,7 +123,7 @@ class ClassifyFunction(pulumi.ComponentResource):
         return alias
 
 
-def environment(stack: str, log_level: str) -> dict[str, str]:
+def function_environment(stack: str, log_level: str) -> dict[str, str]:
     """Write the function's environment before the first promotion."""
     return {
         "MODEL_URI": "",
@@ -132,7 +132,7 @@ def environment(stack: str, log_level: str) -> dict[str, str]:
     }
 
 
-def role_statements(
+def function_role_statements(
     args: ClassifyFunctionArgs, log_group_arn: pulumi.Input[str], queue_arn: pulumi.Input[str]
 ) -> Sequence[iam.Statement]:
     """Write the function's permissions: read models, answer batches, write logs and traces, queue failed events."""

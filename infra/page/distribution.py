@@ -13,7 +13,8 @@ from infra.page.balancer import Balancer
 CACHING_DISABLED: Final = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 CACHING_OPTIMIZED: Final = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 ALL_OF_THE_VIEWER: Final = "216adef6-5c7f-47e4-b989-5492eafa07d3"  # all headers, with the Host that the page checks
-EVERY_METHOD: Final = ("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")  # CloudFront's only set with POST
+# CloudFront has no smaller set of methods with POST.
+EVERY_METHOD: Final = ("GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE")
 ORIGIN: Final = "page"
 # The security group that CloudFront creates in a VPC together with the first VPC origin there.
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-vpc-origins.html
@@ -38,7 +39,7 @@ class Distribution(pulumi.ComponentResource):
 
     host: pulumi.Output[str]
     url: pulumi.Output[str]
-    domain_to_point_at: pulumi.Output[str]  # the target of the CNAME or ALIAS of your own domain
+    cname_target: pulumi.Output[str]  # the target of the CNAME or ALIAS of your own domain
 
     def __init__(self, name: str, args: DistributionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("analyzer:page:Distribution", name, None, opts)
@@ -74,7 +75,7 @@ class Distribution(pulumi.ComponentResource):
         )
         self._log(distribution)
         self.host = pulumi.Output.from_input(args.domain) if args.domain else distribution.domain_name
-        self.domain_to_point_at = distribution.domain_name
+        self.cname_target = distribution.domain_name
         self.url = pulumi.Output.concat("https://", self.host)
         self.register_outputs({"url": self.url})
 

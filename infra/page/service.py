@@ -171,7 +171,7 @@ class PageService(pulumi.ComponentResource):
         )
 
     def _secret(self) -> aws.secretsmanager.Secret:
-        """Create the key that signs the page's forms: random, drawn once, and encrypted in Pulumi's state."""
+        """Create the key that signs the page's forms: random, generated once, and encrypted in Pulumi's state."""
         name = f"{self._name}-secret-key"
         secret = aws.secretsmanager.Secret(
             name,
@@ -180,16 +180,15 @@ class PageService(pulumi.ComponentResource):
             recovery_window_in_days=7,
             opts=self._child_options,
         )
-        drawn = aws.secretsmanager.get_random_password_output(
+        password = aws.secretsmanager.get_random_password_output(
             password_length=48, exclude_punctuation=True, opts=pulumi.InvokeOutputOptions(parent=self)
         )
         aws.secretsmanager.SecretVersion(
             name,
             secret_id=secret.id,
-            secret_string=pulumi.Output.secret(drawn.random_password),
-            opts=pulumi.ResourceOptions(
-                parent=self, ignore_changes=["secretString"]
-            ),  # or each `pulumi up` would draw a new key
+            secret_string=pulumi.Output.secret(password.random_password),
+            # else each `pulumi up` would generate a new key
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["secretString"]),
         )
         return secret
 
@@ -211,10 +210,8 @@ class PageService(pulumi.ComponentResource):
             ),
         }
         cpu: Any = {"predefined_metric_type": "ECSServiceAverageCPUUtilization"}
-        for kind, metric, aim in (
-            ("cpu", cpu, 60),
-            ("requests", requests, 600),
-        ):  # percent; requests for each task and minute
+        targets = (("cpu", cpu, 60), ("requests", requests, 600))  # percent; requests for each task and minute
+        for kind, metric, target_value in targets:
             aws.appautoscaling.Policy(
                 f"{self._name}-{kind}",
                 policy_type="TargetTrackingScaling",
@@ -223,7 +220,7 @@ class PageService(pulumi.ComponentResource):
                 resource_id=target.resource_id,
                 target_tracking_scaling_policy_configuration={
                     "predefined_metric_specification": metric,
-                    "target_value": aim,
+                    "target_value": target_value,
                     "scale_out_cooldown": 60,
                     "scale_in_cooldown": 300,
                 },
@@ -231,7 +228,7 @@ class PageService(pulumi.ComponentResource):
             )
 
 
-def environment(args: PageServiceArgs) -> dict[str, pulumi.Input[str]]:
+def page_environment(args: PageServiceArgs) -> dict[str, pulumi.Input[str]]:
     """Write the page's environment without SECRET_KEY, which comes from Secrets Manager."""
     return {
         "CLASSIFY_URL": args.api_url,
@@ -254,7 +251,7 @@ def container(
         "readonlyRootFilesystem": True,
         "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
         "portMappings": [{"containerPort": PAGE_PORT, "protocol": "tcp"}],
-        "environment": [{"name": key, "value": value} for key, value in environment(args).items()],
+        "environment": [{"name": key, "value": value} for key, value in page_environment(args).items()],
         "secrets": [{"name": "SECRET_KEY", "valueFrom": secret_arn}],
         "stopTimeout": 45,  # seconds; gunicorn finishes open requests within 30
         "healthCheck": {

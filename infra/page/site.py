@@ -36,7 +36,7 @@ class Site(pulumi.ComponentResource):
     """The page; `url` opens it, and `monitored` names its parts for alarms and the dashboard."""
 
     url: pulumi.Output[str]
-    domain_to_point_at: pulumi.Output[str]
+    cname_target: pulumi.Output[str]
     monitored: MonitoredPage
 
     def __init__(self, name: str, args: SiteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -95,7 +95,7 @@ class Site(pulumi.ComponentResource):
             ),
             child_options,
         )
-        self.url, self.domain_to_point_at = distribution.url, distribution.domain_to_point_at
+        self.url, self.cname_target = distribution.url, distribution.cname_target
         self.monitored = MonitoredPage(
             balancer_suffix=balancer.balancer.arn_suffix,
             target_group_suffix=balancer.target_group.arn_suffix,

@@ -2,8 +2,8 @@
 
 pulumi-aws is generated from that provider: `pulumi up` refuses every argument that the provider refuses. For each
 stack, the check runs the program and records what it registers, translates that to Terraform's JSON, then validates and
-plans it against an AWS that moto emulates on this machine. It does not find what only AWS itself refuses, such as an
-image that does not exist.
+plans it against an AWS that moto emulates on this machine. It does not find errors that only AWS itself detects, such
+as an image that does not exist.
 """
 
 import os
@@ -16,7 +16,7 @@ import click
 
 from infra.config import PROJECT, ConfigurationError
 from infra.stack_file import read_stack_file
-from infra.terraform_check.account import ACCOUNT_ID, MarkingAccount
+from infra.terraform_check.account import ACCOUNT_ID, PlaceholderAccount
 from infra.terraform_check.emulator import loopback_aws
 from infra.terraform_check.program_run import run_program
 from infra.terraform_check.report import Finding, StackReport
@@ -58,7 +58,7 @@ def main(stacks: tuple[str, ...], pairs: tuple[str, ...], folder: Path, apply: b
 
 
 def check_stacks(stacks: tuple[str, ...], keys: dict[str, str], folder: Path, *, apply: bool) -> list[StackReport]:
-    """Check each stack in a folder of its own below `folder`, with further keys of its configuration.
+    """Check each stack in its own folder below `folder`, with further keys of its configuration.
 
     Raises:
         TerraformError: Terraform is missing or cannot run.
@@ -73,12 +73,12 @@ def check_stacks(stacks: tuple[str, ...], keys: dict[str, str], folder: Path, *,
         with loopback_aws() as url:
             terraform = Terraform(folder / stack, region, url, Path(mirror) if mirror else None)
             schema = schema or terraform.schema()
-            reports.append(_check_stack(stack, config, MarkingAccount(schema, region), schema, terraform, apply))
+            reports.append(_check_stack(stack, config, PlaceholderAccount(schema, region), schema, terraform, apply))
     return reports
 
 
 def _check_stack(
-    stack: str, config: dict[str, str], account: MarkingAccount, schema: Schema, terraform: Terraform, apply: bool
+    stack: str, config: dict[str, str], account: PlaceholderAccount, schema: Schema, terraform: Terraform, apply: bool
 ) -> StackReport:
     report = StackReport(stack)
     run = run_program(stack, config, account)

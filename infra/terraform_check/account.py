@@ -1,22 +1,22 @@
-"""The account that the program sees during the check: it gives a mark for each value that only AWS knows."""
+"""The account that the program sees during the check: it returns a placeholder for each value that only AWS knows."""
 
 from collections.abc import Mapping
 from itertools import chain, count
 from typing import Any, Final
 
 from infra.terraform_check.names import camel_case, own_name, terraform_type
+from infra.terraform_check.placeholders import placeholder
 from infra.terraform_check.program_run import Resource
-from infra.terraform_check.references import mark
 from infra.terraform_check.schema import Block, Schema
 
 ACCOUNT_ID: Final = "123456789012"
 
 
-class MarkingAccount:
-    """An `Account` that keeps where everything is in Terraform's configuration.
+class PlaceholderAccount:
+    """An `Account` that records the address of every resource in Terraform's configuration.
 
     Attributes:
-        addresses: "type.name" of each resource by its URN; without those that the provider has no type for.
+        addresses: "type.name" of each resource by its URN; without types that the provider does not have.
         data: the arguments of each data source by its "type.name".
     """
 
@@ -27,16 +27,19 @@ class MarkingAccount:
         self.data: dict[str, dict[str, Any]] = {}
 
     def create(self, resource: Resource) -> tuple[str, dict[str, Any]]:
-        """Give the inputs of a resource as its outputs, and a mark for every other output."""
+        """Return the inputs of a resource as its outputs, and a placeholder for every other output."""
         kind = terraform_type(resource.type, self._schema.resources) if resource.custom else None
         if kind is None:
             return f"{resource.name}-id", resource.inputs
         address = self._free_address(f"{kind}.{resource.name}")
         self.addresses[resource.urn] = address
-        return mark(address, "id"), {**_marks(address, self._schema.resources[kind], kind), **resource.inputs}
+        return placeholder(address, "id"), {
+            **_placeholders(address, self._schema.resources[kind], kind),
+            **resource.inputs,
+        }
 
     def look_up(self, token: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Give a mark for every output of a data source.
+        """Return a placeholder for every output of a data source.
 
         Raises:
             LookupError: the provider has no such data source.
@@ -48,22 +51,22 @@ class MarkingAccount:
             raise LookupError(f"Terraform's provider has no data source for {token}.")
         address = f"{kind}.number-{len(self.data)}"
         self.data[address] = arguments
-        return {**_marks(f"data.{address}", self._schema.data_sources[kind]), **arguments}
+        return {**_placeholders(f"data.{address}", self._schema.data_sources[kind]), **arguments}
 
     def _free_address(self, address: str) -> str:
-        """Number an address that is taken: in Pulumi, resources in different components may have one name."""
+        """Number an address that is taken: in Pulumi, resources in different components may have the same name."""
         taken = set(self.addresses.values())
         numbered = (f"{address}-{number}" for number in count(2))
         return next(free for free in chain([address], numbered) if free not in taken)
 
 
-def _marks(address: str, block: Block, kind: str = "") -> dict[str, str]:
-    """Make a mark of each attribute that is a text or a number, under Pulumi's name of it."""
+def _placeholders(address: str, block: Block, kind: str = "") -> dict[str, str]:
+    """Make a placeholder for each text or number attribute, by Pulumi's name of the attribute."""
     scalars = [name for name, each in block["attributes"].items() if each.get("type") in ("string", "number")]
-    marks = {camel_case(name): mark(address, name) for name in scalars}
+    placeholders = {camel_case(name): placeholder(address, name) for name in scalars}
     if own := own_name(scalars, kind):
-        marks["name"] = mark(address, own)
-    return marks
+        placeholders["name"] = placeholder(address, own)
+    return placeholders
 
 
 def _fixed_results(region: str) -> Mapping[str, dict[str, Any]]:

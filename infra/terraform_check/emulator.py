@@ -1,4 +1,4 @@
-"""An AWS on this machine that Terraform's provider can ask: moto, on a free port of the loopback interface."""
+"""An emulated AWS for Terraform's provider: moto, on a free port of the loopback interface."""
 
 import logging
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from moto.server import ThreadedMotoServer
 
 @contextmanager
 def loopback_aws() -> Iterator[str]:
-    """Start an empty account, give its URL, and stop it in the end."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request otherwise
+    """Start an empty account, yield its URL, and stop it at the end."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it logs a line for each request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

@@ -1,4 +1,4 @@
-"""Pulumi's names of types and properties, and Terraform's names of the same.
+"""Finds Terraform's names for Pulumi's types and properties.
 
 pulumi-aws is generated from Terraform's provider, so most names follow a pattern. A guess counts only if the provider's
 schema has that name.
@@ -13,7 +13,7 @@ _IRREGULAR: Final = {
     "aws:lb/loadBalancer:LoadBalancer": "aws_lb",
     "aws:codedeploy/application:Application": "aws_codedeploy_app",
 }
-_LEFT_OUT: Final = ("_arn", "_id", "_name", "_url")  # endings that Pulumi drops where the rest says enough
+_OMITTED_ENDINGS: Final = ("_arn", "_id", "_name", "_url")  # that Pulumi leaves out of some names
 
 
 def terraform_type(token: str, known: Iterable[str]) -> str | None:
@@ -43,7 +43,7 @@ def argument_of(key: str, names: Collection[str], of_type: str = "") -> str | No
     snake = snake_case(key)
     guesses = [snake, *(name for name in names if _plural(name) == snake)]
     if of_type:
-        guesses += [snake + end for end in _LEFT_OUT]
+        guesses += [snake + end for end in _OMITTED_ENDINGS]
     if key == "name" and (own := own_name(names, of_type)):
         guesses.append(own)
     return next((guess for guess in guesses if guess in names), None)

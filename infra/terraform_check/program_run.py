@@ -1,6 +1,6 @@
 """Runs the Pulumi program in this process, without Pulumi's engine, and records every resource that it registers.
 
-A monitor takes the engine's place. It answers each registration at once, with outputs that the caller's account gives.
+A monitor replaces the engine. It answers each registration at once, with outputs from the caller's account.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Resource:
     custom: bool  # False: a component, which is not a resource of AWS
     parent: str
     protect: bool
-    retained: bool  # it stays in the account when the stack is destroyed
+    retained: bool  # not deleted when the stack is destroyed
     ignored: tuple[str, ...]  # inputs whose later changes Pulumi ignores
     waits_for: frozenset[str]  # URNs of the resources that must exist first
 
@@ -48,13 +48,13 @@ class Resource:
 
 
 class Account(Protocol):
-    """Answers the program in place of AWS; it is asked one thing at a time."""
+    """Answers the program in place of AWS; it gets one call at a time."""
 
     def create(self, resource: Resource) -> tuple[str, dict[str, Any]]:
-        """Give the id and the outputs of a resource that the program registers."""
+        """Return the id and the outputs of a resource that the program registers."""
 
     def look_up(self, token: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Give the result of a data source, named by Pulumi's token."""
+        """Return the result of a data source, named by Pulumi's token."""
 
 
 @dataclass
@@ -86,7 +86,7 @@ def run_program(stack: str, config: Mapping[str, str], account: Account) -> Prog
     pulumi.runtime.set_all_config(dict(config))
     try:
         loop.run_until_complete(asyncio.wait_for(run_in_stack(_run_entry), TIMEOUT_S))
-    except Exception as error:  # of whatever kind the program raised
+    except Exception as error:  # the program may raise any type
         run.error = error
     finally:
         loop.run_until_complete(loop.shutdown_default_executor())
@@ -103,7 +103,7 @@ def _run_entry() -> None:
 
 
 class _Monitor(MockMonitor):
-    """Records each request whole, because pulumi's own mock monitor does not keep the options."""
+    """Records each request with its options, which pulumi's own mock monitor does not keep."""
 
     def __init__(self, account: Account, run: ProgramRun) -> None:
         super().__init__(_NO_MOCKS)
@@ -144,7 +144,7 @@ class _Monitor(MockMonitor):
 
 
 def _plain(value: Any) -> Any:
-    """Take the SDK's mark off secrets, and make whole numbers integers, which protobuf does not have."""
+    """Unwrap secrets, and convert whole numbers to integers, which protobuf does not have."""
     if isinstance(value, dict):
         if rpc._special_sig_key in value and "value" in value:
             return _plain(value["value"])

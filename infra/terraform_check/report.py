@@ -1,4 +1,4 @@
-"""What the check found in one stack, for people and for the exit code."""
+"""The findings of the check for one stack."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong."""
+    """One problem."""
 
     where: str  # the address of a resource, a data source or an output; or the stack
     step: str  # translate, validate, plan or apply

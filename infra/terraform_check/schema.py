@@ -25,5 +25,5 @@ def read_schema(printed: Mapping[str, Any]) -> Schema:
 
 
 def can_be_set(attribute: Mapping[str, Any]) -> bool:
-    """Tell whether an attribute is an argument, and not only an output."""
+    """Return whether an attribute is an argument, and not only an output."""
     return bool(attribute.get("required") or attribute.get("optional"))

@@ -30,7 +30,7 @@ class Terraform:
     """Terraform with the AWS provider and one configuration."""
 
     def __init__(self, folder: Path, region: str, aws_url: str, mirror: Path | None = None) -> None:
-        """Write a configuration with the provider alone into an empty folder, and install the provider.
+        """Write a configuration with only the provider into an empty folder, and install the provider.
 
         Args:
             folder: is emptied.
@@ -55,7 +55,7 @@ class Terraform:
             )
 
     def configure(self, configuration: Mapping[str, Any]) -> None:
-        """Write what is validated and planned next."""
+        """Write the configuration to validate and plan."""
         filled = {key: value for key, value in configuration.items() if value}
         (self.folder / CONFIGURATION).write_text(json.dumps({**self._provider, **filled}, indent=1))
 
@@ -64,15 +64,15 @@ class Terraform:
         return read_schema(json.loads(self._checked("providers", "schema", "-json")))
 
     def validate(self) -> list[Finding]:
-        """Check every argument; warnings are no findings."""
+        """Check every argument; warnings are ignored."""
         diagnostics = json.loads(self._run("validate", "-json").stdout)["diagnostics"]
         return [_finding(each, "validate") for each in diagnostics if each["severity"] == "error"]
 
     def plan(self) -> tuple[int, list[Finding]]:
-        """Plan the configuration for an empty account, and write the plan as JSON beside it.
+        """Plan the configuration for an empty account, and also write the plan as JSON.
 
         Returns:
-            the number of planned changes, and what the provider refused.
+            the number of planned changes, and the errors of the provider.
         """
         messages = list(self._messages("plan", "-json", "-input=false", f"-out={PLAN}"))
         findings = list(_errors(messages, "plan"))
@@ -84,7 +84,7 @@ class Terraform:
         """Carry out the plan.
 
         Returns:
-            the number of created resources, and what was refused, by the program's fault or the emulator's.
+            the number of created resources, and the errors, which can also be the emulator's.
         """
         messages = list(self._messages("apply", "-json", "-input=false", PLAN))
         return sum(each["type"] == "apply_complete" for each in messages), list(_errors(messages, "apply"))
@@ -112,7 +112,7 @@ class Terraform:
 
 
 def provider_block(region: str) -> dict[str, Any]:
-    """Configure the AWS provider for an AWS that knows no real credentials."""
+    """Configure the AWS provider for an emulated AWS, which has no real credentials."""
     aws = {
         "region": region,
         "s3_use_path_style": True,  # the emulator has no host name for each bucket
@@ -134,7 +134,7 @@ def _environment(aws_url: str, folder: Path, mirror: Path | None) -> dict[str, s
     return {
         **kept,
         "TF_IN_AUTOMATION": "1",
-        "CHECKPOINT_DISABLE": "1",  # Terraform's own question for newer versions
+        "CHECKPOINT_DISABLE": "1",  # no check for newer versions of Terraform
         "AWS_ENDPOINT_URL": aws_url,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -149,7 +149,7 @@ def _errors(messages: list[dict[str, Any]], step: str) -> Iterator[Finding]:
 
 
 def _finding(diagnostic: Mapping[str, Any], step: str) -> Finding:
-    """Word a diagnostic of Terraform, which has an address or a line of the configuration."""
+    """Make a finding of Terraform's diagnostic, which has an address or a line of the configuration."""
     where = diagnostic.get("address")
     context = str((diagnostic.get("snippet") or {}).get("context") or "")
     if not where and (found := _ADDRESS.match(context)):

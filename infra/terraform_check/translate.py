@@ -1,4 +1,4 @@
-"""From what the program registered to Terraform's JSON configuration, guided by the provider's schema."""
+"""Translates the registered resources to Terraform's JSON configuration, by the provider's schema."""
 
 import hashlib
 import json
@@ -6,31 +6,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from infra.terraform_check.account import MarkingAccount
+from infra.terraform_check.account import PlaceholderAccount
 from infra.terraform_check.names import argument_of, own_name
+from infra.terraform_check.placeholders import addresses_in, to_expression
 from infra.terraform_check.program_run import ProgramRun, Resource
-from infra.terraform_check.references import addresses_in, to_expression
 from infra.terraform_check.report import Finding
 from infra.terraform_check.schema import Block, Schema, can_be_set
 
 ON_EVERY_RESOURCE: Final = "region"  # since version 6 of the provider; an older one has it on none
-LOWER_CASE: Final = ("aws_s3_bucket", "aws_ecr_repository")  # Pulumi lowers the names that it makes of these
+LOWER_CASE: Final = ("aws_s3_bucket", "aws_ecr_repository")  # Pulumi generates names in lower case for these types
 
 
 @dataclass
 class Translation:
-    """A configuration without its provider, and what could not be translated."""
+    """A configuration without its provider, and a finding for each part without a translation."""
 
     configuration: dict[str, Any]
     findings: list[Finding] = field(default_factory=list)
 
 
-def translate(run: ProgramRun, account: MarkingAccount, schema: Schema) -> Translation:
+def translate(run: ProgramRun, account: PlaceholderAccount, schema: Schema) -> Translation:
     """Translate every resource of AWS, every data source and every export.
 
     Args:
-        run: what the program registered and exported.
-        account: that the program saw in this run.
+        run: the program's resources and exports.
+        account: of this run.
         schema: of the provider.
 
     Returns:
@@ -56,7 +56,7 @@ class _Translator:
             if resource.urn in self._addresses:
                 self._add_resource(resource, *self._where.split("."))
             else:
-                self._find("Terraform's provider has no such type")
+                self._add_finding("Terraform's provider has no such type")
 
     def _add_resource(self, resource: Resource, kind: str, name: str) -> None:
         block = self._schema.resources[kind]
@@ -87,7 +87,7 @@ class _Translator:
             name = argument_of(key, {*attributes, *blocks}, kind)
             if name is None:
                 if not (kind and key == ON_EVERY_RESOURCE):
-                    self._find(f"the provider has no argument for {key!r}")
+                    self._add_finding(f"the provider has no argument for {key!r}")
             elif name in blocks:
                 body[name] = self._nested(value, blocks[name]["block"], blocks[name]["nesting_mode"])
             elif nested := attributes[name].get("nested_type"):
@@ -104,7 +104,7 @@ class _Translator:
         return bodies[0] if mode == "single" else bodies
 
     def _typed(self, value: Any, kind: Any) -> Any:
-        """Translate the value of an attribute, whose type is a word or a list such as ["set", "string"]."""
+        """Translate the value of an attribute, whose type is a string or a list such as ["set", "string"]."""
         if kind == "string" and isinstance(value, dict | list):
             return self._value(json.dumps(value))  # a policy may be given as an object
         if isinstance(kind, list) and kind[0] in ("list", "set"):
@@ -125,15 +125,15 @@ class _Translator:
         try:
             return to_expression(value)
         except ValueError as error:
-            self._find(str(error))
+            self._add_finding(str(error))
             return value
 
-    def _find(self, message: str) -> None:
+    def _add_finding(self, message: str) -> None:
         self.findings.append(Finding(self._where, "translate", message))
 
 
 def _automatic_name(resource: Resource, kind: str, body: Mapping[str, Any], block: Block) -> dict[str, str]:
-    """Name a resource that the program gives no name as Pulumi does: with a random end, here a fixed one."""
+    """Name a resource without a name, as Pulumi does, but with a fixed ending in place of a random one."""
     attributes = block["attributes"]
     argument = "bucket" if kind == "aws_s3_bucket" else own_name(attributes, kind)
     if argument is None or not can_be_set(attributes[argument]) or {argument, f"{argument}_prefix"} & set(body):

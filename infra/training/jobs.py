@@ -71,7 +71,7 @@ class Training(pulumi.ComponentResource):
             f"{name}-training",
             description="Permissions of training jobs",
             trusted=iam.trust("sagemaker.amazonaws.com", args.account),
-            statements=role_statements(args, name),
+            statements=training_role_statements(args, name),
             boundary_arn=args.boundary_arn,
             opts=child_options,
         )
@@ -83,7 +83,7 @@ class Training(pulumi.ComponentResource):
     def _report_failures(
         self, name: str, args: TrainingArgs, child_options: pulumi.ResourceOptions
     ) -> aws.cloudwatch.EventRule:
-        """Send the name and the reason of a failed job to the topic; the role tells jobs of this stack from others."""
+        """Send the name and the reason of a failed job to the topic; the role identifies jobs of this stack."""
         pattern = {
             "source": ["aws.sagemaker"],
             "detail-type": ["SageMaker Training Job State Change"],
@@ -136,7 +136,7 @@ def _security_group(name: str, vpc_id: pulumi.Input[str], child_options: pulumi.
     return group.id
 
 
-def role_statements(args: TrainingArgs, group: str) -> Sequence[iam.Statement]:
+def training_role_statements(args: TrainingArgs, group: str) -> Sequence[iam.Statement]:
     """Write a job's permissions: read pictures, write and register models, write logs, pull its image."""
     concat = pulumi.Output.concat
     logs = f"arn:aws:logs:{args.region}:{args.account}:log-group:{LOG_GROUP}"

@@ -75,7 +75,7 @@ class Retraining(pulumi.ComponentResource):
             name,
             description="Repeats the training job of the newest model",
             trusted=iam.trust("states.amazonaws.com", args.account),
-            statements=_role_statements(args),
+            statements=_retraining_role_statements(args),
             boundary_arn=args.boundary_arn,
             opts=self._child_options,
         )
@@ -83,7 +83,7 @@ class Retraining(pulumi.ComponentResource):
             name,
             role_arn=role_arn,
             definition=pulumi.Output.all(args.group_arn, args.data_bucket).apply(
-                lambda known: json.dumps(definition(known[0], known[1], args.tags))
+                lambda known: json.dumps(retraining_state_machine(known[0], known[1], args.tags))
             ),
             tracing_configuration={"enabled": True},
             opts=self._child_options,
@@ -134,7 +134,7 @@ class Retraining(pulumi.ComponentResource):
         )
 
 
-def definition(group_arn: str, data_bucket: str, tags: dict[str, str]) -> dict[str, Any]:
+def retraining_state_machine(group_arn: str, data_bucket: str, tags: dict[str, str]) -> dict[str, Any]:
     """Write the state machine: find the newest model package, find its job, start a new job like it."""
     new_job = (
         NEW_JOB.replace("REPEATED", json.dumps(REPEATED))
@@ -187,7 +187,7 @@ def _call(action: str, arguments: Any) -> dict[str, Any]:
     }
 
 
-def _role_statements(args: RetrainingArgs) -> list[iam.Statement]:
+def _retraining_role_statements(args: RetrainingArgs) -> list[iam.Statement]:
     at = f"arn:aws:sagemaker:{args.region}:{args.account}"
     to_sagemaker = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
     return [

@@ -1,7 +1,6 @@
 """The Lambda function with its versions and its alias: each version runs separately, and the alias routes the calls.
 
-Lambda's records (here kept by moto) say which versions exist, what their environment variables are, and how the alias
-divides the traffic.
+moto keeps Lambda's records: the versions, their environment variables, and the traffic weights of the alias.
 """
 
 import random

@@ -21,7 +21,7 @@ class TrainingContainer:
 
         Args:
             request: of CreateTrainingJob.
-            base: the folder that stands for /opt/ml.
+            base: the folder that is used as /opt/ml.
             s3: boto3's client of S3.
         """
         self._request, self._base, self._s3 = request, base, s3

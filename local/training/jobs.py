@@ -61,7 +61,7 @@ class TrainingJobs:
             job.started = time.time()
             try:
                 self._train(job)
-            except Exception as error:  # a job must end, with a reason, whatever the error is
+            except Exception as error:  # after any error, a job must end with a reason
                 job.failure_reason = f"{type(error).__name__}: {error}"
                 job.end("Failed", "Failed", "The local stack could not run the job")
 

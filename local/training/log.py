@@ -16,7 +16,7 @@ SEND_EVERY_S = 0.5
 
 @contextmanager
 def job_log(logs: Any, job_name: str, path: Path) -> Iterator[Callable[[str], None]]:
-    """Open the log; call the result with each line.
+    """Open the log, and yield a function that writes a line to it.
 
     Args:
         logs: boto3's client of CloudWatch Logs.

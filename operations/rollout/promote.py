@@ -35,7 +35,7 @@ class PromotionRequest:
     version: str  # of the model, or the start or end of its name
     by: str  # ARN of the user
     why: str = ""
-    force: bool = False  # skip the gates; the golden pictures are checked all the same
+    force: bool = False  # skip the gates; the golden pictures are still checked
     wait: bool = True  # until the canary has ended
 
 

@@ -48,9 +48,9 @@ def test_a_reference_is_read_as_it_was_written(tmp_path: Path) -> None:
     ("arrays", "sentence"),
     [
         ({"embeddings": np.eye(4)}, "cannot be read"),
-        ({"coordinates": np.eye(4), "axes": np.eye(3, 8)}, "holds something else"),
-        ({"coordinates": np.zeros((0, 4)), "axes": np.eye(4, 8)}, "holds something else"),
-        ({"coordinates": np.zeros(4), "axes": np.eye(4, 8)}, "holds something else"),
+        ({"coordinates": np.eye(4), "axes": np.eye(3, 8)}, "does not contain two matching factors"),
+        ({"coordinates": np.zeros((0, 4)), "axes": np.eye(4, 8)}, "does not contain two matching factors"),
+        ({"coordinates": np.zeros(4), "axes": np.eye(4, 8)}, "does not contain two matching factors"),
         ({"coordinates": np.array(["a"]), "axes": np.eye(4, 8)}, "cannot be read"),
     ],
 )

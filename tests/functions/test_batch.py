@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from contract.api import MAX_BODY_BYTES, Prediction
-from contract.batch import BatchAnswer, BatchRun, Place
+from contract.batch import BatchAnswer, BatchRun, S3Location
 from contract.errors import MalformedRequestError, ModelUnavailableError, StorageUnavailableError
 from contract.rows import COLUMNS, row_of
 from functions.classify.handler import Handler
@@ -45,7 +45,9 @@ def batch_handler(bundle: Path, endpoint: str, tmp_path: Path) -> Handler:
 
 def batch_event(listed: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     """The event of a distributed map: the fixed input, and some of the listed objects."""
-    run = BatchRun(source=Place(bucket=SOURCE, prefix="in/"), results=Place(bucket=RESULTS, prefix="out/today/"))
+    run = BatchRun(
+        source=S3Location(bucket=SOURCE, prefix="in/"), results=S3Location(bucket=RESULTS, prefix="out/today/")
+    )
     return {"BatchInput": run.model_dump(), "Items": listed, **changes}
 
 

@@ -33,7 +33,7 @@ BROKEN = [
         {**BLOCKED, "blockPublicPolicy": False},
         "blockPublicPolicy",
     ),
-    ("no-public-bucket", BUCKET_POLICY, statement(Principal="*", Action="s3:GetObject", Resource="b/*"), "everybody"),
+    ("no-public-bucket", BUCKET_POLICY, statement(Principal="*", Action="s3:GetObject", Resource="b/*"), "principal"),
     ("no-wildcard-on-wildcard", "aws:iam/rolePolicy:RolePolicy", statement(Action="s3:*", Resource="*"), "s3:*"),
     ("no-wildcard-on-wildcard", "aws:iam/policy:Policy", statement(Action=["*"], Resource=["*"]), "every resource"),
     ("encrypted", "aws:ecr/repository:Repository", {"encryptionConfigurations": [{"encryptionType": "AES256"}]}, "key"),

@@ -13,7 +13,7 @@ if (form) {
   const problem = form.querySelector("[data-problem]");
   const button = form.querySelector("button");
   const buttonText = form.querySelector("[data-button-text]");
-  const restingText = buttonText.textContent;
+  const idleText = buttonText.textContent;
   const maxBytes = Number(input.dataset.maxBytes);
   const FORM_BYTES = 2000; // that the form adds to the file
 
@@ -36,10 +36,10 @@ if (form) {
     form.querySelector("[data-name]").textContent = `${file.name} (${megabytes(file.size)})`;
   };
 
-  const rest = () => {
+  const showIdle = () => {
     form.removeAttribute("aria-busy");
     button.disabled = false;
-    buttonText.textContent = restingText;
+    buttonText.textContent = idleText;
   };
 
   preview.addEventListener("error", () => { preview.hidden = true; });
@@ -53,5 +53,5 @@ if (form) {
     buttonText.textContent = button.dataset.busy;
   });
   // The browser's history restores the page as it was: busy, or with a file still chosen.
-  window.addEventListener("pageshow", () => { rest(); showChosen(); });
+  window.addEventListener("pageshow", () => { showIdle(); showChosen(); });
 }

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoSu
 from pydantic import BaseModel
 
 from contract.api import MAX_BODY_BYTES, PROBLEM_CONTENT_TYPE, Health, Limits, ModelDescription, Problem
+from contract.bundle import Manifest
 from contract.errors import AnalyzerError, MethodNotAllowedError, NotFoundError
 from contract.image import CONTENT_TYPES, MAX_PIXELS, MIN_SIDE_PX
 from contract.labels import DISCLAIMER
@@ -30,11 +31,11 @@ def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: 
     @app.post(PREDICTIONS)
     def predict() -> Response[str]:
         """Classify the picture in the body."""
-        watch = Stopwatch()
+        stopwatch = Stopwatch()
         event: Mapping[str, Any] = app.current_event.raw_event
         explain, encoded = wants_explanation(event), read_picture(event)
         answer = answer_picture(
-            encoded, models.current(), explain=explain, watch=watch, segment=tracer.provider.in_subsegment
+            encoded, models.current(), explain=explain, stopwatch=stopwatch, segment=tracer.provider.in_subsegment
         )
         record_prediction(metrics, answer)
         logger.info(
@@ -46,29 +47,11 @@ def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: 
     @app.get(MODEL)
     def describe_model() -> Response[str]:
         """Describe the model that serves, and the limits of a picture."""
-        manifest = models.current().manifest
-        return _json(
-            ModelDescription(
-                version=manifest.version,
-                labels=list(manifest.labels),
-                input_size_px=manifest.input.size,
-                metrics=manifest.metrics,
-                operating_points=manifest.operating_points,
-                limits=Limits(
-                    max_body_bytes=MAX_BODY_BYTES,
-                    max_pixels=MAX_PIXELS,
-                    min_side_px=MIN_SIDE_PX,
-                    content_types=list(CONTENT_TYPES),
-                ),
-                licence=manifest.licence,
-                intended_use=manifest.intended_use,
-                disclaimer=DISCLAIMER,
-            )
-        )
+        return _json(_description_of(models.current().manifest))
 
     @app.get(HEALTH)
     def health() -> Response[str]:
-        """Tell whether the model is loaded."""
+        """Return whether the model is loaded."""
         return _json(Health(status="ok", model_version=models.current().manifest.version))
 
     @app.get(OPENAPI)
@@ -97,6 +80,25 @@ def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: 
 
     app.exception_handler(AnalyzerError)(answer_error)
     return app
+
+
+def _description_of(manifest: Manifest) -> ModelDescription:
+    return ModelDescription(
+        version=manifest.version,
+        labels=list(manifest.labels),
+        input_size_px=manifest.input.size,
+        metrics=manifest.metrics,
+        operating_points=manifest.operating_points,
+        limits=Limits(
+            max_body_bytes=MAX_BODY_BYTES,
+            max_pixels=MAX_PIXELS,
+            min_side_px=MIN_SIDE_PX,
+            content_types=list(CONTENT_TYPES),
+        ),
+        licence=manifest.licence,
+        intended_use=manifest.intended_use,
+        disclaimer=DISCLAIMER,
+    )
 
 
 def _json(message: BaseModel) -> Response[str]:

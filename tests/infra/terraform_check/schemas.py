@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.terraform_check.account import MarkingAccount
+from infra.terraform_check.account import PlaceholderAccount
 from infra.terraform_check.program_run import ProgramRun, Resource
 from infra.terraform_check.schema import Block, Schema
 from infra.terraform_check.translate import Translation, translate
@@ -48,7 +48,7 @@ class Program:
     """Registers resources as the program's run does."""
 
     def __init__(self) -> None:
-        self.account = MarkingAccount(SCHEMA, "us-east-1")
+        self.account = PlaceholderAccount(SCHEMA, "us-east-1")
         self.run = ProgramRun()
 
     def add(self, kind: str, name: str, /, *, waits_for: tuple[str, ...] = (), **inputs: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonata import Jsonata  # type: ignore[import-untyped]
 
-from infra.training.retraining import definition
+from infra.training.retraining import retraining_state_machine
 from tests.infra.stacks import ACCOUNT, Program
 
 GROUP = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package-group/lesion-dev"
@@ -43,7 +43,7 @@ def evaluated(expression: Any, state_input: dict[str, Any]) -> Any:
 
 
 def states() -> dict[str, Any]:
-    return dict(definition(GROUP, "data", {"Stack": "dev", "Project": "lesions"})["States"])
+    return dict(retraining_state_machine(GROUP, "data", {"Stack": "dev", "Project": "lesions"})["States"])
 
 
 def test_the_new_job_copies_the_old_one_with_its_own_name_and_checkpoints() -> None:

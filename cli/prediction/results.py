@@ -1,4 +1,4 @@
-"""The results table of `lesion predict --out`: rows go to a journal first, and the finished table appears at once."""
+"""The results table of `lesion predict --out`: rows go to a journal, which becomes the table at the end."""
 
 import csv
 import importlib.util
@@ -24,7 +24,7 @@ Fingerprint = tuple[int, int]  # of a picture file: size in bytes, time of the l
 class Results:
     """Writes the table `out`; until all rows are there, they are in the journal `<out>.journal`.
 
-    Only one process at a time can write a table: a lock file beside it (`<out>.lock`) is held until the end.
+    Only one process at a time can write a table: a lock file next to it (`<out>.lock`) is held until the end.
     """
 
     def __init__(self, out: Path, *, answered_by: str) -> None:

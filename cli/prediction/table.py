@@ -9,8 +9,8 @@ from typing import NamedTuple
 import click
 
 from cli.console import print_json, progress_bars
-from cli.prediction_client import PredictionClient, open_client
-from cli.results import Fingerprint, Results
+from cli.prediction.client import PredictionClient, open_client
+from cli.prediction.results import Fingerprint, Results
 from contract.api import Prediction, Problem
 from contract.errors import AnalyzerError
 from contract.rows import row_of
@@ -22,7 +22,7 @@ HOW_TO_CONTINUE = "The finished rows are kept: run the same command again to con
 class NamedPicture(NamedTuple):
     """A picture file, and its name in the table."""
 
-    name: str  # its path below the folder on the command line, or the path of a file that is on the command line itself
+    name: str  # its path below the folder in the command, or its path in the command
     path: Path
 
 
@@ -94,8 +94,8 @@ def _predict(client: PredictionClient, picture: NamedPicture) -> Prediction | Pr
     """Classify one picture; for a file that cannot be read, return a problem.
 
     Raises:
-        AnalyzerError: there is no model, or the API does not answer. Such an error says nothing about the picture, so
-            it must not become a row.
+        AnalyzerError: there is no model, or the API does not answer. Such an error is not about the picture, so it
+            must not become a row.
     """
     try:
         encoded = picture.path.read_bytes()

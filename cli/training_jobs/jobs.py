@@ -4,8 +4,8 @@ import click
 
 from cli.console import print_json
 from cli.data import json_option
-from cli.following import describe_state, explain_end, follow_to_the_end
 from cli.stack import connect, region_option, stack_option
+from cli.training_jobs.follow import describe_state, explain_end, follow_to_the_end
 
 
 @click.group()

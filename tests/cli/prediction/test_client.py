@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.prediction_client import call_api
+from cli.prediction.client import call_api
 from contract.errors import AnalyzerError, ModelUnavailableError
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.models import models
+from cli.models.group import models
 from contract.errors import AnalyzerError, DeploymentError
 from tests.local_cloud import local_aws, local_cloud
 from tests.skilled_bundle import write_skilled_bundle

@@ -1,4 +1,4 @@
-"""`lesion models`: register, list, compare, promote and roll back the versions of the model."""
+"""`lesion models compare`, `promote` and `rollback`: choose the version that serves."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,13 +7,12 @@ import click
 
 from cli.console import print_json, progress_bars
 from cli.data import json_option
+from cli.models.registry import open_registry
 from cli.stack import connect, region_option, stack_option
 from contract.errors import BundleError, DeploymentError
 
 if TYPE_CHECKING:
-    from operations.account import Stack
     from operations.comparison.compare import ComparisonPictures
-    from operations.registry.packages import ModelPackage, ModelRegistry
 
 data_option = click.option(
     "--data", "folder", type=click.Path(file_okay=False, path_type=Path),
@@ -30,99 +29,7 @@ cache_option = click.option(
 )  # fmt: skip
 
 
-@click.group()
-def models() -> None:
-    """Register, list, compare, promote and roll back the versions of the model."""
-
-
-@models.command()
-@click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
-@stack_option
-@region_option
-def register(bundle: Path, stack: str, region: str | None) -> None:
-    """Publish a BUNDLE that was trained on this machine, and register it for approval.
-
-    A training job on SageMaker registers its own model. A bundle can be registered twice without harm.
-    """
-    from contract.bundle import read_bundle
-
-    manifest = read_bundle(bundle)
-    from operations.registry.publish import publish
-
-    account = connect(stack, region)
-    uri = publish(bundle, f"s3://{account.deployment.models_bucket}", account)
-    arn = _registry(account).register(manifest, uri)
-    click.echo(f"{manifest.version} is in {uri}, registered as {arn}.")
-
-
-@models.command()
-@click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-def trim(bundle: Path, out: Path) -> None:
-    """Copy a BUNDLE to OUT without its fp32 model, which serving and comparing do not need.
-
-    The copy has about a quarter of the size, for example to keep it in a repository.
-    """
-    from training.artifact.trim import trim as run
-
-    manifest = run(bundle, out)
-    size = sum(file.bytes for file in manifest.files.values())
-    click.echo(f"{manifest.version} is in {out}: {len(manifest.files)} files, {size / 1e6:.1f} MB.")
-
-
-@models.command("list")
-@stack_option
-@region_option
-@json_option
-def list_models(stack: str, region: str | None, as_json: bool) -> None:
-    """List every version of the model, the newest first, and its share of the traffic."""
-    from operations.rollout.function import traffic_shares
-
-    account = connect(stack, region)
-    packages = _registry(account).packages()
-    shares = traffic_shares(account)
-    if as_json:
-        print_json([_as_dict(package, shares) for package in packages])
-        return
-    if not packages:
-        click.echo("There is no model yet: `lesion retrain` trains one.")
-        return
-    for package in packages:
-        metric = package.properties.get("balanced_accuracy", "unknown").split(" ")[0]
-        share = shares.get(package.model_uri)
-        serves = f"serves {share:.0%}" if share else ""
-        click.echo(f"{package.version}  {package.status:<21}  balanced accuracy {metric}  {serves}".rstrip())
-
-
-@models.command()
-@click.argument("version")
-@stack_option
-@region_option
-@json_option
-def show(version: str, stack: str, region: str | None, as_json: bool) -> None:
-    """Show the record of a VERSION. The first or last characters of its name are enough."""
-    from operations.registry.version_name import check_version_name
-    from operations.rollout.function import traffic_shares
-
-    check_version_name(version)
-    account = connect(stack, region)
-    package = _registry(account).find(version)
-    shares = traffic_shares(account)
-    if as_json:
-        print_json(_as_dict(package, shares))
-        return
-    click.echo(f"{package.version}: {package.status}")
-    if package.approval:
-        click.echo(package.approval)
-    if share := shares.get(package.model_uri):
-        click.echo(f"serves {share:.0%} of the traffic")
-    click.echo(f"{'package':<27} {package.arn}")
-    for name, value in package.properties.items():
-        if name != "model_version":
-            click.echo(f"{name:<27} {value}")
-
-
-@models.command()
+@click.command()
 @click.argument("challenger")
 @click.argument("champion", required=False)
 @data_option
@@ -167,10 +74,10 @@ def compare(
         raise click.exceptions.Exit(1)
 
 
-@models.command()
+@click.command()
 @click.argument("version")
 @click.option("--why", default="", metavar="TEXT", help="Reason, recorded with the approval; needed with --force.")
-@click.option("--force", is_flag=True, help="Promote without the gates. The golden pictures are checked all the same.")
+@click.option("--force", is_flag=True, help="Promote without the gates. The golden pictures are still checked.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the canary has ended.")
 @data_option
 @metadata_option
@@ -227,7 +134,7 @@ def promote(
         click.echo(f"{done.version} serves (version {done.function_version} of the function).")
 
 
-@models.command()
+@click.command()
 @click.option(
     "--why", default="no reason given", metavar="TEXT", help="Reason, recorded with the version that stops serving."
 )
@@ -274,7 +181,7 @@ def _find_bundle(named: str | None, stack: str, region: str | None, cache: Path)
     if named is not None and (Path(named) / MANIFEST).is_file():
         return Path(named)
     account = connect(stack, region)
-    uri = serving_model_uri(account) if named is None else _registry(account).find(named).model_uri
+    uri = serving_model_uri(account) if named is None else open_registry(account).find(named).model_uri
     if not uri:
         raise DeploymentError("No model serves yet: name the champion too.")
     return fetch_bundle(uri, cache / "models", account)
@@ -290,16 +197,6 @@ def _comparison_pictures(
 
     quiet_tensorflow()
     return ComparisonPictures(folder=folder, metadata=metadata, cache=cache, on_progress=on_progress)
-
-
-def _registry(account: "Stack") -> "ModelRegistry":
-    from operations.registry.packages import ModelRegistry
-
-    return ModelRegistry(account, account.deployment.model_package_group)
-
-
-def _as_dict(package: "ModelPackage", shares: dict[str, float]) -> dict[str, Any]:
-    return {**vars(package), "serves": shares.get(package.model_uri, 0.0)}
 
 
 def _model_name(model_uri: str | None) -> str:

@@ -8,13 +8,14 @@ import click
 
 from cli.console import print_json
 from cli.data import json_option
-from cli.following import follow_to_the_end
 from cli.stack import LOCAL, connect, region_option, stack_option
 from cli.train import read_config, train
+from cli.training_jobs.follow import follow_to_the_end
 from training.config import IMAGENET, NO_WEIGHTS, TrainingConfig
 
 if TYPE_CHECKING:
     from operations.jobs.plan import Plan
+    from operations.jobs.request import JobRequest
 
 _CONFIG_FIELDS = {field.name for field in fields(TrainingConfig)}
 
@@ -63,12 +64,7 @@ def _tags(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict
 def retrain(
     stack: str,
     region: str | None,
-    weights: str | None,
     resume: str | None,
-    max_hours: float,
-    max_wait_hours: float | None,
-    budget: float,
-    price_per_hour: float | None,
     only_plan: bool,
     wait: bool,
     as_json: bool,
@@ -79,23 +75,7 @@ def retrain(
     The training options are those of `lesion train`. The plan is printed first; with --plan nothing else happens. On
     the local stack the job is a process of this machine.
     """
-    config = {name: options.pop(name) for name in _CONFIG_FIELDS & options.keys()}
-    weights_file = Path(weights) if weights not in (None, IMAGENET, NO_WEIGHTS) else None
-    config["weights"] = None if weights_file else weights
-    read_config(config)
-    from operations.jobs.request import JobRequest
-
-    request = JobRequest(
-        **options,
-        weights=weights_file,
-        max_run_s=round(max_hours * 3600),
-        max_wait_s=None if max_wait_hours is None else round(max_wait_hours * 3600),
-        budget_usd=budget,
-        usd_per_hour=price_per_hour,
-        config={name: value for name, value in config.items() if value is not None},
-    )
-    request.check()
-
+    request = _read_request(**options)
     from operations.jobs.job import describe_job
     from operations.jobs.launch import launch, pinned_image
     from operations.jobs.plan import make_plan
@@ -124,6 +104,35 @@ def retrain(
     else:
         click.echo(plan.name)
         click.echo(f"`lesion jobs logs {plan.name} --follow --stack {stack}` follows it.", err=True)
+
+
+def _read_request(
+    *,
+    weights: str | None,
+    max_hours: float,
+    max_wait_hours: float | None,
+    budget: float,
+    price_per_hour: float | None,
+    **options: Any,
+) -> "JobRequest":
+    """Make the request of a job from the command's options, and check it."""
+    config = {name: options.pop(name) for name in _CONFIG_FIELDS & options.keys()}
+    weights_file = Path(weights) if weights not in (None, IMAGENET, NO_WEIGHTS) else None
+    config["weights"] = None if weights_file else weights
+    read_config(config)
+    from operations.jobs.request import JobRequest
+
+    request = JobRequest(
+        **options,
+        weights=weights_file,
+        max_run_s=round(max_hours * 3600),
+        max_wait_s=None if max_wait_hours is None else round(max_wait_hours * 3600),
+        budget_usd=budget,
+        usd_per_hour=price_per_hour,
+        config={name: value for name, value in config.items() if value is not None},
+    )
+    request.check()
+    return request
 
 
 def _print_plan(plan: "Plan", stack: str, *, err: bool) -> None:

@@ -21,7 +21,7 @@ CONTENT_TYPE = "application/octet-stream"
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionClient:
-    """Classifies pictures, and names what answers."""
+    """Classifies pictures, and names the API or the model that answers."""
 
     predict: "Callable[[bytes], Prediction | Problem]"  # takes an encoded picture; may be called from several threads
     answered_by: str  # the URL of the API, or the version of the model

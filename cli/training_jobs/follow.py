@@ -53,13 +53,13 @@ def _listener(*, log_to_stderr: bool) -> "Iterator[JobListener]":
 
 
 def explain_end(state: "JobState") -> str:
-    """Say why a job did not complete, and what to do next."""
+    """Explain why a job did not complete, and name the next step."""
     reason = (state.failure or state.message or state.secondary).rstrip(".")
     return " ".join(part for part in (f"The job {state.name} is {state.status}: {reason}.", state.advice) if part)
 
 
 def describe_state(state: "JobState") -> dict[str, Any]:
-    """Give the state of a job as plain values."""
+    """Return the state of a job as plain values."""
     from dataclasses import asdict
 
     return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in asdict(state).items()}

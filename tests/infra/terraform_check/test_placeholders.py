@@ -1,17 +1,17 @@
-"""Marks survive what the program does with text, and a mark that the program cuts is found."""
+"""Placeholders survive what the program does with text, and a placeholder that the program cuts is found."""
 
 import json
 
 import pytest
 
-from infra.terraform_check.references import addresses_in, mark, to_expression
+from infra.terraform_check.placeholders import addresses_in, placeholder, to_expression
 
-ARN = mark("aws_sns_topic.lesion-dev-alarms", "arn")
+ARN = placeholder("aws_sns_topic.lesion-dev-alarms", "arn")
 
 
 def test_a_mark_inside_a_text_becomes_a_reference() -> None:
     assert to_expression(f"{ARN}:*") == "${aws_sns_topic.lesion-dev-alarms.arn}:*"
-    data = mark("data.aws_security_group.number-0", "id")
+    data = placeholder("data.aws_security_group.number-0", "id")
     assert to_expression(f"{data}/{ARN}") == (
         "${data.aws_security_group.number-0.id}/${aws_sns_topic.lesion-dev-alarms.arn}"
     )
@@ -33,5 +33,5 @@ def test_a_mark_that_was_cut_or_changed_is_refused(text: str) -> None:
 
 
 def test_the_addresses_in_a_value_of_any_depth() -> None:
-    value = {"a": [f"x{ARN}", {"b": mark("aws_s3_bucket.data", "bucket")}], "c": 1}
+    value = {"a": [f"x{ARN}", {"b": placeholder("aws_s3_bucket.data", "bucket")}], "c": 1}
     assert list(addresses_in(value)) == ["aws_sns_topic.lesion-dev-alarms", "aws_s3_bucket.data"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.results import Results
+from cli.prediction.results import Results
 from contract.errors import AnalyzerError
 from contract.labels import CODES
 from contract.rows import COLUMNS
@@ -139,7 +139,7 @@ def test_a_table_has_rows_of_one_model_and_is_written_by_one_run(tmp_path: Path)
 
 def test_a_lock_file_of_a_killed_run_does_not_block_the_next_run(tmp_path: Path) -> None:
     script = (
-        "import os, pathlib; from cli.results import Results\n"
+        "import os, pathlib; from cli.prediction.results import Results\n"
         "Results(pathlib.Path('r.csv'), answered_by='m').add('a.jpg', (1, 2), {'picture': 'a.jpg'})\n"
         "os.kill(os.getpid(), 9)"
     )

@@ -38,13 +38,13 @@ def predict(
     if url and bundle:
         raise click.UsageError("Give --url or --bundle, not both.")
     if out:
-        from cli.predict_table import predict_table
+        from cli.prediction.table import predict_table
 
         predict_table(pictures, out, url=url, bundle=bundle, workers=workers, as_json=as_json)
         return
     if folders := [picture for picture in pictures if picture.is_dir()]:
         raise click.UsageError(f"{folders[0]} is a folder: add --out FILE to write a table of its pictures.")
-    from cli.prediction_client import open_client
+    from cli.prediction.client import open_client
     from contract.api import Prediction, Problem
 
     with open_client(url, bundle) as client, progress_bars() as on_progress:
