@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from training.fitting.batches import Batches
+from training.fitting.inputs.batches import Batches
 
 
 @dataclass(kw_only=True)

@@ -21,7 +21,7 @@ class Cluster:
     port: int = COORDINATOR_PORT
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this instance is the leader, which writes files and reports. The others only compute."""
         return self.index == 0
 

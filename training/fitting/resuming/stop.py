@@ -27,13 +27,13 @@ class StopRequest:
     """Whether a signal asked this process to end, and which one."""
 
     def __init__(self) -> None:
-        self.by: signal.Signals | None = None
+        self.received: signal.Signals | None = None
         self._deferred = False
 
     @property
     def requested(self) -> bool:
         """Whether a signal came."""
-        return self.by is not None
+        return self.received is not None
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -52,12 +52,12 @@ class StopRequest:
 
     def error(self, sentence: str) -> RunInterruptedError:
         """Make the error that ends the run after a signal."""
-        by = self.by or signal.SIGINT
-        return RunInterruptedError(f"Interrupted by {by.name}: {sentence}", by)
+        received = self.received or signal.SIGINT
+        return RunInterruptedError(f"Interrupted by {received.name}: {sentence}", received)
 
     def _handle(self, signal_number: int, frame: FrameType | None) -> None:
         del frame
-        first, self.by = self.by is None, signal.Signals(signal_number)
+        first, self.received = self.received is None, signal.Signals(signal_number)
         if not (self._deferred and first):
             raise self.error(_NO_PARTIAL_FILES)
 
