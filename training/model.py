@@ -1,8 +1,8 @@
 """The classifier: ResNet50 with a dense head, and the Keras models that training and serving need.
 
-Several models share one set of layers: `below` and `above` a boundary (the frozen stages and the rest), `full_model`,
-and `serving` (the model that is exported). They share their weights, so training any of them trains the network that
-is exported.
+Several models share one set of layers: `below` and `above` a boundary (the frozen and the trained stages),
+`full_model`, and `serving` (the model that is exported). They share their weights, so training any of them trains the
+network that is exported.
 """
 
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ class JobLog:
         self._tokens: dict[str, str | None] = {}  # stream -> position of the next line
 
     def read(self) -> Iterator[str]:
-        """Give the lines since the last call; none while the job has no log yet."""
+        """Yield the lines since the last call; none while the job has no log yet."""
         try:
             self._find_streams()
             for stream in self._tokens:

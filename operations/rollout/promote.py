@@ -192,7 +192,7 @@ def _check_golden_pictures(
     """Check that the published version classifies the golden pictures as the bundle records; return a line about it."""
     pictures = check_version(stack, published.number, bundle, manifest)
     if pictures:
-        return f"version {published.number} classified {pictures} golden pictures as the bundle says"
+        return f"version {published.number} classified {pictures} golden pictures as the bundle records"
     if request.force:
         return f"version {published.number} serves this model; its bundle has no golden pictures to check"
     raise DeploymentError(

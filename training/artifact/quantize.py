@@ -43,7 +43,7 @@ class Int8GateResult:
     balanced_accuracy_fp32: float
     balanced_accuracy_int8: float | None  # None if int8 gives NaN or infinite probabilities
     ece_fp32: float
-    ece_int8: float | None  # likewise
+    ece_int8: float | None  # None in the same case
 
     @property
     def reason(self) -> str:

@@ -33,7 +33,7 @@ class Evaluation:
     per_class: dict[str, Group]  # each class against the rest
     confusion: np.ndarray  # int, shape (7, 7): pictures of the row's class that were predicted as the column's
     roc: dict[str, Curve]  # of each class and of each operating point's classes
-    precision_recall: dict[str, Curve]  # likewise
+    precision_recall: dict[str, Curve]  # of the same classes
     reliability: dict[str, list[dict[str, float]]]  # "before" and "after" the temperature -> each bin with pictures
     slices: dict[str, dict[str, Group]]  # name of SLICED_BY -> group -> metrics
     out_of_distribution: dict[str, Detection] = field(default_factory=dict)  # kind of picture without a lesion -> ...

@@ -79,7 +79,7 @@ class _Loop:
         run.devices.check_same_run([*same, asdict(self._checkpointer.position)])
 
     def train(self) -> None:
-        """Train the phases that are left."""
+        """Train the remaining phases."""
         while self._checkpointer.position.phase < len(self._phases):
             self._train_phase(self._checkpointer.position)
         self._watch.restore_best()  # for a run that was resumed after its last epoch
@@ -119,7 +119,7 @@ class _Loop:
         self._run.reporter.log(f"  {phase.name}: {self._meter.speeds[phase.name]}")
 
     def _examples(self, phase: Phase) -> tuple[Examples, Examples]:
-        """Give the training and the validation pictures themselves, or the output of the frozen stages for them."""
+        """Return the training and the validation pictures themselves, or the output of the frozen stages for them."""
         run = self._run
         if not phase.uses_features:
             return Examples.of_pixels(run.train), Examples.of_pixels(run.validation)

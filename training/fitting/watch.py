@@ -44,7 +44,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._report_step()
 
     def state(self) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
-        """Give the arguments of `restore`: the first for JSON, the others as arrays."""
+        """Return the arguments of `restore`: the first for JSON, the others as arrays."""
         progress = {
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "best_score": self._best_score,

@@ -89,7 +89,7 @@ def test_a_better_model_is_promoted(cloud: LocalCloud, put: Put, go: Go, models:
     done = go(good, log=lines.append)
     assert (done.function_version, cloud.serving()) == ("2", {good})
     assert any("passed every gate against" in line for line in lines)
-    assert any("classified 7 golden pictures as the bundle says" in line for line in lines)
+    assert any("classified 7 golden pictures as the bundle records" in line for line in lines)
     package = package_of(cloud, good)
     assert package.status == "Approved"
     assert f"Approved by {ANN} at " in approval_of(cloud, good)

@@ -101,7 +101,7 @@ def check_space(folder: Path, needed_bytes: int) -> None:
 
 
 def unpack(sources: Sequence[Path], folder: Path, on_progress: OnProgress | None = None) -> Unpacked:
-    """Write the table, `images/` and the licence to `folder`, for `read_dataset`. After an error nothing is left of it.
+    """Write the table, `images/` and the licence to `folder`, for `read_dataset`. An error removes it.
 
     Args:
         sources: ZIP archives with the pictures, and the table: as a separate file or in one of the archives.

@@ -31,7 +31,7 @@ class EvaluationSet:
 def read_evaluation_set(folder: Path, metadata: Path | None, manifest: Manifest) -> EvaluationSet:
     """Read a folder of pictures and its table, and select the pictures that the model did not learn from.
 
-    If the hash shows that the model was trained on these very pictures, only its held-out lesions are selected.
+    If the hash shows that the model was trained on exactly these pictures, only its held-out lesions are selected.
 
     Args:
         folder: holds the pictures, in the folders of HAM10000 or anywhere below.

@@ -66,7 +66,7 @@ class Devices:
     def synchronize_batch_norm(self, model: keras.Model) -> None:
         """Compute the statistics of batch normalization over the whole batch. Call it before the model is compiled.
 
-        JAX does so anyway: it divides the program of one device. TensorFlow runs one program for each device.
+        JAX needs no change: it divides the program of one device. TensorFlow runs one program for each device.
         """
         if len(self) > 1 and keras.backend.backend() == "tensorflow":
             for layer in model._flatten_layers():
@@ -102,7 +102,7 @@ class Devices:
         return _StopTraining(stop, shared=len(self.cluster.hosts) > 1)
 
     def shard_batches(self, batches: keras.utils.PyDataset, pictures: int) -> keras.utils.PyDataset:
-        """Give this instance's shard of the batches of a set of `pictures`, also if the last batch is smaller."""
+        """Return this instance's shard of the batches of a set of `pictures`, also if the last batch is smaller."""
         return batches if len(self) == 1 else ShardedBatches(batches, pictures, len(self), self.shard)
 
 

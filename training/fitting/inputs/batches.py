@@ -85,7 +85,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     cannot learn from a single picture. Without a draw, all examples come in their own order. Inputs are the examples,
     or (first, second, share) if the draw mixes them. Classes are one-hot, or shares of two classes.
 
-    Threads of our own read batches ahead. Keras can do that too (`workers`), but on JAX it then gives the first batch
+    Separate threads read batches ahead. Keras can do that too (`workers`), but on JAX it then gives the first batch
     of an epoch last (Keras 3.15).
     """
 

@@ -27,7 +27,7 @@ class Checkpoint:
     arrays: dict[str, np.ndarray]
 
     def arrays_of(self, name: str) -> list[np.ndarray]:
-        """Give the arrays that `number(name, ...)` named, in their order."""
+        """Return the arrays that `number(name, ...)` named, in their order."""
         return [self.arrays[key] for key in sorted(self.arrays) if key.startswith(f"{name}/")]
 
 

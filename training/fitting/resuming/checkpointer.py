@@ -141,7 +141,7 @@ class Checkpointer:
 
 
 def _generators(model: keras.Model) -> list[Any]:
-    """Give the variables of a model that are not weights: the states of its layers' random generators."""
+    """Return the variables of a model that are not weights: the states of its layers' random generators."""
     weights = {id(weight) for weight in model.weights}
     return [variable for variable in model.variables if id(variable) not in weights]
 
