@@ -28,7 +28,7 @@ from training.weights import LoadedWeights, load_weights
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointPolicy:
-    """Where an unfinished run is saved, and what is kept."""
+    """The folder of an unfinished run, and the files that are kept."""
 
     folder: Path | None = None  # for this run's checkpoint only; None: one in the cache, named after the run
     fresh: bool = False  # start from the beginning, and delete the checkpoint of an earlier run
@@ -52,7 +52,7 @@ class FittedModel:
     config: TrainingConfig
     data: SplitDataset
     classifier: Classifier  # in float32, with the best weights
-    precision: str  # that it was trained in
+    precision: str  # of the training
     loaded: LoadedWeights
     fit: FitResult
     validation_logits: np.ndarray  # before the correction; float32, shape (N, 7)

@@ -147,7 +147,7 @@ def _measure(fitted: FittedModel, exported: _Exported, folder: Path, reporter: R
         subject = Subject(
             model="This model",
             data=data.dataset.name,
-            scope="Measured once, with the file that serves, on lesions that no training step and no choice used.",
+            scope="Measured once, with the file that serves, on lesions that were used for no training and no choice.",
             operating_points=calibration.operating_points,
             temperature=correction.temperature,
             prior_correction=correction.prior_correction,

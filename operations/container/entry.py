@@ -75,7 +75,7 @@ def run(environ: Mapping[str, str]) -> None:
 
     log(f"job {job.job}: {settings.config}")
     trained = train(settings.config, pictures, job.model, context, job=job.job)
-    # The run has removed its checkpoint. The rest takes less time than SageMaker gives after SIGTERM.
+    # The run has removed its checkpoint. The remaining steps take less time than SageMaker gives after SIGTERM.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for line in metric_lines(trained.manifest):
         log(line)

@@ -12,7 +12,7 @@ from operations.aws_errors import aws_errors
 
 ENDED: Final = ("Completed", "Failed", "Stopped")
 
-_ADVICE: Final = {  # a word in the secondary status or in the failure reason -> what to do
+_ADVICE: Final = {  # a word in the secondary status or in the failure reason -> the next step
     "CapacityError": "AWS has no free instances of this type now: try again later, or name another --instance-type.",
     "MaxWaitTimeExceeded": "There was too little spot capacity in that time: wait longer, or pay for --on-demand.",
     "MaxRuntimeExceeded": "The time limit was reached.",
@@ -49,7 +49,7 @@ class JobState:
 
     @property
     def advice(self) -> str:
-        """What to do next about a job that failed or was stopped; "" for all others."""
+        """The next step after a job that failed or was stopped; "" for all others."""
         if not self.has_ended or self.status == "Completed":
             return ""
         reason = f"{self.secondary} {self.failure or ''}"

@@ -37,7 +37,7 @@ def open_cache(dataset: Dataset, size: int, folder: Path, on_progress: OnProgres
         dataset: the pictures; row i of the result is row i of `dataset.rows`.
         size: the side of the square, in pixels.
         folder: where caches are kept; made if it does not exist.
-        on_progress: called as ("decoding pictures", number done, total); never called if the cache exists.
+        on_progress: called as ("decoding pictures", number done, total); not called if the cache exists.
 
     Returns:
         RGB pixels in 0..255: uint8, shape (N, size, size, 3), read-only; row i is the result of `decode_image`.

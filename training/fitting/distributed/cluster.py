@@ -14,7 +14,7 @@ COORDINATOR_PORT: Final = 12321  # on the first host; the instances of one train
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """The instances of one run, and which of them this is. Each runs one process, with all of its devices."""
+    """The instances of one run, and the index of this one. Each runs one process, with all of its devices."""
 
     hosts: tuple[str, ...]  # in the same order on every instance
     index: int  # of this instance

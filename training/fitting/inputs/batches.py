@@ -122,12 +122,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     @property
     def pictures_per_batch(self) -> int:
-        """How many pictures a step trains on, over all shards."""
+        """The number of pictures in a training step, over all shards."""
         return self._batch_size
 
     @property
     def pictures_read_per_batch(self) -> int:
-        """How many pictures this process reads for a step: its slice, and twice that with mixup."""
+        """The number of pictures that this process reads for a step: its slice, and twice that with mixup."""
         mixed = self._draw is not None and self._draw.share is not None
         return self._batch_size // self._shard[1] * (2 if mixed else 1)
 

@@ -24,7 +24,7 @@ class RunInterruptedError(TrainingError):
 
 
 class StopRequest:
-    """Whether a signal asked this process to end, and which one."""
+    """The request of a signal to end this process, if there is one."""
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
@@ -32,15 +32,15 @@ class StopRequest:
 
     @property
     def requested(self) -> bool:
-        """Whether a signal came."""
+        """Whether a signal was received."""
         return self.received is not None
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Only note the first signal while the block runs, for the block to check. A second signal raises at once.
+        """Record the first signal in the block, which checks for it, and do not raise. A second signal raises at once.
 
         Raises:
-            RunInterruptedError: at the end of the block, if a signal came and the block did not raise.
+            RunInterruptedError: at the end of the block, if a signal was received and the block did not raise.
         """
         self._deferred = True
         try:
@@ -64,10 +64,10 @@ class StopRequest:
 
 @contextmanager
 def watch_signals() -> Iterator[StopRequest]:
-    """Handle SIGINT and SIGTERM while the block runs. In a thread that is not the main one, no request ever comes.
+    """Handle SIGINT and SIGTERM while the block runs. Outside the main thread no signal is handled.
 
     Raises:
-        RunInterruptedError: a signal came and was not deferred.
+        RunInterruptedError: a signal was received and was not deferred.
     """
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():  # Python lets only the main thread handle signals
