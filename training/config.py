@@ -31,7 +31,7 @@ class TrainingConfig:
     size: Annotated[int, Field(ge=32, le=1024)] = 224  # side of the square input, in pixels
     weights: Annotated[str, Field(min_length=1)] = IMAGENET  # or "none", or the path of an .npz file
     images: Annotated[int, Field(ge=50)] | None = None  # about how many pictures to use; None uses all
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42  # of the split, the initial weights and of everything random
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42  # of everything random, such as the split and the initial weights
 
     head_epochs: Annotated[int, Field(ge=0, le=1000)] = 5
     fine_tune_epochs: Annotated[int, Field(ge=0, le=1000)] = 20
