@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="folder for decoded pictures")
     options = parser.parse_args()
     try:
-        measured = measure(options.folder, options.weights, options.size, options.seed, options.cache)
+        measured = measure_baselines(options.folder, options.weights, options.size, options.seed, options.cache)
     except AnalyzerError as error:
         parser.exit(1, f"{error}\n")
     print(table(measured))
@@ -52,7 +52,7 @@ def main() -> None:
     print(f"\nwritten to {RESULTS}")
 
 
-def measure(folder: Path, weights: Path | None, size: int, seed: int, cache: Path) -> dict[str, Any]:
+def measure_baselines(folder: Path, weights: Path | None, size: int, seed: int, cache: Path) -> dict[str, Any]:
     """Measure each baseline on the test lesions: its name -> metrics with intervals, and seconds."""
     dataset = read_dataset(folder)
     split = split_by_lesion(dataset, seed)
@@ -123,7 +123,7 @@ def frozen_features(pixels: np.ndarray, weights: Path, size: int) -> np.ndarray:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
-    from training.fitting.features import predict
+    from training.fitting.inputs.features import predict
     from training.model import build_classifier
     from training.weights import load_weights
 

@@ -1,4 +1,4 @@
-"""A picture, the event that API Gateway makes of it, and what Lambda hands over beside it."""
+"""The event that API Gateway makes of a picture, and the context that Lambda passes with it."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from contract.events import http_event
 
 
 class Context:
-    """What Lambda hands over beside the event."""
+    """The context object of Lambda, the second argument of a handler."""
 
     function_name, function_version, memory_limit_in_mb = "classify", "$LATEST", 1769
     invoked_function_arn, aws_request_id = "arn:aws:lambda:us-east-1:000000000000:function:classify", "benchmark"

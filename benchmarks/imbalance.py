@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="number of runs of each method; the table shows the mean")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="folder for decoded pictures")
     options = parser.parse_args()
-    from training.fitting.features import remove_features
+    from training.fitting.inputs.features import remove_features
 
     results: dict[str, list[dict[str, float]]] = {name: [] for name in METHODS}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)

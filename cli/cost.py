@@ -86,16 +86,12 @@ def _read_stack(folder: Path, stack: str) -> "StackConfig":
 def _training_job_lines(instance_type: str, hours: float) -> "list[CostLine]":
     from infra.costs import CostLine
     from operations.jobs.cost import estimate_job_cost
+    from operations.jobs.request import JobRequest
     from operations.prices import read_prices
 
-    job = estimate_job_cost(
-        instance_type=instance_type,
-        instances=1,
-        max_run_s=round(3600 * hours),
-        volume_gb=VOLUME_GB,
-        spot=True,
-        region=read_prices().region,
-    )
+    max_run_s = round(3600 * hours)
+    request = JobRequest(instance_type=instance_type, max_run_s=max_run_s, volume_gb=VOLUME_GB, spot=True)
+    job = estimate_job_cost(request, read_prices().region)
     on_demand = hours * job.usd_per_hour
     disk = job.high - on_demand
     return [

@@ -62,7 +62,7 @@ def demo(train_first: bool, weights: str | None, once: bool, page_port: int, api
                 bundle, pictures, terms = REFERENCE_MODEL, _real_pictures() or REFERENCE_MODEL, REFERENCE_MODEL_TERMS
                 _describe(bundle, read_bundle(bundle))
         with _step(next(numbers), "the stack: S3, the Lambda function behind an HTTP API, the page"):
-            urls = start_parts(stack, bundle, say=_say)
+            urls = start_parts(stack, bundle, log=_say)
         click.echo(f"\n{terms}")
         if once:
             with _step(next(numbers), "two pictures, sent to the page and to the API"):
@@ -116,6 +116,7 @@ def _labelled_pictures() -> Path:
 def _train(pictures: Path, weights: str) -> Path:
     quiet_tensorflow()
     from training.config import TrainingConfig
+    from training.fit_model import RunContext
     from training.progress import Reporter
     from training.train import train
 
@@ -125,8 +126,7 @@ def _train(pictures: Path, weights: str) -> Path:
             TrainingConfig(weights=weights, **small),
             pictures,
             MODELS,
-            cache=CACHE,
-            reporter=Reporter(on_progress, _say),
+            RunContext(cache=CACHE, reporter=Reporter(on_progress, _say)),
         )
     _describe(trained.folder, trained.manifest)
     return trained.folder

@@ -11,7 +11,7 @@ from cli.console import print_json
 
 if TYPE_CHECKING:
     from local.stack import LocalStack
-    from training.progress import Say
+    from training.progress import Log
 
 FOLDER = Path(".local")
 MODELS = Path("artifacts/models")  # the default output folder of `lesion train`
@@ -68,7 +68,7 @@ def up(
     ports = Ports(page=page_port, api=api_port, aws=aws_port)
     stack = LocalStack(folder, ports=ports, concurrency=concurrency, canary_s=canary_s)
     with stack:
-        start_parts(stack, bundle, say=click.echo)
+        start_parts(stack, bundle, log=click.echo)
         click.echo("Ctrl-C stops everything.")
         try:
             stack.wait()
@@ -108,7 +108,7 @@ def down(folder: Path) -> None:
     click.echo("stopped" if stop_stack(folder) else "The local stack was not running.")
 
 
-def start_parts(stack: "LocalStack", bundle: Path, *, say: "Say") -> dict[str, str]:
+def start_parts(stack: "LocalStack", bundle: Path, *, log: "Log") -> dict[str, str]:
     """Start every part, and publish and register the bundle as on AWS; return each part's URL."""
     from contract.bundle import read_bundle
     from local.resources import MODEL_GROUP, MODELS_BUCKET
@@ -117,15 +117,15 @@ def start_parts(stack: "LocalStack", bundle: Path, *, say: "Say") -> dict[str, s
     from operations.registry.publish import publish
 
     aws_url = stack.start_aws()
-    say(f"AWS APIs  {aws_url}  (by moto)")
+    log(f"AWS APIs  {aws_url}  (by moto)")
     os.environ.update(stack.aws_environment)  # from here on, AWS's SDKs in this process call the local APIs
     model_uri = publish(bundle, f"s3://{MODELS_BUCKET}")
     ModelRegistry(Account(), MODEL_GROUP).register(read_bundle(bundle), model_uri)
-    say(f"model     {model_uri}")
+    log(f"model     {model_uri}")
     api_url = stack.start_api(model_uri)
-    say(f"API       {api_url}  (the Lambda function under AWS's runtime interface emulator)")
+    log(f"API       {api_url}  (the Lambda function under AWS's runtime interface emulator)")
     page_url = stack.start_page()
-    say(f"page      {page_url}")
+    log(f"page      {page_url}")
     return {"aws": aws_url, "api": api_url, "page": page_url}
 
 

@@ -84,7 +84,7 @@ def train(
     began = time.perf_counter()
     config = read_config(options)
     quiet_tensorflow()
-    from training.fit_model import CheckpointPolicy, run_worker
+    from training.fit_model import CheckpointPolicy, RunContext, run_worker
     from training.fitting.distributed.cluster import read_cluster
     from training.fitting.resuming.stop import RunInterruptedError
     from training.progress import Reporter
@@ -93,12 +93,13 @@ def train(
     cluster = read_cluster(os.environ)
     policy = CheckpointPolicy(folder=checkpoints, fresh=fresh, keep_features=keep_features)
     try:
-        if not cluster.leads:
-            run_worker(config, folder, cache=cache, cluster=cluster, policy=policy)
+        if not cluster.is_leader:
+            run_worker(config, folder, RunContext(cache=cache, cluster=cluster, policy=policy))
             return
         with progress_bars() as on_progress:
             reporter = Reporter(on_progress, lambda line: click.echo(line, err=True))
-            trained = run(config, folder, out, cache=cache, cluster=cluster, policy=policy, reporter=reporter)
+            context = RunContext(cache=cache, cluster=cluster, policy=policy, reporter=reporter)
+            trained = run(config, folder, out, context)
     except RunInterruptedError as error:
         click.echo(f"lesion: {error}", err=True)
         raise click.exceptions.Exit(error.exit_status) from error

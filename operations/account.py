@@ -40,7 +40,7 @@ class Account:
         Raises:
             DeploymentError: AWS refuses.
         """
-        with aws_errors("asking AWS who you are"):
+        with aws_errors("reading the owner of the AWS credentials"):
             return str(self.client("sts").get_caller_identity()["Arn"])
 
 

@@ -1,4 +1,4 @@
-"""AWS's errors as sentences: each says what failed, why, and what to do next."""
+"""AWS's errors as sentences: each has the failed action, the reason, and the next step."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,10 +28,10 @@ _QUOTA: Final = {"ResourceLimitExceeded", "ServiceQuotaExceededException", "Limi
 
 @contextmanager
 def aws_errors(action: str) -> Iterator[None]:
-    """Turn every AWS error inside the block into one sentence with what to do next.
+    """Turn every AWS error inside the block into one sentence with the next step.
 
     Args:
-        action: what the block does, as in "reading the stack dev".
+        action: of the block, as in "reading the stack dev".
 
     Raises:
         DeploymentError: AWS refused the call, or could not be reached.
@@ -56,7 +56,7 @@ def aws_errors(action: str) -> Iterator[None]:
 
 
 def describe_error(error: ClientError) -> str:
-    """Say in a sentence what AWS answered, and what to do next."""
+    """Turn AWS's response into a sentence with the next step."""
     code = str(error.response.get("Error", {}).get("Code", "an error"))
     message = str(error.response.get("Error", {}).get("Message", "")).rstrip(".")
     if code in _EXPIRED:

@@ -25,6 +25,7 @@ class TinyRun:
 def train_tiny(pictures: Path, out: Path, cache: Path) -> TinyRun:
     """Train one epoch on a few pictures, from random weights to a bundle."""
     from training.config import TrainingConfig
+    from training.fit_model import RunContext
     from training.progress import Reporter
     from training.train import train
 
@@ -37,8 +38,7 @@ def train_tiny(pictures: Path, out: Path, cache: Path) -> TinyRun:
         config,
         pictures,
         out,
-        cache=cache,
+        RunContext(cache=cache, reporter=Reporter(lambda *report: progress.append(report), lines.append)),
         job="tiny",
-        reporter=Reporter(lambda *report: progress.append(report), lines.append),
     )
     return TinyRun(trained, out, cache, lines, progress)

@@ -12,8 +12,8 @@ from contract.errors import DatasetError
 def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a new hidden folder to write into, and rename it to `target` when the block ends without an error.
 
-    After an error or an interrupt nothing of it is left, and `target` is as it was. If a complete `target` makes the
-    work unnecessary, test that before this call.
+    After an error or an interrupt the new folder is removed, and `target` is unchanged. If a complete `target` makes
+    the work unnecessary, test that before this call.
 
     Args:
         target: the final path. Its parent folders are made.

@@ -31,21 +31,21 @@ class TrainingConfig:
     size: Annotated[int, Field(ge=32, le=1024)] = 224  # side of the square input, in pixels
     weights: Annotated[str, Field(min_length=1)] = IMAGENET  # or "none", or the path of an .npz file
     images: Annotated[int, Field(ge=50)] | None = None  # about how many pictures to use; None uses all
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42  # of the split, the initial weights and everything random
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42  # of everything random, such as the split and the initial weights
 
     head_epochs: Annotated[int, Field(ge=0, le=1000)] = 5
     fine_tune_epochs: Annotated[int, Field(ge=0, le=1000)] = 20
     train_from: TrainFrom = "all"  # in the second phase
     monitor: Monitor = "balanced_accuracy"  # the metric on validation lesions that chooses the best epoch
     patience: Annotated[int, Field(ge=1)] = 6  # epochs without improvement before a phase ends
-    average_epochs: Annotated[int, Field(ge=1, le=1000)] = 1  # whose weights are averaged to validate; 1: none
+    average_epochs: Annotated[int, Field(ge=1, le=1000)] = 1  # epochs whose weights are averaged to validate; 1: none
 
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 32  # pictures
     head_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-3  # of Adam, after the warm-up
     fine_tune_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-4
     warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of a phase's steps; then a cosine decay to zero
 
-    class_balance: ClassBalance = "weights"  # how rare classes are balanced
+    class_balance: ClassBalance = "weights"  # the method against class imbalance
     balance_power: Annotated[float, Field(ge=0, le=1)] = 1.0  # of weights, sampling, focal: 1 is full balance, 0 none
     focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0  # how much confident answers are discounted
     logit_adjustment: Annotated[float, Field(ge=0, le=5)] = 1.0  # times the log of each class's frequency
@@ -56,7 +56,7 @@ class TrainingConfig:
     # Views of each picture when the output of the frozen stages is computed once; 0: it is never computed once.
     frozen_views: Annotated[int, Field(ge=0, le=8)] = 2
 
-    precision: Precision = "auto"  # that the backbone computes in; the exported model is float32
+    precision: Precision = "auto"  # of the backbone in training; the exported model is float32
 
     def __post_init__(self) -> None:
         """Refuse a run that trains nothing."""

@@ -20,7 +20,7 @@ from training.evaluation.measure import Evaluation, evaluate_predictions
 from training.evaluation.metrics import Predictions, measure_once
 from training.evaluation.report.write import Subject, write_report
 from training.fit_model import build_network, fit_network
-from training.fitting.features import remove_features
+from training.fitting.inputs.features import remove_features
 from training.fitting.loop import predict_logits
 from training.fitting.run import Run
 from training.progress import SILENT, Reporter
@@ -70,22 +70,25 @@ def cross_validate(
     dataset = read_pictures(config, pictures)
     splits = [split_fold(dataset, fold, config.seed) for fold in k_folds(dataset, folds, config.seed)]
     pixels = open_cache(dataset, config.size, cache, reporter.on_progress)
-    fold_verdicts: list[Predictions] = []
+    fold_predictions: list[Predictions] = []
     for number, split in enumerate(splits, 1):
         data = split_pictures(dataset, split, pixels)
         parts = f"{len(data.train)} pictures for training, {len(data.validation)} for validation"
-        reporter.say(f"fold {number} of {folds}: {parts}, {len(data.test)} for the test")
-        fold_verdicts.append(_evaluate_fold(config, data, cache, reporter))
+        reporter.log(f"fold {number} of {folds}: {parts}, {len(data.test)} for the test")
+        fold_predictions.append(_evaluate_fold(config, data, cache, reporter))
     order = np.argsort(np.concatenate([split.test for split in splits]))
-    evaluation = evaluate_predictions(_pool(fold_verdicts, order), dataset.rows, config.seed)
+    evaluation = evaluate_predictions(_pool(fold_predictions, order), dataset.rows, config.seed)
     truth = dataset.rows["class_index"].to_numpy()
     fold_values = _summarize(
-        [measure_once(verdicts, truth[split.test]) for verdicts, split in zip(fold_verdicts, splits, strict=True)]
+        [
+            measure_once(predictions, truth[split.test])
+            for predictions, split in zip(fold_predictions, splits, strict=True)
+        ]
     )
     subject = Subject(
         model=f"Cross-validation in {folds} folds",
         data=dataset.name,
-        scope=f"Every lesion judged once, by one of {folds} models, which had not seen it. Seed {config.seed}, "
+        scope=f"Every lesion classified once, by one of {folds} models that was not trained on it. Seed {config.seed}, "
         f"weights {config.weights if not Path(config.weights).suffix else Path(config.weights).name}.",
         operating_points=dict.fromkeys(OPERATING_POINTS),
         temperature=None,
@@ -115,16 +118,18 @@ def _evaluate_fold(config: TrainingConfig, data: SplitDataset, cache: Path, repo
 
 
 def _pool(folds: list[Predictions], order: np.ndarray) -> Predictions:
-    """Join the verdicts of all folds in the order of the rows. Each keeps the thresholds of its fold."""
+    """Join the predictions of all folds in the order of the rows. Each keeps the thresholds of its fold."""
     return Predictions(
         probabilities=np.concatenate([fold.probabilities for fold in folds])[order],
         before_temperature=np.concatenate([fold.before_temperature for fold in folds])[order],
-        over={name: np.concatenate([fold.over[name] for fold in folds])[order] for name in OPERATING_POINTS},
+        reaches_threshold={
+            name: np.concatenate([fold.reaches_threshold[name] for fold in folds])[order] for name in OPERATING_POINTS
+        },
     )
 
 
 def _summarize(folds: list[dict[str, float]]) -> FoldValues:
-    """List each metric by fold, with its mean and standard deviation. None stands for a value that is undefined."""
+    """List each metric by fold, with its mean and standard deviation. An undefined value is None."""
     summary: FoldValues = {}
     for name in folds[0]:
         values = [fold[name] for fold in folds]

@@ -13,7 +13,7 @@ from training.atomic_folder import atomic_folder
 from training.data.cache import open_cache
 from training.data.pictures import Pictures
 from training.evaluation.calibration.calibrate import Calibration
-from training.evaluation.evaluate_onnx import evaluate_onnx, run_on_pixels
+from training.evaluation.evaluate_onnx import CalibratedModel, evaluate_onnx, run_on_pixels
 from training.evaluation.inputs import EvaluationInputs
 from training.evaluation.measure import Evaluation
 from training.evaluation.out_of_distribution import GIVEN
@@ -31,7 +31,7 @@ class EvaluatedBundle:
 
     manifest: Manifest
     evaluation: Evaluation
-    notes: tuple[str, ...]  # sentences for people: which pictures these are, and what could not be measured
+    notes: tuple[str, ...]  # sentences for people: which pictures these are, and which metrics could not be measured
     page: Path
 
 
@@ -64,11 +64,9 @@ def evaluate_bundle(
     if inputs.unfamiliar is not None:
         given, skipped = _run_on_folder(model, inputs.unfamiliar, manifest.input.size, on_progress)
     evaluation, predictions = evaluate_onnx(
-        model,
+        CalibratedModel(model, calibration_of(manifest), reference),
         pictures,
         rows,
-        calibration_of(manifest),
-        reference,
         seed=manifest.data.split_seed,
         on_progress=on_progress,
         given=given,
@@ -92,7 +90,7 @@ def evaluate_bundle(
 
 
 def calibration_of(manifest: Manifest) -> Calibration:
-    """Read from the manifest what was chosen on validation lesions when the model was made."""
+    """Read from the manifest the choices that were made on validation lesions in training."""
     return Calibration(
         temperature=manifest.temperature,
         operating_points=manifest.operating_points,

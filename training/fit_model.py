@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import keras
 import numpy as np
 
 from training.config import TrainingConfig
 from training.evaluation.calibration.logit_adjustment import LogitAdjustment, fit_logit_adjustment
-from training.fitting.distributed.cluster import Cluster
+from training.fitting.distributed.cluster import SINGLE_INSTANCE, Cluster
 from training.fitting.distributed.devices import join_cluster
-from training.fitting.features import remove_features
 from training.fitting.imbalance import log_frequencies
+from training.fitting.inputs.features import remove_features
 from training.fitting.loop import FitResult, fit, predict_logits
 from training.fitting.precision import choose_precision
 from training.fitting.resuming.folder import checkpoint_folder, run_folder
@@ -28,14 +28,21 @@ from training.weights import LoadedWeights, load_weights
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointPolicy:
-    """Where an unfinished run is saved, and what is kept."""
+    """The folder of an unfinished run, and the files that are kept."""
 
     folder: Path | None = None  # for this run's checkpoint only; None: one in the cache, named after the run
-    fresh: bool = False  # start again, and delete the checkpoint of an earlier run
+    fresh: bool = False  # start from the beginning, and delete the checkpoint of an earlier run
     keep_features: bool = False  # leave the frozen features in the cache, for a later run with the same frozen stages
 
 
-DEFAULT_POLICY: Final = CheckpointPolicy()
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """The surroundings of a run, which do not change its result: folders, instances and reports."""
+
+    cache: Path  # keeps decoded pictures between runs, and frozen features and the checkpoint during a run
+    cluster: Cluster = SINGLE_INSTANCE
+    policy: CheckpointPolicy = CheckpointPolicy()
+    reporter: Reporter = SILENT  # gets the progress of each step, and lines for people
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +52,7 @@ class FittedModel:
     config: TrainingConfig
     data: SplitDataset
     classifier: Classifier  # in float32, with the best weights
-    precision: str  # that it was trained in
+    precision: str  # of the training
     loaded: LoadedWeights
     fit: FitResult
     validation_logits: np.ndarray  # before the correction; float32, shape (N, 7)
@@ -83,12 +90,8 @@ def fit_network(classifier: Classifier, loaded: LoadedWeights, data: SplitDatase
 def fit_model(
     config: TrainingConfig,
     data: SplitDataset,
-    cache: Path,
-    *,
-    cluster: Cluster,
-    policy: CheckpointPolicy,
+    context: RunContext,
     stop: StopRequest,
-    reporter: Reporter,
 ) -> Iterator[FittedModel]:
     """Build and fit the network, on all devices of all instances.
 
@@ -99,25 +102,26 @@ def fit_model(
         TrainingError: the weights or the devices cannot be used, or as `training.fitting.loop.fit`.
         RunInterruptedError: a stop was requested.
     """
-    with ExitStack() as until_the_end:
-        with join_cluster(cluster) as devices:
-            reporter.say(f"runs on {devices}")
+    policy, reporter = context.policy, context.reporter
+    with ExitStack() as checkpoint_lock:
+        with join_cluster(context.cluster) as devices:
+            reporter.log(f"runs on {devices}")
             with reporter.step("built the network"):
                 classifier, loaded = build_network(config)
-            reporter.say(f"weights: {loaded}")
+            reporter.log(f"weights: {loaded}")
 
             with reporter.step("trained"):
                 identity = _identity(config, data, classifier, loaded)
-                folder = policy.folder or checkpoint_folder(identity, cache, reporter.say)
+                folder = policy.folder or checkpoint_folder(identity, context.cache, reporter.log)
                 run = Run(
                     config=config,
                     train=data.train,
                     validation=data.validation,
-                    scratch=cache,
+                    scratch=context.cache,
                     devices=devices,
                     reporter=reporter,
                     stop=stop,
-                    checkpoints=until_the_end.enter_context(run_folder(folder, fresh=policy.fresh)),
+                    checkpoints=checkpoint_lock.enter_context(run_folder(folder, fresh=policy.fresh)),
                     identity=identity,
                 )
                 fitted = fit_network(classifier, loaded, data, run)
@@ -126,23 +130,16 @@ def fit_model(
             remove_features(fitted.fit.features)
 
 
-def run_worker(
-    config: TrainingConfig,
-    pictures: Path,
-    *,
-    cache: Path,
-    cluster: Cluster,
-    policy: CheckpointPolicy = DEFAULT_POLICY,
-) -> None:
+def run_worker(config: TrainingConfig, pictures: Path, context: RunContext) -> None:
     """Train on an instance that is not the leader of its cluster. It reports nothing, and ends after the last epoch.
 
-    Arguments and errors are those of `training.train.train`. All instances must get the same arguments and have a disk
-    of their own. A worker only reads `policy.folder`, which must hold the same checkpoint as on the leader.
+    Arguments and errors are those of `training.train.train`. All instances must get the same arguments, and each
+    needs a separate disk. A worker only reads `policy.folder`, which must hold the same checkpoint as on the leader.
     """
     with watch_signals() as stop:
         keras.utils.set_random_seed(config.seed)
-        data = read_data(config, pictures, cache, SILENT.on_progress)
-        with fit_model(config, data, cache, cluster=cluster, policy=policy, stop=stop, reporter=SILENT):
+        data = read_data(config, pictures, context.cache, SILENT.on_progress)
+        with fit_model(config, data, replace(context, reporter=SILENT), stop):
             pass
 
 

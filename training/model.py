@@ -1,8 +1,8 @@
 """The classifier: ResNet50 with a dense head, and the Keras models that training and serving need.
 
-Several models share one set of layers: `below` and `above` a boundary (the frozen stages and the rest), `full_model`,
-and `serving` (the model that is exported). They share their weights, so whichever one is trained, the same network is
-exported.
+Several models share one set of layers: `below` and `above` a boundary (the frozen and the trained stages),
+`full_model`, and `serving` (the model that is exported). They share their weights, so training any of them trains the
+network that is exported.
 """
 
 from dataclasses import dataclass
@@ -153,7 +153,7 @@ def build_classifier(size: int, precision: str = "float32") -> Classifier:
     starts with a shallower network (Goyal et al. 2017, arXiv:1706.02677, section 5.1). Loaded weights replace this.
     """
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)  # keras.applications has no argument for it
+    keras.config.set_dtype_policy(precision)  # keras.applications has no such argument
     try:
         backbone = keras.applications.ResNet50(
             include_top=False, weights=None, input_shape=(size, size, 3), name="backbone"

@@ -1,4 +1,4 @@
-"""How a long run reports: progress for a bar, and lines for people."""
+"""The reports of a long run: progress for a bar, and log lines for people."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 OnProgress = Callable[[str, int, int], None]  # name of the step, done, total
-Say = Callable[[str], None]  # a line for people
+Log = Callable[[str], None]  # takes a line for people
 
 
-def ignore_progress(what: str, done: int, total: int) -> None:
+def ignore_progress(step: str, done: int, total: int) -> None:
     """Discard progress."""
 
 
@@ -23,18 +23,18 @@ class Reporter:
     """The functions that a run reports to. The defaults discard everything."""
 
     on_progress: OnProgress = ignore_progress
-    say: Say = ignore_line
+    log: Log = ignore_line
 
     @contextmanager
     def step(self, done: str) -> Iterator[None]:
-        """Say how long the block took, when it ends without an error.
+        """Log the duration of the block, when it ends without an error.
 
         Args:
             done: a verb in the past tense, such as "exported".
         """
         began = time.perf_counter()
         yield
-        self.say(f"{done} in {time.perf_counter() - began:.1f} s")
+        self.log(f"{done} in {time.perf_counter() - began:.1f} s")
 
 
 SILENT: Final = Reporter()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def quiet_tensorflow() -> None:
-    """Import Keras and its backend, and hide what TensorFlow writes to standard error while it is imported.
+    """Import Keras and its backend, and hide the lines that TensorFlow writes to standard error during the import.
 
     Its C++ code writes some lines before its log level can be set, so the file descriptor itself is redirected.
     """

@@ -20,7 +20,7 @@ class LoadedWeights:
     source: str
     loaded: tuple[str, ...]  # stages, bottom to top
     fresh: tuple[str, ...]
-    sha256: str | None = None  # of what was loaded
+    sha256: str | None = None  # of the loaded weights
     parts: tuple[str, ...] = ()  # loaded layers of stages in `fresh`
     absent: tuple[str, ...] = ()  # layers of those stages that the file lacks
     without_kernel: tuple[str, ...] = ()  # batch normalization in the file whose convolution is not in the file

@@ -16,7 +16,9 @@ class Candidate(NamedTuple):
     package: str | None = None  # the package of the dependency group `bench` that it needs
 
 
-RUNTIMES, IN_PROCESS, OVER_HTTP = (f"benchmarks.serving.{module}" for module in ("runtimes", "in_process", "over_http"))
+RUNTIMES, IN_PROCESS, OVER_HTTP = (
+    f"benchmarks.serving.systems.{module}" for module in ("runtimes", "in_process", "over_http")
+)
 
 CANDIDATES = (
     Candidate("ONNX Runtime, fp32", "model alone", f"{RUNTIMES}:onnx_runtime", "model.fp32.onnx"),

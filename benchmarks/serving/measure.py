@@ -117,7 +117,7 @@ def measure(
     """Measure the cold starts of all candidates in turns, then their predictions in turns.
 
     Args:
-        candidates: what to measure.
+        candidates: to measure.
         inputs: the files that they get.
         logs: a folder for their logs.
         rounds: number of turns of each candidate.

@@ -1,4 +1,4 @@
-"""The process of one candidate: predicts once at its start, then as often as each line of its input says."""
+"""The process of one candidate: predicts once at its start, then as many times as each line of its input requests."""
 
 import importlib
 import json

@@ -121,7 +121,7 @@ def promote(
             account,
             cache=cache / "models",
             pictures=_comparison_pictures(folder, metadata, cache, on_progress),
-            say=lambda line: click.echo(line, err=True),
+            log=lambda line: click.echo(line, err=True),
         )
     if as_json:
         print_json(vars(done))

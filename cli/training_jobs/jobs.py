@@ -47,7 +47,7 @@ def show(name: str, stack: str, region: str | None, as_json: bool) -> None:
         return
     lines = {
         "status": f"{state.status} ({state.secondary})",
-        "why": explain_end(state) if state.over and state.status != "Completed" else None,
+        "why": explain_end(state) if state.has_ended and state.status != "Completed" else None,
         "created": f"{state.created:%Y-%m-%d %H:%M:%S}",
         "started": f"{state.started:%Y-%m-%d %H:%M:%S}" if state.started else None,
         "ended": f"{state.ended:%Y-%m-%d %H:%M:%S}" if state.ended else None,

@@ -109,7 +109,7 @@ def _predictions(held_out: HeldOut, manifest: Manifest) -> Predictions:
     return Predictions(
         probabilities=held_out.probabilities,
         before_temperature=remove_temperature(held_out.probabilities, manifest.temperature),
-        over=apply_thresholds(held_out.probabilities, manifest.operating_points),
+        reaches_threshold=apply_thresholds(held_out.probabilities, manifest.operating_points),
     )
 
 

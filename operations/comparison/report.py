@@ -11,7 +11,7 @@ LOWER_IS_BETTER: Final = ("ece", "nll", "brier")
 
 
 def as_text(comparison: Comparison) -> str:
-    """Lay it out for a terminal."""
+    """Format the comparison for a terminal."""
     width = max(len(label) for label, _ in _metric_rows(comparison))
     lines = [
         f"challenger {comparison.challenger.version}",
@@ -29,7 +29,7 @@ def as_text(comparison: Comparison) -> str:
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """Lay it out for a comment on a pull request."""
+    """Format the comparison for a comment on a pull request."""
     lines = [
         f"**{_verdict(comparison)}**",
         "",
@@ -53,7 +53,7 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """Give all values, unrounded, for a program."""
+    """Return all values, unrounded, for a program."""
     changes = comparison.changes
     return {
         "challenger": comparison.challenger.version,
@@ -74,7 +74,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _metric_rows(comparison: Comparison) -> Iterator[tuple[str, Change]]:
-    """Give a label and a change for all metrics: over all pictures, per class, and per group of patients."""
+    """Yield a label and a change for all metrics: over all pictures, per class, and per group of patients."""
     changes = comparison.changes
     for name, change in changes.metrics.items():
         yield _label(name), change

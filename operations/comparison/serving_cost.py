@@ -12,9 +12,7 @@ import onnxruntime
 from contract.bundle import INPUT_NAME, MODEL, OUTPUT_NAMES, Manifest
 
 WARM_UPS: Final = 2
-ROUNDS: Final = (
-    15  # in each, both models classify one picture in turn, so the state of the machine is the same for both
-)
+ROUNDS: Final = 15  # each model classifies one picture per round, so both see the same state of the machine
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,12 +31,12 @@ RUN: Final = "run"  # folder of the checkpoint, in SageMaker's checkpoints folde
 
 def main() -> None:
     """Run the job that this process's environment describes, and exit."""
-    signal.signal(signal.SIGTERM, _end)  # Linux ignores it for the first process of a container by default
+    signal.signal(signal.SIGTERM, _exit_on_signal)  # Linux ignores it for the first process of a container by default
     try:
         run(os.environ)
     except AnalyzerError as error:
         status = getattr(error, "exit_status", 1)  # 128 plus its number if a signal ended the run
-        say(str(error))
+        log(str(error))
         if status == 1:
             write_failure(failure_file(os.environ), str(error))
         sys.exit(status)
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def run(environ: Mapping[str, str]) -> None:
-    """Train, and then publish and register the model if the hyperparameters say where.
+    """Train, and then publish and register the model if the hyperparameters name a target.
 
     Raises:
         AnalyzerError: the job cannot continue, or a signal asked it to end.
@@ -58,38 +58,38 @@ def run(environ: Mapping[str, str]) -> None:
     if len(job.cluster.hosts) > 1:
         os.environ.setdefault("KERAS_BACKEND", "jax")  # docs/decisions/devices.md; read when Keras is loaded
     quiet_tensorflow()
-    from training.fit_model import CheckpointPolicy, run_worker
+    from training.fit_model import CheckpointPolicy, RunContext, run_worker
+    from training.progress import Reporter
 
-    shared: dict[str, Any] = {
-        "cache": job.scratch / "cache",
-        "cluster": job.cluster,
-        "policy": CheckpointPolicy(folder=job.checkpoints / RUN),
-    }
-    if not job.cluster.leads:
-        run_worker(settings.config, pictures, **shared)
+    context = RunContext(
+        cache=job.scratch / "cache",
+        cluster=job.cluster,
+        policy=CheckpointPolicy(folder=job.checkpoints / RUN),
+        reporter=Reporter(ProgressLog().report, log),
+    )
+    if not job.cluster.is_leader:
+        run_worker(settings.config, pictures, context)
         return
     from operations.container.metrics import metric_lines
-    from training.progress import Reporter
     from training.train import train
 
-    say(f"job {job.job}: {settings.config}")
-    reporter = Reporter(ProgressLog().report, say)
-    trained = train(settings.config, pictures, job.model, **shared, job=job.job, reporter=reporter)
-    # The run has removed its checkpoint. The rest takes less time than SageMaker gives after SIGTERM.
+    log(f"job {job.job}: {settings.config}")
+    trained = train(settings.config, pictures, job.model, context, job=job.job)
+    # The run has removed its checkpoint. The remaining steps take less time than SageMaker gives after SIGTERM.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for line in metric_lines(trained.manifest):
-        say(line)
+        log(line)
     deliver(trained, settings, job)
 
 
 def deliver(trained: "TrainedModel", settings: JobSettings, job: JobEnvironment) -> None:
-    """Publish a finished bundle and register it, if the settings say where.
+    """Publish a finished bundle and register it, if the settings name a target.
 
     Raises:
         AnalyzerError: it could not be published or registered.
     """
     if settings.publish_to is None:
-        say("not published: there is no hyperparameter publish_to; the bundle is in the job's model.tar.gz")
+        log("not published: there is no hyperparameter publish_to; the bundle is in the job's model.tar.gz")
         return
     from operations.account import Account
     from operations.registry.packages import ModelRegistry
@@ -97,15 +97,15 @@ def deliver(trained: "TrainedModel", settings: JobSettings, job: JobEnvironment)
 
     account = Account(job.region)
     uri = publish(trained.folder, settings.publish_to, account)
-    say(f"published {uri}")
+    log(f"published {uri}")
     if settings.group is None:
-        say("not registered: there is no hyperparameter model_package_group")
+        log("not registered: there is no hyperparameter model_package_group")
         return
     try:
         arn = ModelRegistry(account, settings.group).register(trained.manifest, uri, job=job.job)
     except DeploymentError as error:
         raise DeploymentError(f"{error} The model itself is published as {uri}.") from error
-    say(f"registered {arn}")
+    log(f"registered {arn}")
 
 
 def gather_pictures(job: JobEnvironment) -> Path:
@@ -149,20 +149,20 @@ class ProgressLog:
     def __init__(self) -> None:
         self._last: dict[str, float] = {}  # kind of work -> time of its last line
 
-    def report(self, what: str, done: int, total: int) -> None:
+    def report(self, step: str, done: int, total: int) -> None:
         """Write a line, unless the last one is too recent."""
         now = time.monotonic()
-        if done == total or now - self._last.get(what, now - PROGRESS_EVERY_S) >= PROGRESS_EVERY_S:
-            self._last[what] = now
-            say(f"progress: {what} {done}/{total}")
+        if done == total or now - self._last.get(step, now - PROGRESS_EVERY_S) >= PROGRESS_EVERY_S:
+            self._last[step] = now
+            log(f"progress: {step} {done}/{total}")
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     """Write a line to the job's log, unbuffered."""
     print(line, flush=True)  # noqa: T201
 
 
-def _end(number: int, _: Any) -> None:
+def _exit_on_signal(number: int, _: Any) -> None:
     sys.exit(128 + number)
 
 

@@ -55,7 +55,7 @@ class JobEnvironment:
 
 
 def failure_file(environment: Mapping[str, str]) -> Path:
-    """Find the file for the failure reason. It works even if the rest of the environment is broken."""
+    """Find the file for the failure reason. This works even if other variables are not valid."""
     base = Path(environment.get("SAGEMAKER_BASE_DIR") or BASE)
     return Path(environment.get("SM_OUTPUT_DIR") or base / "output") / "failure"
 

@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def pip_command(requirements: Path) -> list[str]:
-    """Give the pip command that installs exactly the locked packages, each verified by its hash."""
+    """Return the pip command that installs exactly the locked packages, each verified by its hash."""
     options = ["--require-hashes", "--no-deps", "--disable-pip-version-check", "--quiet", "--root-user-action=ignore"]
     return [sys.executable, "-m", "pip", "install", *options, "--requirement", str(requirements)]
 

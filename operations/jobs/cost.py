@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from contract.errors import DeploymentError
+from operations.jobs.request import JobRequest
 from operations.prices import Prices, read_prices
 
 
@@ -16,36 +17,22 @@ class JobCost:
     basis: str  # a sentence: where the price comes from
 
 
-def estimate_job_cost(
-    *,
-    instance_type: str,
-    instances: int,
-    max_run_s: int,
-    volume_gb: int,
-    spot: bool,
-    region: str,
-    usd_per_hour: float | None = None,
-    prices: Prices | None = None,
-) -> JobCost:
+def estimate_job_cost(request: JobRequest, region: str, prices: Prices | None = None) -> JobCost:
     """Estimate the cost of a job.
 
     SageMaker bills each instance by the second. Spot capacity never costs more than on-demand capacity. So the most is
     the on-demand price times the time limit.
 
     Args:
-        instance_type: as in "ml.g5.xlarge".
-        instances: how many.
-        max_run_s: the time limit of the job.
-        volume_gb: of each instance.
-        spot: whether the job uses spot capacity.
-        region: where it runs.
-        usd_per_hour: of one instance; None takes the price from the table.
+        request: the options of the job. Its price per hour replaces that of the table.
+        region: of the job.
         prices: the table; None is `prices.json`.
 
     Raises:
         DeploymentError: the price is not known.
     """
     prices = prices or read_prices()
+    instance_type, usd_per_hour = request.instance_type, request.usd_per_hour
     basis = f"AWS's public prices on demand in {prices.region}, as of {prices.as_of} (check aws.amazon.com/pricing)"
     if usd_per_hour is not None:
         basis = "given by --price-per-hour"
@@ -59,10 +46,10 @@ def estimate_job_cost(
             f"The price of {instance_type} is not in operations/prices.json: look it up and give it with "
             f"--price-per-hour, or take one of {', '.join(prices.training_usd_per_hour)}."
         )
-    hours = instances * max_run_s / 3600
-    storage = hours * volume_gb * prices.usd["training_volume_gb_month"] / prices.hours_per_month
+    hours = request.instances * request.max_run_s / 3600
+    storage = hours * request.volume_gb * prices.usd["training_volume_gb_month"] / prices.hours_per_month
     low = high = usd_per_hour * hours + storage
-    if spot:
+    if request.spot:
         share = prices.spot_share.training
         low = usd_per_hour * hours * share + storage
         basis += f"; spot costs {share:.0%} to 100% of it, where {share:.0%} is an assumption"

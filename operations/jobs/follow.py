@@ -54,20 +54,15 @@ def follow(
         try:
             if lost_at is not None:
                 state = describe_job(name, account)
-            over = state.over  # read before the log: the lines that are written between the two are not missed
-            with aws_errors(f"reading the log of {name}"):
-                for line in log.read():
-                    if progress := _PROGRESS.match(line):
-                        listener.progress(progress[1], int(progress[2]), int(progress[3]))
-                    else:
-                        listener.line(line)
+            ended = state.has_ended  # read before the log: the lines that are written between the two are not missed
+            _report_new_lines(log, listener)
             if lost_at is not None:
                 listener.connection("the connection is back")
                 lost_at, pause_s = None, poll_s
             if state.secondary != last_seen:
                 last_seen = state.secondary
                 listener.state(state)
-            if over:
+            if ended:
                 return state
             time.sleep(poll_s)
             state = describe_job(name, account)
@@ -87,8 +82,17 @@ def follow(
             pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
 
+def _report_new_lines(log: JobLog, listener: JobListener) -> None:
+    with aws_errors(f"reading the log of {log.name}"):
+        for line in log.read():
+            if progress := _PROGRESS.match(line):
+                listener.progress(progress[1], int(progress[2]), int(progress[3]))
+            else:
+                listener.line(line)
+
+
 def _is_temporary(cause: BaseException | None) -> bool:
-    """Tell whether the same call may succeed later."""
+    """Return whether the same call may succeed later."""
     if isinstance(cause, ClientError):
         return cause.response.get("Error", {}).get("Code") in _TEMPORARY
     return isinstance(cause, (HTTPClientError, ConnectionError))

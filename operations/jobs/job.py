@@ -12,7 +12,7 @@ from operations.aws_errors import aws_errors
 
 ENDED: Final = ("Completed", "Failed", "Stopped")
 
-_ADVICE: Final = {  # a word in the secondary status or in the failure reason -> what to do
+_ADVICE: Final = {  # a word in the secondary status or in the failure reason -> the next step
     "CapacityError": "AWS has no free instances of this type now: try again later, or name another --instance-type.",
     "MaxWaitTimeExceeded": "There was too little spot capacity in that time: wait longer, or pay for --on-demand.",
     "MaxRuntimeExceeded": "The time limit was reached.",
@@ -43,14 +43,14 @@ class JobState:
     message: str = ""  # of the secondary status
 
     @property
-    def over(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether it has ended, with success or without."""
         return self.status in ENDED
 
     @property
     def advice(self) -> str:
-        """What to do next about a job that failed or was stopped; "" for all others."""
-        if not self.over or self.status == "Completed":
+        """The next step after a job that failed or was stopped; "" for all others."""
+        if not self.has_ended or self.status == "Completed":
             return ""
         reason = f"{self.secondary} {self.failure or ''}"
         advice = [sentence for word, sentence in _ADVICE.items() if word in reason]
@@ -103,7 +103,7 @@ def stop_job(name: str, account: Account) -> JobState:
         DeploymentError: there is no job of that name, it has ended already, or AWS refuses.
     """
     state = describe_job(name, account)
-    if state.over:
+    if state.has_ended:
         raise DeploymentError(f"The job {name} is {state.status} already: there is nothing to stop.")
     with aws_errors(f"stopping the job {name}"):
         account.client("sagemaker").stop_training_job(TrainingJobName=name)

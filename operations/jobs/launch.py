@@ -83,7 +83,7 @@ def launch(plan: Plan, source: Source, account: Account) -> str:
 
 
 def sdk_arguments(plan: Plan) -> dict[str, Any]:
-    """Give the arguments of the SDK's `TrainingJob.create`. Options that are None are left out: AWS refuses nulls."""
+    """Return the arguments of the SDK's `TrainingJob.create`. Options that are None are left out: AWS refuses nulls."""
     from sagemaker.core import shapes
 
     channels = {"code": plan.source_uri, "metadata": f"{plan.data.uri}{METADATA}", "images": plan.data.images_uri}

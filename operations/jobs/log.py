@@ -14,11 +14,11 @@ class JobLog:
     """The log lines of all instances of a job; each line is read once."""
 
     def __init__(self, name: str, account: Account) -> None:
-        self._name, self._client = name, account.client("logs")
+        self.name, self._client = name, account.client("logs")
         self._tokens: dict[str, str | None] = {}  # stream -> position of the next line
 
     def read(self) -> Iterator[str]:
-        """Give the lines since the last call; none while the job has no log yet."""
+        """Yield the lines since the last call; none while the job has no log yet."""
         try:
             self._find_streams()
             for stream in self._tokens:
@@ -28,7 +28,7 @@ class JobLog:
 
     def _find_streams(self) -> None:
         pages = self._client.get_paginator("describe_log_streams").paginate(
-            logGroupName=LOG_GROUP, logStreamNamePrefix=f"{self._name}/"
+            logGroupName=LOG_GROUP, logStreamNamePrefix=f"{self.name}/"
         )
         for page in pages:
             for stream in page["logStreams"]:
@@ -51,7 +51,7 @@ class JobLog:
 
 
 def read_log(name: str, account: Account) -> list[str]:
-    """Read the whole log of a job up to now.
+    """Read the complete log of a job up to now.
 
     Raises:
         DeploymentError: there is no job of that name, or AWS refuses.

@@ -1,4 +1,4 @@
-"""The plan of a training job: all that SageMaker will be asked for, and its price, before anything costs money."""
+"""The plan of a training job: its complete description for SageMaker and its price, before anything costs money."""
 
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -66,7 +66,7 @@ class Plan:
         return f"{self.job_uri}/source/"
 
     def to_json(self) -> dict[str, Any]:
-        """Give all of it as plain values."""
+        """Return all of it as plain values."""
         return {**asdict(self), "weights": str(self.weights) if self.weights else None, "source_uri": self.source_uri}
 
 
@@ -85,27 +85,11 @@ def make_plan(request: JobRequest, deployment: Deployment, *, data: TrainingData
         InvalidUriError: an S3 URI is not valid.
     """
     request.check()
-    cost = estimate_job_cost(
-        instance_type=request.instance_type,
-        instances=request.instances,
-        max_run_s=request.max_run_s,
-        volume_gb=request.volume_gb,
-        spot=request.spot,
-        region=deployment.region,
-        usd_per_hour=request.usd_per_hour,
-    )
-    if cost.high > request.budget_usd:
-        hours = request.max_run_s * request.budget_usd / cost.high / 3600
-        raise DeploymentError(
-            f"The job could cost up to ${cost.high:.2f}, which is over the budget of ${request.budget_usd:.2f}: limit "
-            f"it with --max-hours {int(hours * 100) / 100:g}, take a cheaper --instance-type, or raise --budget."
-        )
+    cost = estimate_job_cost(request, deployment.region)
+    _check_budget(request, cost)
     name = request.name or name_job(datetime.now(UTC), source)
     models_uri = f"s3://{deployment.models_bucket}"
     job_uri = f"{request.output_uri_in(deployment)}/{name}"
-    config = (field.name for field in fields(TrainingConfig))
-    hyperparameters = {key: _as_text(request.config[key]) for key in config if key in request.config}
-    hyperparameters |= {PUBLISH_TO: models_uri, GROUP: request.group or deployment.model_package_group}
     return Plan(
         name=name,
         region=deployment.region,
@@ -125,7 +109,7 @@ def make_plan(request: JobRequest, deployment: Deployment, *, data: TrainingData
         job_uri=job_uri,
         checkpoints_uri=(request.checkpoints_uri or f"{job_uri}/checkpoints/") if request.checkpoints else None,
         models_uri=models_uri,
-        hyperparameters=hyperparameters,
+        hyperparameters=_hyperparameters(request, models_uri, request.group or deployment.model_package_group),
         tags={**deployment.tags, **request.tags},
         kms_key=request.kms_key or deployment.training_kms_key_arn,
         subnets=request.subnets or deployment.training_subnets,
@@ -139,6 +123,22 @@ def make_plan(request: JobRequest, deployment: Deployment, *, data: TrainingData
 def name_job(now: datetime, source: Source) -> str:
     """Name a job after the second of its plan and its source."""
     return f"lesion-{now:%Y%m%d-%H%M%S}-{source.sha256[:6]}"
+
+
+def _check_budget(request: JobRequest, cost: JobCost) -> None:
+    if cost.high > request.budget_usd:
+        hours = request.max_run_s * request.budget_usd / cost.high / 3600
+        raise DeploymentError(
+            f"The job could cost up to ${cost.high:.2f}, which is over the budget of ${request.budget_usd:.2f}: limit "
+            f"it with --max-hours {int(hours * 100) / 100:g}, take a cheaper --instance-type, or raise --budget."
+        )
+
+
+def _hyperparameters(request: JobRequest, models_uri: str, group: str) -> dict[str, str]:
+    """Return the hyperparameters as text: the training configuration, and the target of the model."""
+    names = (field.name for field in fields(TrainingConfig))
+    config = {name: _as_text(request.config[name]) for name in names if name in request.config}
+    return {**config, PUBLISH_TO: models_uri, GROUP: group}
 
 
 def _as_text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""A request for a training job: what the user asks for, checked before AWS is asked anything."""
+"""A request for a training job: the options of the user, checked before any call to AWS."""
 
 import re
 from dataclasses import dataclass, field, fields, replace
@@ -43,7 +43,7 @@ class JobRequest:
     group: str | None = None  # of model packages
 
     def check(self) -> None:
-        """Refuse what cannot be run or is unsafe.
+        """Refuse a job that cannot run or is unsafe.
 
         Raises:
             DeploymentError: a limit, the name or the weights cannot be used, or spot capacity has no checkpoints.
@@ -76,7 +76,7 @@ class JobRequest:
         Raises:
             DeploymentError: the job is still running, or has no checkpoints.
         """
-        if not earlier.over:
+        if not earlier.has_ended:
             raise DeploymentError(
                 f"The job {earlier.name} is {earlier.status}, and two jobs cannot write to one checkpoint: stop it "
                 "first."

@@ -11,7 +11,7 @@ from typing import Final
 
 from contract.errors import TrainingError
 from operations.container.start import DISTRIBUTED_REQUIREMENTS, REQUIREMENTS
-from training.commit import COMMIT_FILE, find_commit, is_changed
+from training.record.commit import COMMIT_FILE, find_commit, is_changed
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDERS: Final = ("contract", "training", "operations")
@@ -63,7 +63,7 @@ def _locked(root: Path, group: str) -> str:
         return (root / "requirements" / f"{group}.txt").read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise TrainingError(
-            f"There is no requirements/{group}.txt beside the source: start jobs from a checkout of the repository."
+            f"There is no requirements/{group}.txt next to the source: start jobs from a checkout of the repository."
         ) from error
 
 

@@ -22,7 +22,7 @@ def fetch_bundle(model_uri: str, cache: Path, account: Account, *, fresh: bool =
         model_uri: "s3://<bucket>/models/<version>".
         cache: the folder of downloaded bundles, with a folder for each version; made if it is absent.
         account: of the bucket.
-        fresh: download it even if the version is in the cache, to verify the very files that will be served.
+        fresh: download it even if the version is in the cache, to verify the files that will be served.
 
     Returns:
         the folder of the version in the cache.

@@ -47,7 +47,7 @@ class ModelRegistry:
     """The versions of the model: one model package group."""
 
     account: Account
-    group: str  # which must exist
+    group: str  # an existing model package group
 
     def register(self, manifest: Manifest, model_uri: str, *, job: str | None = None) -> str:
         """Register a published version as a package that waits for approval. Twice gives the same package.
@@ -83,7 +83,7 @@ class ModelRegistry:
                 },
                 MetadataProperties={"GeneratedBy": made_by, **({"CommitId": commit} if commit else {})},
                 CustomerMetadataProperties=_lineage(manifest, model_uri, made_by),
-                # the same for everyone who registers this version at the same moment: AWS makes one package of them
+                # the same for all users that register this version at the same moment: AWS makes one package of them
                 ClientToken=hashlib.sha256(f"{self.group}/{manifest.version}".encode()).hexdigest()[:32],
             )
         return str(created["ModelPackageArn"])
@@ -172,9 +172,7 @@ class ModelRegistry:
         found = self.account.client("sagemaker").describe_model_package(ModelPackageName=arn)
         status = found["ModelApprovalStatus"]
         if status not in get_args(Status):
-            raise DeploymentError(
-                f"SageMaker says that {arn} is {status}, which this version does not know: update it."
-            )
+            raise DeploymentError(f"{arn} has the status {status}, which this version does not know: update it.")
         return ModelPackage(
             arn=arn,
             number=int(found["ModelPackageVersion"]),
@@ -191,7 +189,7 @@ def _describe_approval(decision: str, by: str, at: datetime, why: str) -> str:
 
 
 def _lineage(manifest: Manifest, model_uri: str, job: str) -> dict[str, str]:
-    """Give the origin and the metrics of a version as metadata properties."""
+    """Return the origin and the metrics of a version as metadata properties."""
     metrics = {name: manifest.metrics[name] for name in HEADLINE_METRICS if name in manifest.metrics}
     return {
         "model_version": manifest.version,

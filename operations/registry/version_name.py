@@ -14,7 +14,7 @@ _PART: Final = re.compile(r"(?=.)[0-9TZ]{0,16}-?[0-9a-f]{0,8}")
 
 
 def may_be_version(text: str) -> bool:
-    """Tell whether a text can be the name of a version, or the start or end of one."""
+    """Return whether a text can be the name of a version, or the start or end of one."""
     return bool(_PART.fullmatch(text))
 
 

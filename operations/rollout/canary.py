@@ -34,7 +34,7 @@ class TrafficShift:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether it is still running."""
         return self.status in RUNNING
 
 

@@ -40,7 +40,7 @@ def read_alias(stack: Stack) -> Alias:
         DeploymentError: AWS refuses, or there is no such function or alias.
     """
     deployment = stack.deployment
-    with aws_errors(f"reading what {deployment.function_name} serves"):
+    with aws_errors(f"reading the version that {deployment.function_name} serves"):
         found = stack.client("lambda").get_alias(FunctionName=deployment.function_name, Name=deployment.alias)
     weights = (found.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
     return Alias(found["FunctionVersion"], dict(weights), found.get("RevisionId"))

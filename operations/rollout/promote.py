@@ -25,7 +25,7 @@ from operations.rollout.function import (
     serving_model_uri,
 )
 from operations.rollout.lock import promotion_lock
-from training.progress import Say, ignore_line
+from training.progress import Log, ignore_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +55,16 @@ def promote(
     *,
     cache: Path,
     pictures: ComparisonPictures | None = None,
-    say: Say = ignore_line,
+    log: Log = ignore_line,
 ) -> Promotion:
     """Promote a version.
 
     Args:
-        request: which version, who asks, and why.
+        request: which version, which user, and why.
         stack: where.
         cache: the folder of downloaded bundles.
         pictures: to compare on; None compares on the test pictures of both bundles.
-        say: called with a line after each step.
+        log: called with a line after each step.
 
     Raises:
         DeploymentError: the version does not pass, the canary was rolled back, another promotion is running, or AWS
@@ -74,35 +74,35 @@ def promote(
     registry = ModelRegistry(stack, stack.deployment.model_package_group)
     package = registry.find(request.version)
     with promotion_lock(stack, stack.deployment.models_bucket, by=request.by, version=package.version):
-        say(f"{request.by} holds the promotion lock")
+        log(f"{request.by} holds the promotion lock")
         shift = _find_running_canary(stack, package)
         if shift is not None:
-            say(f"the canary {shift.id} is already running")
+            log(f"the canary {shift.id} is already running")
         else:
             bundle = fetch_bundle(package.model_uri, cache, stack, fresh=True)
             manifest = read_bundle(bundle)
-            say(f"verified {package.model_uri}: {len(manifest.files)} files")
+            log(f"verified {package.model_uri}: {len(manifest.files)} files")
 
             verdict = _apply_gates(request, stack, package, bundle, cache, pictures)
-            say(verdict)
+            log(verdict)
 
             current = _current_version(stack)
             published = publish_version(stack, package.model_uri)
-            say(f"published version {published.number} of {stack.deployment.function_name}")
-            say(_check_golden_pictures(request, stack, published, bundle, manifest))
+            log(f"published version {published.number} of {stack.deployment.function_name}")
+            log(_check_golden_pictures(request, stack, published, bundle, manifest))
 
             package = _approve(request, registry, package, verdict, published)
-            say(f"approved by {request.by}")
+            log(f"approved by {request.by}")
 
             if current == published.number:
-                say(f"version {current} already serves")
+                log(f"version {current} already serves")
                 return Promotion(version=package.version, function_version=current, outcome="serves")
             shift = start_shift(stack, current, published.number, f"{package.version}, promoted by {request.by}")
-            say(f"started the canary {shift.id}: from version {current} to version {published.number}")
+            log(f"started the canary {shift.id}: from version {current} to version {published.number}")
 
     if request.wait:
         _wait_for_canary(stack, shift, registry, package)
-        say(f"version {shift.target} serves all traffic")
+        log(f"version {shift.target} serves all traffic")
     return Promotion(
         version=package.version,
         function_version=shift.target,
@@ -189,10 +189,10 @@ def _current_version(stack: Stack) -> str:
 def _check_golden_pictures(
     request: PromotionRequest, stack: Stack, published: FunctionVersion, bundle: Path, manifest: Manifest
 ) -> str:
-    """Check that the published version classifies the golden pictures as the bundle says; return a line about it."""
+    """Check that the published version classifies the golden pictures as the bundle records; return a line about it."""
     pictures = check_version(stack, published.number, bundle, manifest)
     if pictures:
-        return f"version {published.number} classified {pictures} golden pictures as the bundle says"
+        return f"version {published.number} classified {pictures} golden pictures as the bundle records"
     if request.force:
         return f"version {published.number} serves this model; its bundle has no golden pictures to check"
     raise DeploymentError(

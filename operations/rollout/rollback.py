@@ -19,7 +19,7 @@ POLL_S: Final = 0.5
 class Rollback:
     """The result of a rollback."""
 
-    left: FunctionVersion  # which served before, or was in its canary
+    left: FunctionVersion  # the version that served before, or was in its canary
     serves: FunctionVersion
     stopped: str | None  # ID of CodeDeploy's deployment, if one was running
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.baselines import measure, table
+from benchmarks.baselines import measure_baselines, table
 from training.model import build_classifier
 
 
@@ -23,7 +23,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_baseline_is_measured_on_the_same_lesions(synthetic_dir: Path, weights: Path, tmp_path: Path) -> None:
-    measured = measure(synthetic_dir, weights, 32, 42, tmp_path)
+    measured = measure_baselines(synthetic_dir, weights, 32, 42, tmp_path)
     nevus, colours, frozen = measured["baselines"].values()
     assert nevus["balanced_accuracy"]["value"] == pytest.approx(1 / 7)
     assert colours["balanced_accuracy"]["value"] > 1 / 7

@@ -17,6 +17,7 @@ from training.config import TrainingConfig
 from training.data.ham10000 import read_dataset
 from training.data.split import sample_lesions, split_by_lesion
 from training.evaluation.calibration.reference_set import REFERENCE_PICTURES
+from training.fit_model import RunContext
 from training.train import train
 
 
@@ -146,11 +147,11 @@ def test_an_unfinished_bundle_leaves_nothing(tmp_path: Path) -> None:
 def test_missing_weights_end_a_run_before_it_writes_anything(pictures_dir: Path, tmp_path: Path) -> None:
     config = TrainingConfig(size=32, images=60, weights=str(tmp_path / "absent.npz"))
     with pytest.raises(TrainingError, match="no file of weights"):
-        train(config, pictures_dir, tmp_path / "models", cache=tmp_path / "cache")
+        train(config, pictures_dir, tmp_path / "models", RunContext(cache=tmp_path / "cache"))
     assert not (tmp_path / "models").exists()
 
 
 def test_a_folder_without_pictures_ends_a_run_at_once(tmp_path: Path) -> None:
     with pytest.raises(DatasetError):
-        train(TrainingConfig(weights="none"), tmp_path, tmp_path / "models", cache=tmp_path / "cache")
+        train(TrainingConfig(weights="none"), tmp_path, tmp_path / "models", RunContext(cache=tmp_path / "cache"))
     assert not (tmp_path / "models").exists()

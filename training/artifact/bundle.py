@@ -1,5 +1,6 @@
 """Finish a model bundle: describe its files in a manifest, and move the complete folder to its final name."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,39 +23,37 @@ from contract.bundle import (
     version_of,
 )
 from contract.labels import CODES
-from training.artifact.quantize import GateResult
+from training.artifact.quantize import Int8GateResult
 from training.atomic_folder import move_into_place
 from training.evaluation.calibration.calibrate import Calibration
 from training.evaluation.measure import Evaluation
 from training.evaluation.report.card import MODEL_CARD, model_card
 
 
-def finish_bundle(
-    folder: Path,
-    out: Path,
-    *,
-    size: int,
-    calibration: Calibration,
-    evaluation: Evaluation,
-    gate: GateResult,
-    data: DataRecord,
-    training: TrainingRecord,
-) -> tuple[Path, Manifest]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BundleContents:
+    """The values that the manifest records."""
+
+    size: int  # of the model's input, in pixels
+    calibration: Calibration  # chosen on validation lesions
+    evaluation: Evaluation  # on held-out lesions
+    gate: Int8GateResult  # which file ships, and why
+    data: DataRecord
+    training: TrainingRecord
+
+
+def finish_bundle(folder: Path, out: Path, contents: BundleContents) -> tuple[Path, Manifest]:
     """Write the model card and the manifest into a folder, and rename it to `<out>/<version>`.
 
     Args:
         folder: `training.atomic_folder.temporary_folder(out)`, with all other files of the bundle in it; it is moved.
         out: folder of the versions.
-        size: of the model's input, in pixels.
-        calibration: what was chosen on validation lesions.
-        evaluation: on held-out lesions.
-        gate: which file ships, and why.
-        data: the record of the labelled pictures.
-        training: the record of the run.
+        contents: for the manifest.
 
     Returns:
         the bundle's folder and its manifest.
     """
+    calibration, evaluation, gate = contents.calibration, contents.evaluation, contents.gate
     created_at = datetime.now(UTC).replace(microsecond=0)
     version = version_of(created_at, describe_file(folder / MODEL).sha256)
     manifest = Manifest(
@@ -62,9 +61,9 @@ def finish_bundle(
         version=version,
         created_at=created_at,
         labels=CODES,
-        input=ModelInput(name=INPUT_NAME, size=size),
+        input=ModelInput(name=INPUT_NAME, size=contents.size),
         outputs=OUTPUT_NAMES,
-        files=_describe(folder),
+        files=_describe_files(folder),
         temperature=calibration.temperature,
         operating_points=calibration.operating_points,
         unfamiliar=Unfamiliar(
@@ -77,18 +76,18 @@ def finish_bundle(
         metrics=evaluation.metrics,
         per_class=evaluation.per_class,
         slices=evaluation.slices,
-        data=data,
-        training=training,
-        licence=licence_of(data.name),
+        data=contents.data,
+        training=contents.training,
+        licence=licence_of(contents.data.name),
         intended_use=INTENDED_USE,
     )
     (folder / MODEL_CARD).write_text(model_card(manifest))
-    manifest = manifest.model_copy(update={"files": _describe(folder)})  # with the card
+    manifest = manifest.model_copy(update={"files": _describe_files(folder)})  # with the card
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
     move_into_place(folder, out / version)
     return out / version, manifest
 
 
-def _describe(folder: Path) -> dict[str, BundleFile]:
+def _describe_files(folder: Path) -> dict[str, BundleFile]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
     return {path.relative_to(folder).as_posix(): describe_file(path) for path in files}

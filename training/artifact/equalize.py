@@ -50,7 +50,7 @@ def equalize(model: onnx.ModelProto, feeds: Feeds) -> None:
 
 
 def correct_biases(model: onnx.ModelProto, feeds: Feeds, skip: Iterable[str] = ()) -> None:
-    """Subtract from each bias what rounding the kernel will add to the mean of the output, in place.
+    """Subtract from each bias the error that rounding the kernel adds to the mean of the output, in place.
 
     The rounding errors of a kernel do not average out, because after a ReLU no input is negative. They shift each
     channel of the output by the same amount on all pictures, and the shifts add up from layer to layer (Nagel et al.,

@@ -44,7 +44,7 @@ def check_parity(trained: np.ndarray, exported: np.ndarray) -> float:
 
     Args:
         trained: from Keras, shape (N, 7).
-        exported: from ONNX Runtime, likewise.
+        exported: from ONNX Runtime, shape (N, 7).
 
     Returns:
         the largest difference.

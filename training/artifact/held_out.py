@@ -29,7 +29,7 @@ class HeldOut:
     rows: pd.DataFrame
     probabilities: np.ndarray  # float32, shape (N, 7), as served
 
-    def only(self, image_ids: pd.Index) -> "HeldOut":
+    def restrict_to(self, image_ids: pd.Index) -> "HeldOut":
         """Keep the pictures with these ids."""
         kept = self.rows["image_id"].isin(image_ids).to_numpy()
         return HeldOut(self.rows[kept].reset_index(drop=True), self.probabilities[kept])

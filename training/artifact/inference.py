@@ -22,8 +22,8 @@ class ModelOutputs:
     embeddings: np.ndarray  # float32, shape (N, 2048)
 
 
-def run_onnx(model: Path, pictures: Pictures, what: str, on_progress: OnProgress) -> ModelOutputs:
-    """Run an ONNX file over pictures on the CPU, and report progress as `what`."""
+def run_onnx(model: Path, pictures: Pictures, step: str, on_progress: OnProgress) -> ModelOutputs:
+    """Run an ONNX file over pictures on the CPU, and report progress as `step`."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     names = [OUTPUT_NAMES[0], OUTPUT_NAMES[2]]
     probabilities, embeddings = [], []
@@ -32,5 +32,5 @@ def run_onnx(model: Path, pictures: Pictures, what: str, on_progress: OnProgress
         outputs = session.run(names, {INPUT_NAME: pixels})
         probabilities.append(outputs[0])
         embeddings.append(outputs[1])
-        on_progress(what, start + len(pixels), len(pictures))
+        on_progress(step, start + len(pixels), len(pictures))
     return ModelOutputs(np.concatenate(probabilities), np.concatenate(embeddings))

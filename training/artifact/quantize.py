@@ -34,7 +34,7 @@ LARGEST_ECE_RISE: Final = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class GateResult:
+class Int8GateResult:
     """Which file ships, and the numbers on validation lesions that decided it."""
 
     ships: Literal["int8", "fp32"]
@@ -43,11 +43,11 @@ class GateResult:
     balanced_accuracy_fp32: float
     balanced_accuracy_int8: float | None  # None if int8 gives NaN or infinite probabilities
     ece_fp32: float
-    ece_int8: float | None  # likewise
+    ece_int8: float | None  # None in the same case
 
     @property
     def reason(self) -> str:
-        """Say which file ships and why, and whether there were enough pictures for a fine decision."""
+        """A sentence: which file ships and why, and whether there were enough pictures for a fine decision."""
         if self.balanced_accuracy_int8 is None or self.ece_int8 is None:
             return "fp32 ships: the int8 file gives probabilities that are not finite numbers."
         change, rise = self.balanced_accuracy_int8 - self.balanced_accuracy_fp32, self.ece_int8 - self.ece_fp32
@@ -86,7 +86,7 @@ def quantize(model: Path, quantized: Path, pictures: Pictures, seed: int) -> Non
         return iter(_CalibrationPictures(pictures, seed).get_next, None)
 
     prepared = onnx.load(model)
-    excluded = _after_the_last_feature_map(prepared)
+    excluded = _nodes_after_last_feature_map(prepared)
     equalize(prepared, feeds)
     correct_biases(prepared, feeds, skip=excluded)
     with _quiet_onnxruntime():
@@ -105,7 +105,7 @@ def quantize(model: Path, quantized: Path, pictures: Pictures, seed: int) -> Non
     save_folded(onnx.load(quantized), quantized)
 
 
-def apply_int8_gate(fp32: ModelOutputs, int8: ModelOutputs, truth: np.ndarray) -> GateResult:
+def apply_int8_gate(fp32: ModelOutputs, int8: ModelOutputs, truth: np.ndarray) -> Int8GateResult:
     """Decide which of two files ships, by their outputs on the validation pictures.
 
     Args:
@@ -118,7 +118,7 @@ def apply_int8_gate(fp32: ModelOutputs, int8: ModelOutputs, truth: np.ndarray) -
     accuracy, ece = _measure(fp32, truth)
     accuracy_int8, ece_int8 = _measure(int8, truth) if finite else (math.nan, math.nan)
     passes = _within(accuracy - accuracy_int8, LARGEST_DROP) and _within(ece_int8 - ece, LARGEST_ECE_RISE)
-    return GateResult(
+    return Int8GateResult(
         ships="int8" if passes else "fp32",
         pictures=len(truth),
         resolution=float(1 / (len(class_sizes) * class_sizes.min())),
@@ -140,7 +140,7 @@ def _within(worsening: float, limit: float) -> bool:
     return worsening <= limit + 1e-9
 
 
-def _after_the_last_feature_map(model: onnx.ModelProto) -> list[str]:
+def _nodes_after_last_feature_map(model: onnx.ModelProto) -> list[str]:
     """List the nodes after the last feature map. They stay in float32, because they take almost no time."""
     pooling = next(node for node in model.graph.node if node.op_type == "GlobalAveragePool")
     computed = set(pooling.input)
@@ -170,7 +170,7 @@ class _CalibrationPictures:
 
 @contextmanager
 def _quiet_onnxruntime() -> Iterator[None]:
-    """Hide onnxruntime's advice to preprocess, which it logs to the root logger, and what it prints."""
+    """Hide the output of onnxruntime: its advice to preprocess, which it logs to the root logger, and its prints."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)

@@ -37,14 +37,15 @@ def open_cache(dataset: Dataset, size: int, folder: Path, on_progress: OnProgres
         dataset: the pictures; row i of the result is row i of `dataset.rows`.
         size: the side of the square, in pixels.
         folder: where caches are kept; made if it does not exist.
-        on_progress: called as ("decoding pictures", number done, total); never called if the cache exists.
+        on_progress: called as ("decoding pictures", number done, total); not called if the cache exists.
 
     Returns:
         RGB pixels in 0..255: uint8, shape (N, size, size, 3), read-only; row i is the result of `decode_image`.
 
     Raises:
-        DatasetError: the dataset is empty, or a picture is missing or cannot be decoded; no part of the cache is left.
-        OSError: the cache cannot be written, for example because the disk is full; no part of the cache is left.
+        DatasetError: the dataset is empty, or a picture is missing or cannot be decoded. The unfinished cache is
+            deleted.
+        OSError: the cache cannot be written, for example because the disk is full; the unfinished cache is deleted.
     """
     if dataset.rows.empty:
         raise DatasetError("There are no pictures to decode: the dataset is empty.")
@@ -91,7 +92,7 @@ def _build(finished: Path, partial: Path, paths: Sequence[str], size: int, on_pr
         with partial.open("r+b") as file:
             _write_pixels(file, journal, paths, size, on_progress)
         partial.replace(finished)
-    except (DatasetError, OSError):  # the rest is useless, and it fills a disk that may be full
+    except (DatasetError, OSError):  # an unfinished cache is useless then, and the disk may be full
         partial.unlink(missing_ok=True)
         journal.unlink(missing_ok=True)
         raise

@@ -135,9 +135,11 @@ def _anomalies(rows: pd.DataFrame) -> list[str]:
         if lesions := values.index[values > 1].tolist():
             found.append(f"{_count(len(lesions), 'lesion')} with pictures of different {name} (such as {lesions[0]}).")
     for column, known in (("dx_type", DX_TYPES), ("localization", SITES)):
-        if strange := sorted(set(rows[column]) - set(known)):
-            pictures = int(rows[column].isin(strange).sum())
-            found.append(f'{_count(pictures, "picture")} with a {column} that HAM10000 does not have ("{strange[0]}").')
+        if unexpected := sorted(set(rows[column]) - set(known)):
+            pictures = int(rows[column].isin(unexpected).sum())
+            found.append(
+                f'{_count(pictures, "picture")} with a {column} that HAM10000 does not have ("{unexpected[0]}").'
+            )
     return found
 
 

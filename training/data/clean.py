@@ -108,7 +108,7 @@ def _clear_strange_sexes(rows: pd.DataFrame, steps: list[CleaningStep]) -> pd.Da
 
 
 def _merge_same_photograph(rows: pd.DataFrame, steps: list[CleaningStep]) -> pd.DataFrame:
-    """Give all pictures of the two lesions the smaller lesion_id."""
+    """Assign the smaller lesion_id to all pictures of the two lesions."""
     lesion_of = dict(zip(rows["image_id"], rows["lesion_id"], strict=True))
     changed = pd.Series(False, index=rows.index)
     lesions = rows["lesion_id"]

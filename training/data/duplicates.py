@@ -3,7 +3,7 @@
 The hash has 64 bits: pHash's DCT variant, which keeps the signs of the lowest frequencies (Zauner, "Implementation and
 benchmarking of perceptual image hash functions", 2010). It changes little when a picture is scaled, recompressed or
 brightened. Pictures of two different dark moles on pale skin can also have similar hashes, so the candidates are
-compared again, by the correlation of small grey copies.
+also compared by the correlation of small grey copies.
 """
 
 from collections.abc import Sequence
@@ -72,8 +72,8 @@ def find_duplicates(
 
     Args:
         image_ids: of the pictures.
-        lesion_ids: likewise, one for each picture.
-        fingerprints: likewise.
+        lesion_ids: of each picture.
+        fingerprints: of each picture.
     """
     bits = np.array([fingerprint.bits for fingerprint in fingerprints], np.uint64)
     grey = np.array([fingerprint.thumbnail for fingerprint in fingerprints], np.float32).reshape(-1, THUMBNAIL_PX**2)

@@ -69,7 +69,7 @@ def read_dataset(folder: Path) -> Dataset:
     of the folder.
 
     Raises:
-        DatasetError: the folder or the table cannot be read, or they do not agree; the message says why.
+        DatasetError: the folder or the table cannot be read, or they do not agree; the message has the reason.
     """
     folder = folder.absolute()
     rows, cleaning = clean(read_metadata(folder))

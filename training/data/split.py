@@ -45,7 +45,7 @@ def split_by_lesion(dataset: Dataset, seed: int = 42, validation: float = 0.15, 
         dataset: the pictures.
         seed: of the random split.
         validation: share of each class's lesions, in 0..1; at least one lesion.
-        test: likewise.
+        test: share of each class's lesions, with the same rules.
 
     Raises:
         DatasetError: a class has fewer than 3 lesions, or a lesion has two classes.
@@ -144,5 +144,5 @@ def shuffle_lesions(dataset: Dataset, code: str, random: np.random.Generator) ->
 
 
 def count_share(lesions: int, share: float) -> int:
-    """How many of these lesions a share is, at least one."""
+    """Count the lesions in a share of them: at least one."""
     return max(1, round(lesions * share))

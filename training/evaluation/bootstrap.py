@@ -37,7 +37,7 @@ def with_interval(measure: Measure, weights: np.ndarray, *, centred: bool = Fals
         measure: what to measure.
         weights: of the pictures, from `resample_lesions`.
         centred: shift the resampled values so that their mean equals the value. Use it for a measure that resampling
-            increases, such as a mean of absolute gaps: the value would otherwise lie below its own interval.
+            increases, such as a mean of absolute gaps: without the shift, the value can be below its interval.
     """
     value = float(measure(np.ones((1, weights.shape[1])))[0])
     if not math.isfinite(value):

@@ -24,7 +24,7 @@ def precision_recall_curve(scores: np.ndarray, positive: np.ndarray) -> Curve:
     return {"recall": _rounded(recall), "precision": _rounded(precision)}
 
 
-def reliability(probabilities: np.ndarray, truth: np.ndarray) -> list[dict[str, float]]:
+def reliability_bins(probabilities: np.ndarray, truth: np.ndarray) -> list[dict[str, float]]:
     """Return mean confidence and accuracy of each bin that has pictures (Niculescu-Mizil and Caruana, ICML 2005)."""
     confidence, correct, bin_of = confidence_bins(probabilities, truth)
     return [

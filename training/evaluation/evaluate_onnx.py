@@ -1,6 +1,7 @@
 """Evaluate the ONNX file that serves: on held-out pictures, and on pictures that show no lesion."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,19 @@ from training.evaluation.pictures.painted import paint_ood_pictures
 from training.progress import OnProgress, ignore_progress
 
 
+@dataclass(frozen=True, eq=False)
+class CalibratedModel:
+    """A model that can be measured with its own thresholds."""
+
+    file: Path  # ONNX
+    calibration: Calibration  # every threshold, and the temperature that the file contains
+    reference: Reference  # the training embeddings of this model
+
+
 def evaluate_onnx(
-    model: Path,
+    model: CalibratedModel,
     pictures: Pictures,
     rows: pd.DataFrame,
-    calibration: Calibration,
-    reference: Reference,
     *,
     seed: int,
     on_progress: OnProgress,
@@ -34,30 +42,29 @@ def evaluate_onnx(
     """Evaluate an ONNX file on pictures that were used neither for training nor for choosing thresholds.
 
     Args:
-        model: the file.
+        model: with the file to evaluate.
         pictures: labelled pictures.
         rows: of these pictures, with the columns of `training.data.ham10000.Dataset.rows`.
-        calibration: every threshold, and the temperature that the file contains.
-        reference: the training embeddings of this model.
         seed: of the bootstrap and of the painted pictures.
         on_progress: called as ("evaluating", done, total), and for the painted pictures.
         given: outputs of the model on more pictures without a lesion, by kind.
         absent: columns that the table does not have.
     """
-    outputs = run_onnx(model, pictures, "evaluating", on_progress)
+    calibration = model.calibration
+    outputs = run_onnx(model.file, pictures, "evaluating", on_progress)
     painted = paint_ood_pictures(pictures.pixels.shape[1], seed)
-    kinds = {kind: run_on_pixels(model, pixels) for kind, pixels in painted.items()} | dict(given or {})
+    kinds = {kind: run_on_pixels(model.file, pixels) for kind, pixels in painted.items()} | dict(given or {})
     on_progress("evaluating painted pictures", len(painted), len(painted))
 
-    def score(of: ModelOutputs) -> OutOfDistribution:
-        unfamiliarity = reference.unfamiliarity(of.embeddings, calibration.neighbours)
+    def score(scored: ModelOutputs) -> OutOfDistribution:
+        unfamiliarity = model.reference.unfamiliarity(scored.embeddings, calibration.neighbours)
         return OutOfDistribution(unfamiliarity, unfamiliarity > calibration.unfamiliar_threshold)
 
     lesions = score(outputs)
     predictions = Predictions(
         probabilities=outputs.probabilities,
         before_temperature=remove_temperature(outputs.probabilities, calibration.temperature),
-        over=apply_thresholds(outputs.probabilities, calibration.operating_points),
+        reaches_threshold=apply_thresholds(outputs.probabilities, calibration.operating_points),
         unfamiliarity=lesions.unfamiliarity,
         unfamiliar=lesions.unfamiliar,
     )

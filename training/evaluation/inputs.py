@@ -1,4 +1,4 @@
-"""What an evaluation reads and writes, checked before any slow import or long work. Loads no data library."""
+"""The paths of an evaluation, checked before any slow import or long work. Loads no data library."""
 
 from dataclasses import dataclass
 from pathlib import Path

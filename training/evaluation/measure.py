@@ -12,7 +12,7 @@ from contract.bundle import ANY_MALIGNANT, Group
 from contract.labels import CODES
 from training.evaluation.bootstrap import RESAMPLES, Measure, exact_interval, resample_lesions, with_interval
 from training.evaluation.calibration.operating_points import OPERATING_POINTS, has_class, sum_probabilities
-from training.evaluation.curves import Curve, precision_recall_curve, reliability, roc_curve
+from training.evaluation.curves import Curve, precision_recall_curve, reliability_bins, roc_curve
 from training.evaluation.metrics import HEADLINE, Predictions, class_metrics_of, metrics_of, within
 from training.evaluation.out_of_distribution import PAINTED, Detection, OutOfDistribution, measure_detection
 from training.evaluation.slices import SLICED_BY, SMALLEST_SLICE, groups_of
@@ -33,12 +33,12 @@ class Evaluation:
     per_class: dict[str, Group]  # each class against the rest
     confusion: np.ndarray  # int, shape (7, 7): pictures of the row's class that were predicted as the column's
     roc: dict[str, Curve]  # of each class and of each operating point's classes
-    precision_recall: dict[str, Curve]  # likewise
+    precision_recall: dict[str, Curve]  # of the same classes
     reliability: dict[str, list[dict[str, float]]]  # "before" and "after" the temperature -> each bin with pictures
     slices: dict[str, dict[str, Group]]  # name of SLICED_BY -> group -> metrics
     out_of_distribution: dict[str, Detection] = field(default_factory=dict)  # kind of picture without a lesion -> ...
     unfamiliarity: dict[str, np.ndarray] = field(default_factory=dict)  # "lesions" and each of these kinds -> scores
-    left_out: tuple[str, ...] = ()  # sentences: what could not be measured, and why
+    left_out: tuple[str, ...] = ()  # sentences: the metrics that could not be measured, and why
 
 
 def evaluate_predictions(
@@ -91,8 +91,8 @@ def evaluate_predictions(
         roc={name: roc_curve(*curve) for name, curve in scored.items() if 0 < curve[1].sum() < len(truth)},
         precision_recall={name: precision_recall_curve(*curve) for name, curve in scored.items() if curve[1].any()},
         reliability={
-            "before": reliability(predictions.before_temperature, truth),
-            "after": reliability(predictions.probabilities, truth),
+            "before": reliability_bins(predictions.before_temperature, truth),
+            "after": reliability_bins(predictions.probabilities, truth),
         },
         slices=_slices(rows, measures, weights, absent),
         out_of_distribution=detection,
@@ -153,7 +153,7 @@ def _left_out(
     metrics: Mapping[str, Metric], measures: Mapping[str, Measure], per_class: Mapping[str, Group],
     absent: Sequence[str],
 ) -> tuple[str, ...]:  # fmt: skip
-    """Say in sentences what could not be measured on these pictures."""
+    """Describe in sentences the metrics and groups that these pictures do not allow."""
     sentences = []
     if missing := [code for code in CODES if code not in per_class]:
         sentences.append(f"There are no pictures of {', '.join(missing)}: averages are over the other classes.")

@@ -1,6 +1,6 @@
 """The metrics of a model's predictions, each as a function of the weights of the pictures.
 
-Two thirds of the lesions are nevi, so accuracy says little, and balanced accuracy comes first.
+Two thirds of the lesions are nevi, so accuracy is not informative, and balanced accuracy comes first.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,33 +37,33 @@ HEADLINE: Final = (
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model predicts for labelled pictures, with thresholds that were chosen on others."""
+    """The predictions of a model for labelled pictures, with thresholds that were chosen on other pictures."""
 
     probabilities: np.ndarray  # shape (N, 7)
     before_temperature: np.ndarray  # the same without the temperature
-    over: Mapping[str, np.ndarray]  # operating point -> which pictures reach its threshold: bool, shape (N,)
+    reaches_threshold: Mapping[str, np.ndarray]  # operating point -> which pictures do: bool, shape (N,)
     unfamiliarity: np.ndarray | None = None  # score of each picture, shape (N,)
     unfamiliar: np.ndarray | None = None  # whether the score is over the threshold
 
 
 def measure_once(predictions: Predictions, truth: np.ndarray) -> dict[str, float]:
-    """Measure every metric without an interval; NaN for what cannot be measured.
+    """Measure every metric without an interval; NaN if it cannot be measured.
 
     Args:
         predictions: for some pictures.
         truth: the class index of each.
     """
-    return {name: float(measure(_once(truth))[0]) for name, measure in metrics_of(predictions, truth).items()}
+    return {name: float(measure(_equal_weights(truth))[0]) for name, measure in metrics_of(predictions, truth).items()}
 
 
 def balanced_accuracy(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Average the recall over the classes that occur."""
-    return float(balanced_accuracies(confusion_matrices(predicted, truth, _once(truth)))[0])
+    return float(balanced_accuracies(confusion_matrices(predicted, truth, _equal_weights(truth)))[0])
 
 
 def expected_calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> float:
     """Measure the expected calibration error in bins of equal width (Naeini et al., AAAI 2015)."""
-    return float(calibration_errors(probabilities, truth, _once(truth))[0])
+    return float(calibration_errors(probabilities, truth, _equal_weights(truth))[0])
 
 
 def metrics_of(predictions: Predictions, truth: np.ndarray) -> dict[str, Measure]:
@@ -82,10 +82,12 @@ def metrics_of(predictions: Predictions, truth: np.ndarray) -> dict[str, Measure
 
     for name, codes in OPERATING_POINTS.items():
         scores = sum_probabilities(probabilities, codes)
-        measures |= _decision_metrics(name, scores, predictions.over.get(name), has_class(truth, codes))
-    if ANY_MALIGNANT in predictions.over:
+        measures |= _decision_metrics(name, scores, predictions.reaches_threshold.get(name), has_class(truth, codes))
+    if ANY_MALIGNANT in predictions.reaches_threshold:
         melanoma = has_class(truth, ("mel",))
-        measures[f"{ANY_MALIGNANT}_melanoma_sensitivity"] = Proportion(predictions.over[ANY_MALIGNANT], melanoma)
+        measures[f"{ANY_MALIGNANT}_melanoma_sensitivity"] = Proportion(
+            predictions.reaches_threshold[ANY_MALIGNANT], melanoma
+        )
     measures |= {
         "macro_f1": lambda weights: macro_f1(confusion(weights)),
         "weighted_f1": lambda weights: weighted_f1(confusion(weights)),
@@ -150,5 +152,5 @@ def _brier_scores(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.asarray(((probabilities - np.eye(len(CODES))[truth]) ** 2).sum(axis=1))
 
 
-def _once(truth: np.ndarray) -> np.ndarray:
-    return np.ones((1, len(truth)))  # one weighting, in which every picture counts once
+def _equal_weights(truth: np.ndarray) -> np.ndarray:
+    return np.ones((1, len(truth)))  # one row of weights, in which every picture counts once

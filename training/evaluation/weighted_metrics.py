@@ -1,7 +1,7 @@
 """Classification metrics for many weightings of the same pictures at once, as a bootstrap needs them.
 
-`weights` always has the shape (R, N): a row for each weighting of N pictures. What cannot be measured is NaN. The tests
-compare each function with scikit-learn, which takes one weighting at a time and is too slow for a bootstrap.
+`weights` always has the shape (R, N): a row for each weighting of N pictures. A metric that cannot be measured is NaN.
+The tests compare each function with scikit-learn, which takes one weighting at a time and is too slow for a bootstrap.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Ways to make the rare classes count: two thirds of the pictures show a nevus. A run uses one of them."""
+"""Methods against class imbalance: two thirds of the pictures show a nevus. A run uses one method."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def build_loss(config: TrainingConfig, class_index: np.ndarray) -> keras.losses.
 class LogitAdjusted(keras.losses.Loss):  # type: ignore[misc]
     """Cross-entropy of the logits plus the log of each class's frequency.
 
-    The added term accounts for the frequencies, so the logits learn the rest: the class with the largest logit
+    The added term accounts for the frequencies, so the logits need not learn them: the class with the largest logit
     maximizes balanced accuracy instead of accuracy (Menon et al. 2021, arXiv:2007.07314, equation 10). The term is in
     the loss only. The served model gives the logits without it.
     """

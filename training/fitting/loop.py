@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from training.data.pictures import Pictures
-from training.fitting.batches import PREDICT_BATCH, Batches, Examples, draw_epoch
 from training.fitting.epoch import Epoch
-from training.fitting.features import FeatureCache, features_folder, predict
 from training.fitting.imbalance import loss_weights
+from training.fitting.inputs.batches import PREDICT_BATCH, Batches, Examples, draw_epoch
+from training.fitting.inputs.features import FeatureCache, features_folder, predict
 from training.fitting.models import PhaseModels, build_models
 from training.fitting.phases import Phase, plan_phases
 from training.fitting.resuming.checkpointer import Checkpointer, Position
@@ -76,10 +76,10 @@ class _Loop:
         self._checkpointer.resume()
         run = self._run
         same = [asdict(run.config), dict(run.identity), len(run.train), len(run.validation)]
-        run.devices.check_same([*same, asdict(self._checkpointer.position)])
+        run.devices.check_same_run([*same, asdict(self._checkpointer.position)])
 
     def train(self) -> None:
-        """Train the phases that are left."""
+        """Train the remaining phases."""
         while self._checkpointer.position.phase < len(self._phases):
             self._train_phase(self._checkpointer.position)
         self._watch.restore_best()  # for a run that was resumed after its last epoch
@@ -116,10 +116,10 @@ class _Loop:
             self._end_if_requested()
             if last:
                 break
-        self._run.reporter.say(f"  {phase.name}: {self._meter.speeds[phase.name]}")
+        self._run.reporter.log(f"  {phase.name}: {self._meter.speeds[phase.name]}")
 
     def _examples(self, phase: Phase) -> tuple[Examples, Examples]:
-        """Give the training and the validation pictures themselves, or the output of the frozen stages for them."""
+        """Return the training and the validation pictures themselves, or the output of the frozen stages for them."""
         run = self._run
         if not phase.uses_features:
             return Examples.of_pixels(run.train), Examples.of_pixels(run.validation)
@@ -140,7 +140,7 @@ class _Loop:
         return Batches(train, config.batch_size, draw=draw, class_weights=weights, shard=shard)
 
     def _validate(self, models: PhaseModels, validation: Examples) -> bool:
-        """Evaluate the epoch, and tell whether the phase should continue."""
+        """Evaluate the epoch, and return whether the phase should continue."""
         batches: Any = self._run.devices.shard_batches(Batches(validation, PREDICT_BATCH), len(validation))
         with self._watch.averaged_weights():
             scores = models.validation.evaluate(batches, verbose=0, return_dict=True)

@@ -1,4 +1,4 @@
-"""Keras metrics that count every class the same, however many pictures it has."""
+"""Keras metrics in which every class has the same weight, whatever its number of pictures."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from contract.labels import CODES
 
 
 class _BalancedMean(keras.metrics.Metric):  # type: ignore[misc]
-    """The mean over the classes that occur of each class's mean over its pictures."""
+    """The mean of the class means: each class that occurs has the mean over its pictures."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name)
@@ -17,7 +17,7 @@ class _BalancedMean(keras.metrics.Metric):  # type: ignore[misc]
         self.pictures = self.add_weight(shape=(len(CODES),), initializer="zeros", name="pictures")
 
     def value_of_each(self, class_index: Any, logits: Any) -> Any:
-        """Give the value of each picture that is averaged: float32, shape (N,)."""
+        """Return the value of each picture that is averaged: float32, shape (N,)."""
         raise NotImplementedError
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -47,7 +47,7 @@ class BalancedAccuracy(_BalancedMean):
         super().__init__(name)
 
     def value_of_each(self, class_index: Any, logits: Any) -> Any:
-        """Give 1 for each picture whose class has the highest logit, else 0."""
+        """Return 1 for each picture whose class has the highest logit, else 0."""
         return ops.cast(ops.equal(class_index, ops.argmax(logits, -1)), "float32")
 
 
@@ -58,5 +58,5 @@ class BalancedLoss(_BalancedMean):
         super().__init__(name)
 
     def value_of_each(self, class_index: Any, logits: Any) -> Any:
-        """Give the cross-entropy of each picture."""
+        """Return the cross-entropy of each picture."""
         return keras.losses.sparse_categorical_crossentropy(class_index, ops.cast(logits, "float32"), from_logits=True)

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 
 from training.config import TrainingConfig
-from training.fitting.augment import Mix, build_augmentation
 from training.fitting.imbalance import build_loss
+from training.fitting.inputs.augment import Mix, build_augmentation
 from training.fitting.metrics import BalancedAccuracy, BalancedLoss
 from training.fitting.phases import Phase
 from training.fitting.precision import scale_loss

@@ -8,7 +8,7 @@ from training.model import BOUNDARIES
 from training.weights import LoadedWeights
 
 # When training starts at one of these stages, the frozen stages below are most of the work and their output is small.
-# Below conv4 they are a fifth of a step, so each epoch can as well augment the pictures in a new way.
+# Below conv4 they are a fifth of a step, so it costs little to augment the pictures in a new way each epoch.
 FEATURE_STAGES: Final = ("conv4_block4", "conv5", "head")
 
 

@@ -22,7 +22,7 @@ def choose_precision(config: TrainingConfig) -> str:
 
 
 def on_accelerator() -> bool:
-    """Tell whether Keras has a device other than a CPU."""
+    """Return whether Keras has a device other than a CPU."""
     return any(not device.startswith("cpu") for device in keras.distribution.list_devices())
 
 

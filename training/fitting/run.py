@@ -1,4 +1,4 @@
-"""Everything that one run of the training loop is given, besides the network."""
+"""The inputs of one run of the training loop, except the network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

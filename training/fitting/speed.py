@@ -7,12 +7,12 @@ from typing import Any
 
 import keras
 
-from training.fitting.batches import Batches
+from training.fitting.inputs.batches import Batches
 
 
 @dataclass(kw_only=True)
 class Speed:
-    """The times of a phase's steps. The first step of each session is left out, since it compiles the graph."""
+    """The times of a phase's steps, without the first step of each session, which compiles the graph."""
 
     steps: int = 0
     pictures: int = 0  # in those steps
@@ -59,7 +59,7 @@ class SpeedMeter:
         return StepClock(self.speeds.setdefault(phase, Speed()))
 
     def to_json(self) -> dict[str, Any]:
-        """Give the argument of `restore`."""
+        """Return the argument of `restore`."""
         return {phase: asdict(speed) for phase, speed in self.speeds.items()}
 
     def restore(self, saved: Mapping[str, Any]) -> None:

@@ -44,7 +44,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._report_step()
 
     def state(self) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
-        """Give the arguments of `restore`: the first for JSON, the others as arrays."""
+        """Return the arguments of `restore`: the first for JSON, the others as arrays."""
         progress = {
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "best_score": self._best_score,
@@ -94,7 +94,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
     def averaged_weights(self) -> Iterator[None]:
         """Validate with the mean of the weights at the last epoch ends, and put the epoch's own weights back.
 
-        Averaged weights lie in a flatter region of the loss than those of a single epoch, and generalize better
+        Averaged weights are in a flatter region of the loss than those of a single epoch, and generalize better
         (Izmailov et al. 2018, arXiv:1803.05407). To average N epochs, the mean moves by 1/N of the way to the new
         weights after each epoch, so memory holds one mean instead of N copies.
         """
@@ -133,7 +133,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         )
         self.epochs.append(epoch)
         number = sum(earlier.phase == self._phase.name for earlier in self.epochs)
-        self._reporter.say(epoch.line(number, self._phase.epochs))
+        self._reporter.log(epoch.line(number, self._phase.epochs))
         score = float(scores[self._config.monitor]) * (-1 if self._config.monitor == "balanced_loss" else 1)
         self._epochs_without_improvement += 1
         if self._best_score is None or score > self._best_score:

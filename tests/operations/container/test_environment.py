@@ -14,7 +14,7 @@ def test_without_variables_the_folders_under_the_base_are_used(synthetic_dir: Pa
     base = write_opt_ml(tmp_path / "ml", synthetic_dir, {"size": "64", "sagemaker_program": "x.py"})
     job = JobEnvironment.from_env({"SAGEMAKER_BASE_DIR": str(base), "TRAINING_JOB_NAME": "a-job", "AWS_REGION": "r"})
     assert job.hyperparameters == {"size": "64"}
-    assert (job.job, job.region, job.cluster.leads) == ("a-job", "r", True)
+    assert (job.job, job.region, job.cluster.is_leader) == ("a-job", "r", True)
     assert job.channels == {name: base / "input" / "data" / name for name in ("images", "metadata")}
     assert (job.model, job.checkpoints) == (base / "model", base / "checkpoints")
     assert job.failure == base / "output" / "failure"
@@ -33,7 +33,7 @@ def test_sagemakers_variables_take_precedence(tmp_path: Path) -> None:
         }
     )
     assert job.hyperparameters == {"size": "64", "augment": "false"}  # SageMaker's launcher parses them
-    assert (job.cluster.hosts, job.cluster.leads) == (("algo-1", "algo-2"), False)
+    assert (job.cluster.hosts, job.cluster.is_leader) == (("algo-1", "algo-2"), False)
     assert job.channels == {"images": tmp_path}
     assert (job.model, job.failure) == (tmp_path / "model", tmp_path / "out" / "failure")
 

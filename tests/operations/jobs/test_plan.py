@@ -83,9 +83,7 @@ def test_the_highest_cost_is_the_on_demand_price_of_the_time_limit() -> None:
 
 
 def test_the_price_in_another_region_is_called_an_assumption() -> None:
-    cost = estimate_job_cost(
-        instance_type="ml.g5.xlarge", instances=1, max_run_s=3600, volume_gb=10, spot=False, region="eu-central-1"
-    )
+    cost = estimate_job_cost(JobRequest(max_run_s=3600, volume_gb=10, spot=False), "eu-central-1")
     assert cost.usd_per_hour == pytest.approx(1.4 * 1.408)
     assert "times 1.4 for eu-central-1, which is an assumption" in cost.basis
     assert cost.low == cost.high

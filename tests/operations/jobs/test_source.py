@@ -53,7 +53,7 @@ def test_the_image_has_the_locked_version_of_tensorflow() -> None:
 
 
 def test_a_folder_that_is_not_a_checkout_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"no requirements/train\.txt beside the source"):
+    with pytest.raises(TrainingError, match=r"no requirements/train\.txt next to the source"):
         bundle_source(tmp_path)
 
 

@@ -71,7 +71,7 @@ def test_an_interrupted_promotion_leaves_users_a_good_model_and_can_be_finished(
     cloud.faults.repair()
 
     lines: list[str] = []
-    done = promote(request, cloud.stack, cache=tmp_path / "cache", say=lines.append)
+    done = promote(request, cloud.stack, cache=tmp_path / "cache", log=lines.append)
     assert (done.outcome, cloud.serving()) == ("serves", {new})
     assert cloud.registry.find(new).status == "Approved"
     assert len(cloud.codedeploy._deployments) == 1  # no second canary

@@ -18,7 +18,7 @@ from operations.registry.packages import ModelPackage
 from operations.rollout.promote import Promotion, PromotionRequest, promote
 from operations.rollout.rollback import roll_back
 from tests.local_cloud import LocalAws, LocalCloud, local_cloud, put_model
-from training.progress import Say, ignore_line
+from training.progress import Log, ignore_line
 
 CANARY_S = 0.5
 Put = Callable[[str], str]
@@ -57,9 +57,9 @@ def put(models: dict[str, Path]) -> Put:
 def go(tmp_path: Path) -> Go:
     """Promote a version, as Ann by default."""
 
-    def go(version: str, *, by: str = ANN, say: Say = ignore_line, **options: Any) -> Promotion:
+    def go(version: str, *, by: str = ANN, log: Log = ignore_line, **options: Any) -> Promotion:
         request = PromotionRequest(version=version, by=by, **options)
-        return promote(request, open_stack("local"), cache=tmp_path / "cache", say=say)
+        return promote(request, open_stack("local"), cache=tmp_path / "cache", log=log)
 
     return go
 
@@ -86,10 +86,10 @@ def test_a_better_model_is_promoted(cloud: LocalCloud, put: Put, go: Go, models:
     fair, good = models["fair"].name, put("good")
     assert cloud.serving() == {fair}
     lines: list[str] = []
-    done = go(good, say=lines.append)
+    done = go(good, log=lines.append)
     assert (done.function_version, cloud.serving()) == ("2", {good})
     assert any("passed every gate against" in line for line in lines)
-    assert any("classified 7 golden pictures as the bundle says" in line for line in lines)
+    assert any("classified 7 golden pictures as the bundle records" in line for line in lines)
     package = package_of(cloud, good)
     assert package.status == "Approved"
     assert f"Approved by {ANN} at " in approval_of(cloud, good)
@@ -185,7 +185,7 @@ def test_a_canary_whose_calls_fail_is_rolled_back(cloud: LocalCloud, put: Put, g
 
     asking = threading.Thread(target=cloud.serving, args=[200])
     with pytest.raises(DeploymentError, match=r"canary .* was rolled back: .*ALARM_ACTIVE.* Version 1 serves"):
-        go(good, say=break_it)
+        go(good, log=break_it)
     asking.join()
     assert cloud.serving() == {fair}
     assert "the canary was rolled back" in approval_of(cloud, good)
@@ -210,7 +210,7 @@ def test_the_serving_model_can_be_promoted_again_on_new_code(
     fair = models["fair"].name
     boto3.client("lambda").update_function_code(FunctionName="classify", ImageUri="000000000000.dkr.ecr/classify:new")
     lines: list[str] = []
-    done = go(fair, say=lines.append)
+    done = go(fair, log=lines.append)
     assert (done.outcome, done.function_version) == ("serves", "2")
     assert "the same model already serves: nothing to compare" in lines
     assert roll_back(cloud.stack, by=ANN, why="back").serves.number == "1"
@@ -229,7 +229,7 @@ def test_of_two_promotions_at_once_one_is_refused(cloud: LocalCloud, put: Put, g
                 go(good, by=BOB)
             refusals.append(str(refused.value))
 
-    go(bad, force=True, why="to hold the lock", say=second)
+    go(bad, force=True, why="to hold the lock", log=second)
     assert len(refusals) == 1
     assert cloud.serving() == {bad}
     go(good, by=BOB)

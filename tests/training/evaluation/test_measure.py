@@ -42,7 +42,7 @@ def predictions_of(probabilities: np.ndarray, temperature: float = 1.0) -> Predi
     return Predictions(
         probabilities=probabilities,
         before_temperature=remove_temperature(probabilities, temperature),
-        over=apply_thresholds(probabilities, POINTS),
+        reaches_threshold=apply_thresholds(probabilities, POINTS),
         unfamiliarity=np.linspace(0, 0.4, len(probabilities)),
         unfamiliar=np.zeros(len(probabilities), bool),
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.fitting.batches import Batches, Examples, draw_epoch
+from training.fitting.inputs.batches import Batches, Examples, draw_epoch
 from training.fitting.speed import SpeedMeter
 
 

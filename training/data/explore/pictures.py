@@ -36,7 +36,7 @@ def sample_classes(dataset: Dataset, pictures: int, seed: int) -> Dataset:
     available = {code: random.permutation(np.flatnonzero(dataset.rows["dx"] == code)) for code in CODES}
     chosen: list[int] = []
     for n_before, code in enumerate(sorted(available, key=lambda code: len(available[code]))):
-        quota = (pictures - len(chosen)) // (len(CODES) - n_before)  # larger classes replace what smaller ones lack
+        quota = (pictures - len(chosen)) // (len(CODES) - n_before)  # larger classes make up for smaller ones
         chosen += available[code][: max(1, quota)].tolist()
     return dataset.subset(sorted(chosen))
 

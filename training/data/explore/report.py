@@ -31,7 +31,7 @@ HEAD_ROWS: Final = 8  # of the table that the page shows
 def explore(
     folder: Path, out: Path, pictures: int = MEASURED, seed: int = 42, on_progress: OnProgress | None = None
 ) -> Path:
-    """Write `out/report.html` and `out/figures/*.png` about the pictures in `folder`. An error leaves nothing.
+    """Write `out/report.html` and `out/figures/*.png` about the pictures in `folder`. An error removes them.
 
     Args:
         folder: with the table and the pictures, for `read_dataset`.

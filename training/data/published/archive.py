@@ -101,7 +101,7 @@ def check_space(folder: Path, needed_bytes: int) -> None:
 
 
 def unpack(sources: Sequence[Path], folder: Path, on_progress: OnProgress | None = None) -> Unpacked:
-    """Write the table, `images/` and the licence to `folder`, for `read_dataset`. After an error nothing is left of it.
+    """Write the table, `images/` and the licence to `folder`, for `read_dataset`. An error removes it.
 
     Args:
         sources: ZIP archives with the pictures, and the table: as a separate file or in one of the archives.
@@ -128,7 +128,7 @@ def unpack(sources: Sequence[Path], folder: Path, on_progress: OnProgress | None
         in_archives = [entry for entry in entries if TABLE_NAME.fullmatch(entry.name)]
         for entry in in_archives:
             tables[f"{entry.archive.filename}/{entry.info.filename}"] = entry.read(MAX_TABLE_BYTES)
-        table = _one_table(tables)
+        table = _parse_table(tables)
         pictures = _find_pictures(table, entries)
         total = sum(entry.info.file_size for entry in pictures.values())
         if total > MAX_TOTAL_BYTES:
@@ -173,7 +173,7 @@ def _read_table(source: Path) -> bytes:
     return content
 
 
-def _one_table(tables: dict[str, bytes]) -> list[list[str]]:
+def _parse_table(tables: dict[str, bytes]) -> list[list[str]]:
     """Parse the only table, header first. Columns are separated by commas or tabs; equal copies of it are allowed."""
     if not tables:
         raise ArchiveError(
@@ -229,4 +229,4 @@ def _write(folder: Path, table: list[list[str]], pictures: dict[str, _Entry], on
         with (partial / METADATA).open("w", encoding="utf-8", newline="") as opened:
             csv.writer(opened, lineterminator="\n").writerows(table)
         (partial / FILE).write_text(TERMS, encoding="utf-8")
-        read_dataset(partial)  # raises now what it would raise later
+        read_dataset(partial)  # a problem in the data set is an error now, and not in a later command

@@ -102,15 +102,15 @@ def list_published(pool: urllib3.PoolManager, base_url: str = HOST) -> list[Remo
         FetchError: the archive cannot be reached, its answer is not a list of files, or a file is missing.
     """
     url = f"{base_url.rstrip('/')}/api/datasets/:persistentId/versions/:latest-published/files?persistentId={DOI}"
-    by_name = {listed.file.filename: listed for listed in _ask(pool, url).data}
+    by_name = {listed.file.filename: listed for listed in _request_listing(pool, url).data}
     chosen = [
-        _only(by_name, TABLE_NAME, "HAM10000_metadata", url),
-        *(_only(by_name, PART_NAME, f"HAM10000_images_part_{part}.zip", url, part) for part in ("1", "2")),
+        _find_one(by_name, TABLE_NAME, "HAM10000_metadata", url),
+        *(_find_one(by_name, PART_NAME, f"HAM10000_images_part_{part}.zip", url, part) for part in ("1", "2")),
     ]
-    return [_remote(by_name[name], base_url.rstrip("/")) for name in chosen]
+    return [_remote_file(by_name[name], base_url.rstrip("/")) for name in chosen]
 
 
-def _ask(pool: urllib3.PoolManager, url: str) -> _Listing:
+def _request_listing(pool: urllib3.PoolManager, url: str) -> _Listing:
     try:
         response = pool.request("GET", url, preload_content=False, retries=ONLY_REDIRECTS)
         with response:
@@ -134,7 +134,9 @@ def _ask(pool: urllib3.PoolManager, url: str) -> _Listing:
         ) from error
 
 
-def _only(by_name: dict[str, _Listed], pattern: re.Pattern[str], wanted: str, url: str, part: str | None = None) -> str:
+def _find_one(
+    by_name: dict[str, _Listed], pattern: re.Pattern[str], wanted: str, url: str, part: str | None = None
+) -> str:
     names = [name for name in by_name if (found := pattern.fullmatch(name)) and part in (None, found.group(1))]
     if len(names) != 1:
         raise FetchError(
@@ -149,7 +151,7 @@ def _only(by_name: dict[str, _Listed], pattern: re.Pattern[str], wanted: str, ur
     return names[0]
 
 
-def _remote(listed: _Listed, base_url: str) -> RemoteFile:
+def _remote_file(listed: _Listed, base_url: str) -> RemoteFile:
     file = listed.file
     checksum = file.checksum or (_Checksum(type="MD5", value=file.md5) if file.md5 else None)
     if checksum is None or checksum.type.upper() not in ALGORITHMS:

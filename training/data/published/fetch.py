@@ -24,7 +24,7 @@ def fetch(
 ) -> Unpacked:
     """Download the table and the pictures, verify them, and unpack them. The caller shows the licence first.
 
-    Downloaded bytes stay in `.<folder>.download` beside `folder` until everything is unpacked, so that the next run
+    Downloaded bytes stay in `.<folder>.download`, next to `folder`, until everything is unpacked, so that the next run
     resumes an interrupted one. The disk needs twice the size of the archives.
 
     Args:

@@ -1,8 +1,8 @@
-"""The licence of HAM10000: shown before the download, and written beside the pictures."""
+"""The licence of HAM10000: shown before the download, and written to the folder of the pictures."""
 
 from typing import Final
 
-FILE: Final = "LICENCE.txt"  # beside the pictures
+FILE: Final = "LICENCE.txt"  # in the folder of the pictures
 
 TERMS: Final = """\
 HAM10000 is published under the Creative Commons Attribution-NonCommercial 4.0 International licence (CC BY-NC 4.0,

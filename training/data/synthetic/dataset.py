@@ -51,7 +51,7 @@ DX_TYPES: Final = {  # diagnosis methods, the most frequent first
 }
 MEAN_AGE: Final = {"akiec": 66, "bcc": 67, "bkl": 64, "df": 52, "mel": 61, "nv": 45, "vasc": 51}  # years
 UNKNOWN_AGES: Final = 0.02  # share of the lesions
-UNKNOWN_SEXES: Final = 0.01  # likewise
+UNKNOWN_SEXES: Final = 0.01  # share of the lesions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ def write_synthetic_dataset(
     """Paint `images` pictures of 600x450 and write them with their table, in HAM10000's layout.
 
     The classes have different sizes, and some lesions have several pictures. The same arguments give the same files.
-    After an error or an interrupt nothing is left.
+    An error or an interrupt removes the folder.
 
     Args:
         folder: the target, absent or empty; its parent folders are made.

@@ -29,7 +29,7 @@ def paint_patch(code: str, random: np.random.Generator) -> Image.Image:
 def _paint_nevus(patch: Patch, random: np.random.Generator) -> None:
     """nv: one or two colours, symmetrical, a regular network that fades towards the border."""
     shape = outline(patch, random.uniform(0.15, 0.36), lobed=0.08, aspect=random.uniform(1, 1.4), ragged=0.10)
-    brown = _some(random, (0.58, 0.24, 0.19), (0.50, 0.33, 0.23), (0.62, 0.36, 0.26), (0.30, 0.18, 0.15))
+    brown = _choose_colour(random, (0.58, 0.24, 0.19), (0.50, 0.33, 0.23), (0.62, 0.36, 0.26), (0.30, 0.18, 0.15))
     body = shape.body(random.uniform(0.06, 0.15))
     patch.stain(brown, body * np.clip(random.uniform(0.6, 0.85) + 0.10 * patch.noise(12), 0, 1))
     patch.stain(brown * 0.62, body * np.clip(shape.depth + 0.15 * patch.noise(14), 0, 1) * random.uniform(0.1, 0.8))
@@ -43,7 +43,7 @@ def _paint_nevus(patch: Patch, random: np.random.Generator) -> None:
 def _paint_melanoma(patch: Patch, random: np.random.Generator) -> None:
     """mel: asymmetrical, many colours, an irregular network, a blue-white veil, dots towards the border."""
     shape = outline(patch, random.uniform(0.26, 0.48), lobed=0.15, aspect=random.uniform(1, 1.5), ragged=0.20)
-    brown = _some(random, (0.52, 0.32, 0.21), (0.44, 0.28, 0.22), (0.58, 0.28, 0.20), (0.62, 0.42, 0.34))
+    brown = _choose_colour(random, (0.52, 0.32, 0.21), (0.44, 0.28, 0.22), (0.58, 0.28, 0.20), (0.62, 0.42, 0.34))
     body = shape.body(random.uniform(0.05, 0.12))
     mottled = patch.noise(24)
     patch.stain(brown, body * np.clip(0.7 + 0.2 * patch.noise(6) + 0.12 * mottled, 0.1, 0.95))
@@ -55,7 +55,7 @@ def _paint_melanoma(patch: Patch, random: np.random.Generator) -> None:
     patch.stain(BLUE_GREY, body * np.clip(veil, 0, 1) * random.uniform(0.3, 0.85))
     if random.random() < 0.5:  # regression: white and pink areas where the tumour disappeared
         scar = cloud(random, shape, 0.6, 0.13) * np.clip(1 + 0.4 * patch.noise(18), 0, 1.2)
-        patch.stain(_some(random, (0.88, 0.76, 0.76), (0.80, 0.52, 0.55)), body * np.clip(scar, 0, 1) * 0.85)
+        patch.stain(_choose_colour(random, (0.88, 0.76, 0.76), (0.80, 0.52, 0.55)), body * np.clip(scar, 0, 1) * 0.85)
     patch.shade(body * patch.noise(90) * 0.10)
     dots = shape.spots(random, int(random.integers(8, 36)), (0.9, 3.6), (0.5, 1.0))
     patch.dots(BLACK, dots, strength=0.75, blur_px=1.2)
@@ -64,7 +64,7 @@ def _paint_melanoma(patch: Patch, random: np.random.Generator) -> None:
 def _paint_keratosis(patch: Patch, random: np.random.Generator) -> None:
     """bkl: a sharp border, tan to brown, with milia-like white cysts and dark clods in a rough surface."""
     shape = outline(patch, random.uniform(0.20, 0.44), lobed=0.10, aspect=random.uniform(1, 1.5), ragged=0.09)
-    tan = _some(random, (0.72, 0.52, 0.36), (0.62, 0.44, 0.33), (0.56, 0.46, 0.43), (0.44, 0.28, 0.20))
+    tan = _choose_colour(random, (0.72, 0.52, 0.36), (0.62, 0.44, 0.33), (0.56, 0.46, 0.43), (0.44, 0.28, 0.20))
     body = shape.body(random.uniform(0.015, 0.045))
     rough = patch.noise(64)
     patch.stain(tan, body * np.clip(random.uniform(0.55, 0.9) + 0.12 * patch.noise(10) + 0.06 * rough, 0, 1))
@@ -83,7 +83,7 @@ def _paint_keratosis(patch: Patch, random: np.random.Generator) -> None:
 def _paint_basal_cell(patch: Patch, random: np.random.Generator) -> None:
     """bcc: pink and translucent, sharp branching red vessels, blue-grey clods, sometimes an ulcer."""
     shape = outline(patch, random.uniform(0.20, 0.40), lobed=0.12, aspect=random.uniform(1, 1.5), ragged=0.16)
-    pink = patch.tone * _some(random, (0.98, 0.78, 0.81), (1.0, 0.85, 0.86), (0.92, 0.74, 0.80))
+    pink = patch.tone * _choose_colour(random, (0.98, 0.78, 0.81), (1.0, 0.85, 0.86), (0.92, 0.74, 0.80))
     body = shape.body(random.uniform(0.08, 0.18))
     patch.stain(pink, body * np.clip(0.75 + 0.15 * patch.noise(14), 0, 1))
     patch.stain(WHITE, body * np.clip(patch.noise(12) - 0.3, 0, 1) * 0.35)
@@ -100,7 +100,7 @@ def _paint_basal_cell(patch: Patch, random: np.random.Generator) -> None:
 def _paint_keratinocyte(patch: Patch, random: np.random.Generator) -> None:
     """akiec: a red patch without a clear border, pale rings around the follicles, white to yellow scale on top."""
     shape = outline(patch, random.uniform(0.26, 0.50), lobed=0.13, aspect=random.uniform(1, 1.4), ragged=0.26)
-    red = patch.tone * _some(random, (0.92, 0.62, 0.62), (0.92, 0.70, 0.66), (0.84, 0.66, 0.58))
+    red = patch.tone * _choose_colour(random, (0.92, 0.62, 0.62), (0.92, 0.70, 0.66), (0.84, 0.66, 0.58))
     body = shape.body(random.uniform(0.12, 0.22))
     rough = patch.noise(70)
     patch.stain(red, body * np.clip(random.uniform(0.6, 0.85) + 0.2 * patch.noise(10) + 0.08 * rough, 0, 1))
@@ -119,14 +119,14 @@ def _paint_keratinocyte(patch: Patch, random: np.random.Generator) -> None:
 def _paint_dermatofibroma(patch: Patch, random: np.random.Generator) -> None:
     """df: a scar-like white patch in the centre, and around it a fine, faint network that fades into the skin."""
     shape = outline(patch, random.uniform(0.18, 0.36), lobed=0.05, aspect=random.uniform(1, 1.3), ragged=0.12)
-    ring = patch.tone * _some(random, (0.82, 0.66, 0.60), (0.90, 0.68, 0.73), (0.76, 0.60, 0.54))
+    ring = patch.tone * _choose_colour(random, (0.82, 0.66, 0.60), (0.90, 0.68, 0.73), (0.76, 0.60, 0.54))
     body = shape.body(random.uniform(0.16, 0.26))
     patch.stain(ring, body * np.clip(random.uniform(0.6, 0.9) + 0.12 * patch.noise(14), 0, 1))
     faint = body * (1 - np.clip(shape.depth, 0, 1)) * random.uniform(0.15, 0.6)
     patch.stain(ring * 0.72, faint * network(patch, 0.038, warp=0.022))
     streaks = np.exp(-((patch.noise(22) / 0.18) ** 2))
     scar = np.clip((shape.depth - random.uniform(0.25, 0.5)) * 2.2 + 0.25 * patch.noise(18), 0, 1)
-    white = _some(random, (0.96, 0.86, 0.85), (0.93, 0.83, 0.78)) * (0.5 + 0.5 * patch.tone)
+    white = _choose_colour(random, (0.96, 0.86, 0.85), (0.93, 0.83, 0.78)) * (0.5 + 0.5 * patch.tone)
     patch.stain(white, scar * random.uniform(0.55, 0.85))
     patch.stain((1.0, 0.96, 0.95), scar * streaks * 0.35)
     patch.shade(body * patch.noise(70) * 0.05)
@@ -135,7 +135,7 @@ def _paint_dermatofibroma(patch: Patch, random: np.random.Generator) -> None:
 def _paint_vascular(patch: Patch, random: np.random.Generator) -> None:
     """vasc: red to blue-black lacunae inside a sharp border, with pale walls between them."""
     shape = outline(patch, random.uniform(0.12, 0.32), lobed=0.08, aspect=random.uniform(1, 1.3), ragged=0.04)
-    blood = _some(random, (0.78, 0.12, 0.30), (0.70, 0.16, 0.20), (0.46, 0.16, 0.34), (0.30, 0.22, 0.38))
+    blood = _choose_colour(random, (0.78, 0.12, 0.30), (0.70, 0.16, 0.20), (0.46, 0.16, 0.34), (0.30, 0.22, 0.38))
     body = shape.body(random.uniform(0.03, 0.08))
     patch.stain(blood * 0.7 + np.array((0.24, 0.12, 0.15)), body * 0.9)
     patch.stain(patch.tone * (1.0, 0.80, 0.80), shape.band(-0.12, 0.14) * 0.4)
@@ -160,6 +160,6 @@ _PAINTERS: Final[dict[str, Callable[[Patch, np.random.Generator], None]]] = {
 }
 
 
-def _some(random: np.random.Generator, *colours: Colour) -> np.ndarray:
+def _choose_colour(random: np.random.Generator, *colours: Colour) -> np.ndarray:
     """One of these colours, slightly changed."""
     return np.array(colours[random.integers(len(colours))]) * random.normal(1, 0.03, 3)

@@ -17,7 +17,7 @@ LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 20.0
 
 @dataclass(frozen=True, eq=False)
 class LogitAdjustment:
-    """What turns the logits of the network into calibrated probabilities."""
+    """The adjustment that turns the logits of the network into calibrated probabilities."""
 
     prior_correction: float  # share of the log class frequencies that is added to the logits
     shift: np.ndarray  # that share of them, shape (7,)
@@ -105,7 +105,7 @@ def fit_temperature(logits: np.ndarray, class_index: np.ndarray) -> float:
 
 
 def remove_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Undo the temperature in a model's probabilities, shape (N, 7): what the model gives without calibration.
+    """Undo the temperature in a model's probabilities, shape (N, 7): get its output without calibration.
 
     The logarithm of softmax(logits / temperature), times the temperature, equals the logits up to a constant that is
     the same for all classes.

@@ -59,7 +59,7 @@ def _choose(name: str, codes: Sequence[str], scores: np.ndarray, class_index: np
             f"The operating point {name} cannot be chosen: the validation lesions must include pictures with and "
             f"without {', '.join(codes)}. Train on more pictures."
         )
-    # A higher threshold is more specific, so the threshold lies as high as the sensitivity allows. It lies halfway to
+    # A higher threshold is more specific, so the threshold is as high as the sensitivity allows. It is halfway to
     # the next lower score, so that rounding a probability moves no picture across it.
     groups = [has_class(class_index, group) for group in SENSITIVITY_GROUPS[name]]
     lowest_found = min(_lowest_found(scores[group]) for group in groups if group.any())

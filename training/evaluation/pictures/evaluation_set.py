@@ -12,7 +12,7 @@ from training.data.clean import clean
 from training.data.ham10000 import COLUMNS, Dataset, find_problems, read_table, to_dataset_rows
 from training.data.split import sample_lesions, split_by_lesion
 from training.evaluation.inputs import find_table
-from training.evaluation.pictures.files import find_pictures, is_picture
+from training.evaluation.pictures.files import find_picture_files, is_picture
 
 REQUIRED: Final = ("image_id", "dx")  # columns
 
@@ -31,7 +31,7 @@ class EvaluationSet:
 def read_evaluation_set(folder: Path, metadata: Path | None, manifest: Manifest) -> EvaluationSet:
     """Read a folder of pictures and its table, and select the pictures that the model did not learn from.
 
-    If the hash shows that the model was trained on these very pictures, only its held-out lesions are selected.
+    If the hash shows that the model was trained on exactly these pictures, only its held-out lesions are selected.
 
     Args:
         folder: holds the pictures, in the folders of HAM10000 or anywhere below.
@@ -40,7 +40,7 @@ def read_evaluation_set(folder: Path, metadata: Path | None, manifest: Manifest)
         manifest: of the model.
 
     Raises:
-        DatasetError: the folder or the table cannot be read, or they do not agree; the sentence says how.
+        DatasetError: the folder or the table cannot be read, or they do not agree; the sentence describes the problem.
     """
     path = find_table(folder, metadata)
     table = read_table(path, REQUIRED)
@@ -52,7 +52,7 @@ def read_evaluation_set(folder: Path, metadata: Path | None, manifest: Manifest)
         notes.append("The table has no lesion_id: each picture counts as a separate lesion.")
     table = table.reindex(columns=list(COLUMNS), fill_value="")
     rows, cleaning = clean(table)
-    pictures = find_pictures(folder)
+    pictures = find_picture_files(folder)
     if problems := find_problems(rows, pictures, table=path.name):
         raise DatasetError(problems[0])
     dataset = Dataset(folder.absolute().name, folder.absolute(), to_dataset_rows(rows, pictures), cleaning)

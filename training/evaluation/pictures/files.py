@@ -15,7 +15,7 @@ SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
 CHUNK: Final = 256  # pictures that are decoded together
 
 
-def find_pictures(folder: Path) -> dict[str, str]:
+def find_picture_files(folder: Path) -> dict[str, str]:
     """Find JPEG, PNG and WebP files, in the folders of HAM10000 if there are any, otherwise anywhere below.
 
     Returns:

@@ -1,10 +1,10 @@
-"""The model card: what a person must know before using a model, made from its manifest only."""
+"""The model card: the facts that a person must know before using a model. Its only source is the manifest."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from contract.api import Metric
-from contract.bundle import Group, Manifest, TrainingRecord
+from contract.bundle import DataRecord, Group, Manifest, TrainingRecord
 from contract.labels import BY_CODE
 from training.evaluation.report.words import EXPLANATIONS, SLICE_NAMES, attribution_of, readable
 
@@ -23,9 +23,7 @@ LIMITS: Final = """\
 
 def model_card(manifest: Manifest) -> str:
     """Describe a model to people in Markdown (after Mitchell et al. 2019, arXiv:1810.03993)."""
-    data, training, metrics = manifest.data, manifest.training, manifest.metrics
-    unfamiliar, false_alarms = manifest.unfamiliar, 100 * manifest.unfamiliar.false_alarm_rate
-    leading = metrics.get("balanced_accuracy")
+    leading = manifest.metrics.get("balanced_accuracy")
     headline = f" Balanced accuracy on held-out lesions: {_with_interval(leading)}." if leading else ""
     return f"""# Model {manifest.version}
 
@@ -36,141 +34,15 @@ classes.{headline}
 
 {manifest.intended_use}
 
-## Results
+{_results(manifest)}
 
-Measured once, with the file that serves, on held-out lesions: none was used for training or for any choice. The 95%
-intervals are from a bootstrap over lesions.
-
-{_table(("metric", "value", "95% interval", "meaning"), _metric_rows(metrics))}
-
-### By class
-
-{
-        _table(
-            ("class", "pictures (lesions)", "recall", "precision", "F1", "AUROC", "average precision"),
-            (
-                _group_row(
-                    f"{code}, {BY_CODE[code].name}", group, ("recall", "precision", "f1", "auroc", "average_precision")
-                )
-                for code, group in manifest.per_class.items()
-            ),
-        )
-    }
-
-### Decisions
-
-Each decision adds up the probabilities of its classes. The thresholds were chosen on validation lesions.
-
-{
-        _table(
-            (
-                "decision",
-                "classes",
-                "threshold",
-                "sensitivity, validation",
-                "specificity, validation",
-                "sensitivity, held out",
-                "specificity, held out",
-            ),
-            (
-                (
-                    name,
-                    ", ".join(point.classes),
-                    f"{point.threshold:.3f}",
-                    f"{point.sensitivity:.3f}",
-                    f"{point.specificity:.3f}",
-                    _with_interval(metrics.get(f"{name}_sensitivity")),
-                    _with_interval(metrics.get(f"{name}_specificity")),
-                )
-                for name, point in manifest.operating_points.items()
-            ),
-        )
-    }
-
-### Calibration
-
-Two numbers in the model were chosen on validation lesions: {training.prior_correction:.1f} times the log class
-frequencies is added to the logits, and the temperature {manifest.temperature:.3f} then divides them.
-
-{
-        _table(
-            ("", "before the temperature", "after"),
-            (
-                (
-                    readable(name),
-                    _with_interval(metrics.get(f"{name}_before_temperature")),
-                    _with_interval(metrics.get(name)),
-                )
-                for name in ("ece", "nll")
-            ),
-        )
-    }
-
-### By group
-
-Balanced accuracy is the mean over the classes that occur in a group. Groups with too few pictures are left out.
-
-{
-        _table(
-            ("group", "pictures (lesions)", "balanced accuracy", "any malignant: sensitivity", "specificity"),
-            (
-                _group_row(
-                    f"{SLICE_NAMES.get(by, by)}: {name.replace('_', ' ')}",
-                    group,
-                    ("balanced_accuracy", "any_malignant_sensitivity", "any_malignant_specificity"),
-                )
-                for by, groups in manifest.slices.items()
-                for name, group in groups.items()
-            ),
-        )
-    }
-
-### Pictures unlike the training pictures
-
-A picture is unfamiliar if its score is over {unfamiliar.threshold:.4f}. The threshold was chosen so that
-{false_alarms:g}% of the validation pictures are over it.
-
-{
-        _table(
-            ("pictures", "share called unfamiliar", "AUROC"),
-            (
-                ("held-out lesions", _with_interval(metrics.get("unfamiliar_rate")), "-"),
-                (
-                    "painted by code, without a lesion",
-                    _with_interval(metrics.get("unfamiliar_detection_rate")),
-                    _with_interval(metrics.get("unfamiliar_auroc")),
-                ),
-            ),
-        )
-    }
-
-Photographs of other things may be harder to detect than painted pictures.
-
-## Training data
-
-{data.name}: {data.images} pictures of {data.lesions} lesions, split by lesion into training, validation and held-out
-lesions (seed {data.split_seed}, SHA-256 of the split {data.split_sha256[:16]}).
-
-{
-        _table(
-            ("code", "class", "malignant", "pictures"),
-            (
-                (code, BY_CODE[code].name, "yes" if BY_CODE[code].malignant else "no", str(data.per_class.get(code, 0)))
-                for code in manifest.labels
-            ),
-        )
-    }
+{_training_data(manifest.data, manifest.labels)}
 
 ## Limits
 
 {LIMITS}
 
-## Training
-
-{chr(10).join(f"- {name}: {value}" for name, value in training.config.items())}
-
-Trained in {_time(training)} on {training.device} with {training.backend}; job {training.job}, commit
-{training.git_commit or "unknown"}. {manifest.shipped.reason}
+{_training(manifest)}
 
 ## Licence
 
@@ -180,8 +52,138 @@ Trained in {_time(training)} on {training.device} with {training.backend}; job {
 """
 
 
+def _results(manifest: Manifest) -> str:
+    """Write the section about the results: over all pictures, then by class, decision and group."""
+    return f"""## Results
+
+Measured once, with the file that serves, on held-out lesions: none was used for training or for any choice. The 95%
+intervals are from a bootstrap over lesions.
+
+{_table(("metric", "value", "95% interval", "meaning"), _metric_rows(manifest.metrics))}
+
+### By class
+
+{_class_table(manifest.per_class)}
+
+### Decisions
+
+Each decision adds up the probabilities of its classes. The thresholds were chosen on validation lesions.
+
+{_decision_table(manifest)}
+
+{_calibration(manifest)}
+
+### By group
+
+Balanced accuracy is the mean over the classes that occur in a group. Groups with too few pictures are left out.
+
+{_slice_table(manifest.slices)}
+
+{_unfamiliar(manifest)}"""
+
+
+def _class_table(per_class: Mapping[str, Group]) -> str:
+    names = ("recall", "precision", "f1", "auroc", "average_precision")
+    return _table(
+        ("class", "pictures (lesions)", "recall", "precision", "F1", "AUROC", "average precision"),
+        (_group_row(f"{code}, {BY_CODE[code].name}", group, names) for code, group in per_class.items()),
+    )
+
+
+def _decision_table(manifest: Manifest) -> str:
+    measured = ("sensitivity", "specificity")
+    return _table(
+        (
+            "decision",
+            "classes",
+            "threshold",
+            *(f"{name}, validation" for name in measured),
+            *(f"{name}, held out" for name in measured),
+        ),
+        (
+            (
+                decision,
+                ", ".join(point.classes),
+                *(f"{value:.3f}" for value in (point.threshold, point.sensitivity, point.specificity)),
+                *(_with_interval(manifest.metrics.get(f"{decision}_{name}")) for name in measured),
+            )
+            for decision, point in manifest.operating_points.items()
+        ),
+    )
+
+
+def _calibration(manifest: Manifest) -> str:
+    metrics = manifest.metrics
+    rows = (
+        (readable(name), _with_interval(metrics.get(f"{name}_before_temperature")), _with_interval(metrics.get(name)))
+        for name in ("ece", "nll")
+    )
+    return f"""### Calibration
+
+Two numbers in the model were chosen on validation lesions: {manifest.training.prior_correction:.1f} times the log class
+frequencies is added to the logits, and the temperature {manifest.temperature:.3f} then divides them.
+
+{_table(("", "before the temperature", "after"), rows)}"""
+
+
+def _slice_table(slices: Mapping[str, Mapping[str, Group]]) -> str:
+    names = ("balanced_accuracy", "any_malignant_sensitivity", "any_malignant_specificity")
+    return _table(
+        ("group", "pictures (lesions)", "balanced accuracy", "any malignant: sensitivity", "specificity"),
+        (
+            _group_row(f"{SLICE_NAMES.get(by, by)}: {name.replace('_', ' ')}", group, names)
+            for by, groups in slices.items()
+            for name, group in groups.items()
+        ),
+    )
+
+
+def _unfamiliar(manifest: Manifest) -> str:
+    metrics, unfamiliar = manifest.metrics, manifest.unfamiliar
+    rows = (
+        ("held-out lesions", _with_interval(metrics.get("unfamiliar_rate")), "-"),
+        (
+            "painted by code, without a lesion",
+            _with_interval(metrics.get("unfamiliar_detection_rate")),
+            _with_interval(metrics.get("unfamiliar_auroc")),
+        ),
+    )
+    return f"""### Pictures unlike the training pictures
+
+A picture is unfamiliar if its score is over {unfamiliar.threshold:.4f}. The threshold was chosen so that
+{100 * unfamiliar.false_alarm_rate:g}% of the validation pictures are over it.
+
+{_table(("pictures", "share called unfamiliar", "AUROC"), rows)}
+
+Photographs of other things may be harder to detect than painted pictures."""
+
+
+def _training_data(data: DataRecord, labels: Iterable[str]) -> str:
+    rows = (
+        (code, BY_CODE[code].name, "yes" if BY_CODE[code].malignant else "no", str(data.per_class.get(code, 0)))
+        for code in labels
+    )
+    return f"""## Training data
+
+{data.name}: {data.images} pictures of {data.lesions} lesions, split by lesion into training, validation and held-out
+lesions (seed {data.split_seed}, SHA-256 of the split {data.split_sha256[:16]}).
+
+{_table(("code", "class", "malignant", "pictures"), rows)}"""
+
+
+def _training(manifest: Manifest) -> str:
+    training = manifest.training
+    settings = "\n".join(f"- {name}: {value}" for name, value in training.config.items())
+    return f"""## Training
+
+{settings}
+
+Trained in {_time(training)} on {training.device} with {training.backend}; job {training.job}, commit
+{training.git_commit or "unknown"}. {manifest.shipped.reason}"""
+
+
 def _time(training: TrainingRecord) -> str:
-    """Say how long training took; of earlier sessions of a resumed run, only the epochs are known."""
+    """Describe the duration of training. Of earlier sessions of a resumed run, only the epochs are known."""
     if not training.times_resumed:
         return f"{training.seconds:.0f} s"
     epochs = "" if training.epochs_s is None else f" and all {training.epochs} epochs {training.epochs_s:.0f} s,"

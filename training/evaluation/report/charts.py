@@ -69,7 +69,7 @@ def curves(by_class: Mapping[str, Curve], areas: Mapping[str, Metric], *, kind: 
             label = f"{code} {areas[code].value:.3f}" if code in areas else code
             curve = by_class[code]
             axes.plot(curve[x], curve[y], color=CLASS_COLOURS[code], linewidth=1.5, label=label, drawstyle="steps-post")
-        _square(figure, "1 - specificity" if kind == "roc" else "recall (sensitivity)",
+        _make_square(figure, "1 - specificity" if kind == "roc" else "recall (sensitivity)",
                 "sensitivity" if kind == "roc" else "precision")  # fmt: skip
         figure.legend(loc="outside upper center", ncols=4, handlelength=1.2, columnspacing=1.0, handletextpad=0.4)
     return figure
@@ -93,7 +93,7 @@ def decisions(roc: Mapping[str, Curve], metrics: Mapping[str, Metric]) -> Figure
             axes.plot([1 - specificity.high, 1 - specificity.low], [sensitivity.value] * 2, color=colour, linewidth=2.4)
             axes.plot([at, at], [sensitivity.low, sensitivity.high], color=colour, linewidth=2.4)
             axes.plot(at, sensitivity.value, "o", color=colour, markersize=7)
-        _square(figure, "1 - specificity", "sensitivity")
+        _make_square(figure, "1 - specificity", "sensitivity")
         figure.legend(loc="outside upper center", ncols=2)
     return figure
 
@@ -110,7 +110,7 @@ def reliability(bins: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
             axes.plot(confidence, accuracy, color=colour, linewidth=1.3, alpha=0.7)
             axes.scatter(confidence, accuracy, s=12 + 160 * pictures / pictures.max(), color=colour, linewidth=0,
                          alpha=0.85, label=f"{name} the temperature")  # fmt: skip
-        _square(figure, "confidence", "accuracy")
+        _make_square(figure, "confidence", "accuracy")
         legend = figure.legend(loc="outside upper center", ncols=2)
         for handle in legend.legend_handles:
             handle.set_sizes([36])  # type: ignore[union-attr]
@@ -184,7 +184,7 @@ def learning(epochs: Sequence[Epoch]) -> Figure:
     return figure
 
 
-def _square(figure: Figure, x: str, y: str) -> None:
+def _make_square(figure: Figure, x: str, y: str) -> None:
     """Make the only axes of a figure a square from 0 to 1."""
     (axes,) = figure.axes
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y, aspect="equal")

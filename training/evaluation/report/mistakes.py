@@ -27,7 +27,7 @@ class Mistake:
     answered: str  # predicted class code
     confidence: float  # probability of the predicted class
     of_truth: float  # probability of the true class
-    square: Image.Image  # what the model saw, SHOWN_PX on each side
+    square: Image.Image  # the input of the model, scaled to SHOWN_PX on each side
 
 
 def find_mistakes(

@@ -42,7 +42,7 @@ class Subject:
     scope: str  # a sentence: which pictures, and whether training used any of them
     operating_points: Mapping[str, OperatingPoint | None]  # None if several models have different ones
     temperature: float | None  # None for several models
-    prior_correction: float | None = None  # likewise
+    prior_correction: float | None = None  # None for several models
     false_alarm_rate: float | None  # for which the threshold for unfamiliar pictures was chosen
     unfamiliar_threshold: float | None = None
     shipped: str = ""  # a sentence: which file serves, and why

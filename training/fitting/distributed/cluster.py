@@ -14,14 +14,14 @@ COORDINATOR_PORT: Final = 12321  # on the first host; the instances of one train
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """The instances of one run, and which of them this is. Each runs one process, with all of its devices."""
+    """The instances of one run, and the index of this one. Each runs one process, with all of its devices."""
 
     hosts: tuple[str, ...]  # in the same order on every instance
     index: int  # of this instance
     port: int = COORDINATOR_PORT
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this instance is the leader, which writes files and reports. The others only compute."""
         return self.index == 0
 

@@ -66,15 +66,15 @@ class Devices:
     def synchronize_batch_norm(self, model: keras.Model) -> None:
         """Compute the statistics of batch normalization over the whole batch. Call it before the model is compiled.
 
-        JAX does so anyway: it divides the program of one device. TensorFlow runs one program for each device.
+        JAX needs no change: it divides the program of one device. TensorFlow runs one program for each device.
         """
         if len(self) > 1 and keras.backend.backend() == "tensorflow":
             for layer in model._flatten_layers():
                 if isinstance(layer, keras.layers.BatchNormalization):
                     layer.synchronized = True
 
-    def check_same(self, description: Any) -> None:
-        """Check that all instances are about to run the same, because otherwise they would wait for each other forever.
+    def check_same_run(self, description: Any) -> None:
+        """Check that all instances run the same. If they differ, they wait for each other forever.
 
         Args:
             description: of this instance's run, for JSON.
@@ -102,7 +102,7 @@ class Devices:
         return _StopTraining(stop, shared=len(self.cluster.hosts) > 1)
 
     def shard_batches(self, batches: keras.utils.PyDataset, pictures: int) -> keras.utils.PyDataset:
-        """Give this instance's shard of the batches of a set of `pictures`, also if the last batch is smaller."""
+        """Return this instance's shard of the batches of a set of `pictures`, also if the last batch is smaller."""
         return batches if len(self) == 1 else ShardedBatches(batches, pictures, len(self), self.shard)
 
 
@@ -125,7 +125,7 @@ class _StopTraining(keras.callbacks.Callback):  # type: ignore[misc]
         del batch, logs
         self._step += 1
         if self._shared and _reached_agreed_step(self._step):
-            self._stop.by = signal.SIGTERM
+            self._stop.received = signal.SIGTERM
         if self._stop.requested:
             self.model.stop_training = True
 
@@ -142,7 +142,7 @@ def join_cluster(cluster: Cluster = SINGLE_INSTANCE, at_most: int | None = None)
 
     On several instances, nothing may be computed before. If an instance dies, its connection breaks, and the step fails
     on the others. If the connection does not break, JAX's coordination service ends every process 100 s after the last
-    heartbeat; the leader may wait that long for it at its exit. A missing instance is waited for 300 s.
+    heartbeat; the leader may wait that long at its exit. The instances wait 300 s for a missing one.
 
     Args:
         cluster: the instances of the run.
@@ -162,7 +162,7 @@ def join_cluster(cluster: Cluster = SINGLE_INSTANCE, at_most: int | None = None)
         if several:
             _disconnect()
         raise
-    except (RuntimeError, ValueError) as error:  # JAX and Keras have no type of their own for a lost connection
+    except (RuntimeError, ValueError) as error:  # JAX and Keras have no exception type for a lost connection
         if several and any(name in str(error) for name in _CONNECTION_ERRORS):
             raise TrainingError(
                 "A step could not be shared with the other instances, so one of them must have ended: look at the last "
@@ -193,7 +193,7 @@ def _connect(cluster: Cluster) -> None:
 
 
 def _disconnect() -> None:
-    """Disconnect together with the others, which would take an instance that just ends for one that died."""
+    """Disconnect together with the other instances. They treat an instance that ends without this as a failure."""
     import jax
 
     jax.distributed.shutdown()  # type: ignore[no-untyped-call]

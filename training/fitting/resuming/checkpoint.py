@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from contract.errors import TrainingError
-from training.progress import Say
+from training.progress import Log
 
 CHECKPOINT: Final = "checkpoint.npz"
 DAMAGED: Final = "checkpoint.damaged.npz"
@@ -27,7 +27,7 @@ class Checkpoint:
     arrays: dict[str, np.ndarray]
 
     def arrays_of(self, name: str) -> list[np.ndarray]:
-        """Give the arrays that `number(name, ...)` named, in their order."""
+        """Return the arrays that `number(name, ...)` named, in their order."""
         return [self.arrays[key] for key in sorted(self.arrays) if key.startswith(f"{name}/")]
 
 
@@ -55,15 +55,15 @@ def write_checkpoint(folder: Path, about: dict[str, Any], arrays: dict[str, np.n
         raise
 
 
-def read_checkpoint(folder: Path, run: dict[str, Any], say: Say) -> Checkpoint | None:
+def read_checkpoint(folder: Path, run: dict[str, Any], log: Log) -> Checkpoint | None:
     """Read the checkpoint of a run from `folder`, or return None if there is none.
 
-    A damaged one is renamed to DAMAGED, and `say` reports it.
+    A damaged one is renamed to DAMAGED, and a line reports it.
 
     Args:
         folder: of the run.
         run: everything that decides the run's result, as it was written under "run".
-        say: called with a line for people.
+        log: called with a line for people.
 
     Raises:
         TrainingError: it belongs to another run or has another format. It is left as it is.
@@ -79,7 +79,7 @@ def read_checkpoint(folder: Path, run: dict[str, Any], say: Say) -> Checkpoint |
         return None
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
         path.replace(folder / DAMAGED)
-        say(f"the checkpoint in {folder} is damaged: it is now {DAMAGED} there, and the run starts from the beginning")
+        log(f"the checkpoint in {folder} is damaged: it is now {DAMAGED} there, and the run starts from the beginning")
         return None
     if saved != json.loads(json.dumps(run)):
         differing = ", ".join(sorted(name for name in {*saved, *run} if saved.get(name) != run.get(name)))

@@ -53,7 +53,7 @@ class Checkpointer:
         run = self._run
         if run.checkpoints is None:
             return
-        checkpoint = read_checkpoint(run.checkpoints, dict(run.identity), run.reporter.say)
+        checkpoint = read_checkpoint(run.checkpoints, dict(run.identity), run.reporter.log)
         if checkpoint is None:
             return
         about = checkpoint.about
@@ -64,7 +64,7 @@ class Checkpointer:
         self.times_resumed = about["times_resumed"] + 1
         self.features = set(about["features"])
         self._restored = checkpoint
-        run.reporter.say(f"resumes an earlier run, {self._place()}")
+        run.reporter.log(f"resumes an earlier run, {self._place()}")
 
     def restore_training_state(self, model: keras.Model) -> None:
         """Restore the optimizer and the random generators of a phase's model, if the run resumes within the phase."""
@@ -76,11 +76,11 @@ class Checkpointer:
     def save(self, position: Position, model: keras.Model) -> None:
         """Write the run as it is after an epoch, before `position`.
 
-        If the disk is full, it says so and keeps the earlier checkpoint.
+        If the disk is full, a line reports that, and the earlier checkpoint stays.
         """
         self.position = position
         run = self._run
-        if run.checkpoints is None or not run.devices.cluster.leads:
+        if run.checkpoints is None or not run.devices.cluster.is_leader:
             return
         progress, best_and_mean = self._watch.state()
         about = {
@@ -102,14 +102,14 @@ class Checkpointer:
             write_checkpoint(run.checkpoints, about, arrays)
         except OSError as error:
             self._write_failed = True
-            run.reporter.say(
+            run.reporter.log(
                 f"no checkpoint could be written to {run.checkpoints} ({error.strerror or error}); training continues"
             )
         else:
             self._write_failed = False
 
     def interruption(self) -> RunInterruptedError:
-        """Make the error that ends an interrupted run. It says what is saved."""
+        """Make the error that ends an interrupted run. The message states what is saved."""
         folder = self._run.checkpoints
         if folder is None:
             sentence = "the training so far is lost, because the run has no folder for checkpoints."
@@ -141,7 +141,7 @@ class Checkpointer:
 
 
 def _generators(model: keras.Model) -> list[Any]:
-    """Give the variables of a model that are not weights: the states of its layers' random generators."""
+    """Return the variables of a model that are not weights: the states of its layers' random generators."""
     weights = {id(weight) for weight in model.weights}
     return [variable for variable in model.variables if id(variable) not in weights]
 

@@ -10,9 +10,9 @@ from typing import Any
 import filelock
 
 from contract.errors import TrainingError
+from training.file_lock import LOCK, locked_folder
 from training.fitting.resuming.checkpoint import CHECKPOINT, remove_checkpoint
-from training.fitting.resuming.lock import LOCK, locked_folder
-from training.progress import Say
+from training.progress import Log
 
 
 @contextmanager
@@ -46,15 +46,15 @@ def run_folder(folder: Path, *, fresh: bool) -> Iterator[Path]:
                     folder.rmdir()
 
 
-def checkpoint_folder(run: dict[str, Any], cache: Path, say: Say) -> Path:
+def checkpoint_folder(run: dict[str, Any], cache: Path, log: Log) -> Path:
     """Name the folder of a run in the cache after everything that decides its result.
 
-    If the run has no checkpoint and other runs in the cache have one, `say` reports that the run is a new one.
+    If the run has no checkpoint and other runs in the cache have one, a line reports that this run is a new one.
     """
     folder = cache / "checkpoints" / hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:16]
     others = [path.parent for path in sorted(folder.parent.glob(f"*/{CHECKPOINT}")) if path.parent != folder]
     if others and not (folder / CHECKPOINT).exists():
-        say(
+        log(
             f"an unfinished run with other settings, pictures or weights is in {others[-1]}; this run is another one "
             "and starts from the beginning"
         )

@@ -24,23 +24,23 @@ class RunInterruptedError(TrainingError):
 
 
 class StopRequest:
-    """Whether a signal asked this process to end, and which one."""
+    """The request of a signal to end this process, if there is one."""
 
     def __init__(self) -> None:
-        self.by: signal.Signals | None = None
+        self.received: signal.Signals | None = None
         self._deferred = False
 
     @property
     def requested(self) -> bool:
-        """Whether a signal came."""
-        return self.by is not None
+        """Whether a signal was received."""
+        return self.received is not None
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Only note the first signal while the block runs, for the block to check. A second signal raises at once.
+        """Record the first signal in the block, which checks for it, and do not raise. A second signal raises at once.
 
         Raises:
-            RunInterruptedError: at the end of the block, if a signal came and the block did not raise.
+            RunInterruptedError: at the end of the block, if a signal was received and the block did not raise.
         """
         self._deferred = True
         try:
@@ -52,22 +52,22 @@ class StopRequest:
 
     def error(self, sentence: str) -> RunInterruptedError:
         """Make the error that ends the run after a signal."""
-        by = self.by or signal.SIGINT
-        return RunInterruptedError(f"Interrupted by {by.name}: {sentence}", by)
+        received = self.received or signal.SIGINT
+        return RunInterruptedError(f"Interrupted by {received.name}: {sentence}", received)
 
     def _handle(self, signal_number: int, frame: FrameType | None) -> None:
         del frame
-        first, self.by = self.by is None, signal.Signals(signal_number)
+        first, self.received = self.received is None, signal.Signals(signal_number)
         if not (self._deferred and first):
             raise self.error(_NO_PARTIAL_FILES)
 
 
 @contextmanager
 def watch_signals() -> Iterator[StopRequest]:
-    """Handle SIGINT and SIGTERM while the block runs. In a thread that is not the main one, no request ever comes.
+    """Handle SIGINT and SIGTERM while the block runs. Outside the main thread no signal is handled.
 
     Raises:
-        RunInterruptedError: a signal came and was not deferred.
+        RunInterruptedError: a signal was received and was not deferred.
     """
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():  # Python lets only the main thread handle signals

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from contract.errors import DatasetError
-from training.evaluation.pictures.files import decode_pictures, find_pictures
+from training.evaluation.pictures.files import decode_pictures, find_picture_files
 
 
 def write_pictures(folder: Path, *names: str) -> None:
@@ -18,18 +18,18 @@ def write_pictures(folder: Path, *names: str) -> None:
 def test_pictures_are_found_anywhere_below_a_folder(tmp_path: Path) -> None:
     write_pictures(tmp_path, "a.jpg", "deep/er/b.PNG", ".hidden.png")
     (tmp_path / "notes.txt").touch()
-    assert find_pictures(tmp_path) == {"a": str(tmp_path / "a.jpg"), "b": str(tmp_path / "deep/er/b.PNG")}
+    assert find_picture_files(tmp_path) == {"a": str(tmp_path / "a.jpg"), "b": str(tmp_path / "deep/er/b.PNG")}
 
 
 def test_only_the_folders_of_ham10000_are_searched_if_they_exist(tmp_path: Path) -> None:
     write_pictures(tmp_path, "images/a.jpg", "thumbnails/a.jpg")
-    assert find_pictures(tmp_path) == {"a": str(tmp_path / "images/a.jpg")}
+    assert find_picture_files(tmp_path) == {"a": str(tmp_path / "images/a.jpg")}
 
 
 def test_two_pictures_with_the_same_name_are_refused(tmp_path: Path) -> None:
     write_pictures(tmp_path, "one/a.jpg", "two/a.png")
     with pytest.raises(DatasetError, match="two pictures called a in"):
-        find_pictures(tmp_path)
+        find_picture_files(tmp_path)
 
 
 def test_files_that_cannot_be_decoded_are_counted(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def main(arguments: dict[str, Any]) -> None:
             classifier = build_small_network(config.seed) if arguments["network"] == "small" else build_classifier(SIZE)
             run = Run(config=config, train=train, validation=validation, scratch=Path(scratch), devices=devices)
             result = fit(classifier, loaded, run)
-        if cluster.leads:
+        if cluster.is_leader:
             weights = [*classifier.backbone.weights, *classifier.head.weights]
             np.savez(
                 out,

@@ -14,7 +14,7 @@ HOSTS = ("algo-1", "algo-2", "algo-3")
 def test_outside_sagemaker_a_run_has_one_instance_which_leads(tmp_path: Path) -> None:
     cluster = read_cluster({}, tmp_path / "absent.json")
     assert cluster == SINGLE_INSTANCE
-    assert cluster.leads
+    assert cluster.is_leader
 
 
 def test_all_instances_agree_on_the_order_and_the_coordinator(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_all_instances_agree_on_the_order_and_the_coordinator(tmp_path: Path) ->
     ]
     clusters = [read_cluster(environment, tmp_path / "absent.json") for environment in environments]
     assert [cluster.index for cluster in clusters] == [0, 1, 2]
-    assert [cluster.leads for cluster in clusters] == [True, False, False]
+    assert [cluster.is_leader for cluster in clusters] == [True, False, False]
     assert {cluster.hosts for cluster in clusters} == {HOSTS}
     assert {cluster.coordinator for cluster in clusters} == {"algo-1:12321"}
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from contract.errors import TrainingError
-from training.fitting.batches import Batches, Examples
 from training.fitting.distributed.cluster import Cluster
 from training.fitting.distributed.devices import ONE_CPU, Devices, join_cluster
+from training.fitting.inputs.batches import Batches, Examples
 
 HOSTS = ("algo-1", "algo-2", "algo-3")
 

@@ -50,16 +50,16 @@ def run_small(
     def on_progress(what: str, done: int, total: int) -> None:
         del total
         if what == "training" and done == stop_at:
-            stop.by = signal.SIGTERM
+            stop.received = signal.SIGTERM
 
-    def say(line: str) -> None:
+    def log(line: str) -> None:
         lines.append(line)
         on_line(line)
         if isinstance(stop_at, str) and line.startswith(stop_at):
-            stop.by = signal.SIGTERM
+            stop.received = signal.SIGTERM
 
     fit(network, BACKBONE_LOADED, Run(config=config, train=train, validation=validation, scratch=folder, stop=stop,
-        checkpoints=folder, identity={"seed": 1}, reporter=Reporter(on_progress, say)))  # fmt: skip
+        checkpoints=folder, identity={"seed": 1}, reporter=Reporter(on_progress, log)))  # fmt: skip
     return [*network.backbone.get_weights(), *network.head.get_weights()], lines
 
 

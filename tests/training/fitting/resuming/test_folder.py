@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from contract.errors import TrainingError
+from training.file_lock import locked_folder
 from training.fitting.resuming.checkpoint import CHECKPOINT
 from training.fitting.resuming.folder import checkpoint_folder, run_folder
-from training.fitting.resuming.lock import locked_folder
 
 
 def test_a_finished_run_leaves_nothing(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     cannot learn from a single picture. Without a draw, all examples come in their own order. Inputs are the examples,
     or (first, second, share) if the draw mixes them. Classes are one-hot, or shares of two classes.
 
-    Threads of our own read batches ahead. Keras can do that too (`workers`), but on JAX it then gives the first batch
+    Separate threads read batches ahead. Keras can do that too (`workers`), but on JAX it then gives the first batch
     of an epoch last (Keras 3.15).
     """
 
@@ -122,12 +122,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     @property
     def pictures_per_batch(self) -> int:
-        """How many pictures a step trains on, over all shards."""
+        """The number of pictures in a training step, over all shards."""
         return self._batch_size
 
     @property
     def pictures_read_per_batch(self) -> int:
-        """How many pictures this process reads for a step: its slice, and twice that with mixup."""
+        """The number of pictures that this process reads for a step: its slice, and twice that with mixup."""
         mixed = self._draw is not None and self._draw.share is not None
         return self._batch_size // self._shard[1] * (2 if mixed else 1)
 

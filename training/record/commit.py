@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 COMMIT_FILE: Final = "COMMIT"  # at the root of a source bundle, which has no .git folder
-_SOURCE: Final = Path(__file__).resolve().parents[1]
+_SOURCE: Final = Path(__file__).resolve().parents[2]
 
 
 def find_commit(source: Path = _SOURCE) -> str | None:
@@ -21,6 +21,6 @@ def find_commit(source: Path = _SOURCE) -> str | None:
 
 
 def is_changed(folders: tuple[str, ...], source: Path = _SOURCE) -> bool:
-    """Tell whether these folders differ from the commit. Without git or a repository, they count as unchanged."""
+    """Return whether these folders differ from the commit. Without git or a repository, they count as unchanged."""
     done = subprocess.run(["git", "status", "--porcelain", "--", *folders], cwd=source, capture_output=True, text=True)
     return bool(done.stdout.strip())

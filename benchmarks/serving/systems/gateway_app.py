@@ -1,4 +1,4 @@
-"""Our gateway and the function under AWS's emulator: `python -m benchmarks.serving.gateway_app PORT LOGS`."""
+"""Our gateway and the function under AWS's emulator: `python -m benchmarks.serving.systems.gateway_app PORT LOGS`."""
 
 import signal
 import sys

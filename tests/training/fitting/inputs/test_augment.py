@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from training.fitting.augment import Mix, RandomLight, RandomPlace, build_augmentation, exact_views
+from training.fitting.inputs.augment import Mix, RandomLight, RandomPlace, build_augmentation, exact_views
 
 
 @pytest.fixture(scope="module")

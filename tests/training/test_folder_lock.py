@@ -10,11 +10,11 @@ from pathlib import Path
 import filelock
 import pytest
 
-from training.fitting.resuming.lock import locked_folder
+from training.file_lock import locked_folder
 
 HOLD = """
 import sys, pathlib
-from training.fitting.resuming.lock import locked_folder
+from training.file_lock import locked_folder
 folder = pathlib.Path(sys.argv[1])
 print("started", flush=True)
 with locked_folder(folder, wait=sys.argv[2] == "wait"):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from training.fitting.batches import Batches, Draw, Examples, draw_epoch
+from training.fitting.inputs.batches import Batches, Draw, Examples, draw_epoch
 
 PIXELS = np.arange(11, dtype=np.uint8).reshape(11, 1, 1, 1)
 EXAMPLES = Examples([PIXELS], np.arange(11), np.arange(11) % 7)

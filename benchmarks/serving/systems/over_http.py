@@ -22,7 +22,7 @@ def gateway(setup: Setup) -> Ready:
     port = free_port()
     logs = Path(tempfile.mkdtemp())
     environment = {"MODEL_URI": setup.model.resolve().as_uri(), "MODEL_CACHE": str(logs / "models")}
-    command = [sys.executable, "-m", "benchmarks.serving.gateway_app", str(port), str(logs)]
+    command = [sys.executable, "-m", "benchmarks.serving.systems.gateway_app", str(port), str(logs)]
     url = f"http://{HOST}:{port}/v1"
     body = setup.picture.read_bytes()
     return _start_server(command, environment, logs, f"{url}/health", f"{url}/predictions", body, "image/jpeg")
@@ -32,7 +32,14 @@ def litserve(setup: Setup) -> Ready:
     """Start LitServe as its documentation does: one worker, the picture as base64 in JSON."""
     port = free_port()
     logs = Path(tempfile.mkdtemp())
-    command = [sys.executable, "-m", "benchmarks.serving.litserve_app", str(setup.model), str(port), str(setup.size)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.serving.systems.litserve_app",
+        str(setup.model),
+        str(port),
+        str(setup.size),
+    ]
     body = json.dumps({"image": base64.b64encode(setup.picture.read_bytes()).decode()}).encode()
     url = f"http://{HOST}:{port}"
     return _start_server(command, {}, logs, f"{url}/health", f"{url}/predict", body, "application/json")

@@ -19,31 +19,39 @@ TINT: Final = 0.06  # share of each channel, either way: the lamp's colour and t
 _GREY: Final = (0.299, 0.587, 0.114)  # what red, green and blue add to brightness (ITU-R BT.601)
 
 
-class RandomPlace(keras.layers.Layer):  # type: ignore[misc]
-    """Turns, zooms, shifts and mirrors each picture at random. Pixels from outside are filled by reflection.
-
-    All in one resampling. Keras has a layer for each step, but in a row they blur a picture three times, and they took
-    four times as long on a CPU.
-    """
+class _RandomLayer(keras.layers.Layer):  # type: ignore[misc]
+    """A layer with a random generator."""
 
     def __init__(self, seed: int, **options: Any) -> None:
         super().__init__(**options)
         self.random = keras.random.SeedGenerator(seed)
+
+    def _draw(self, shape: tuple[Any, ...], reach: float) -> Any:
+        """Draw uniformly between -reach and reach."""
+        return keras.random.uniform(shape, -reach, reach, seed=self.random)
+
+
+class RandomPlace(_RandomLayer):
+    """Turns, zooms, shifts and mirrors each picture at random. Pixels from outside are filled by reflection.
+
+    All steps share one resampling. Keras has a layer for each step, but its layers resample and so blur a picture three
+    times, and they took four times as long on a CPU.
+    """
 
     def call(self, pictures: Any, training: bool = False) -> Any:
         """Transform a batch of shape (N, height, width, 3) in training. Otherwise it stays as it is."""
         if not training:
             return pictures
         count, height, width = ops.shape(pictures)[0], pictures.shape[1], pictures.shape[2]
-        angle = self._draw(count, math.tau * TURN)
-        zoom = 1.0 + self._draw(count, ZOOM)
-        mirror = ops.where(self._draw(count, 1.0) < 0, -1.0, 1.0)  # with a half turn, this also mirrors vertically
+        angle = self._draw((count,), math.tau * TURN)
+        zoom = 1.0 + self._draw((count,), ZOOM)
+        mirror = ops.where(self._draw((count,), 1.0) < 0, -1.0, 1.0)  # with a half turn, this also mirrors vertically
         cosine, sine = ops.cos(angle) * zoom, ops.sin(angle) * zoom
         across, down = cosine * mirror, sine * mirror
         # Maps each output pixel to its input pixel: shift back, then turn about the middle.
         middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
-        back_x = -middle_x - self._draw(count, SHIFT * width)
-        back_y = -middle_y - self._draw(count, SHIFT * height)
+        back_x = -middle_x - self._draw((count,), SHIFT * width)
+        back_y = -middle_y - self._draw((count,), SHIFT * height)
         left = across * back_x - sine * back_y + middle_x
         top = down * back_x + cosine * back_y + middle_y
         nothing = ops.zeros_like(angle)
@@ -52,20 +60,13 @@ class RandomPlace(keras.layers.Layer):  # type: ignore[misc]
             pictures, transform, interpolation="bilinear", fill_mode="reflect", data_format="channels_last"
         )
 
-    def _draw(self, count: Any, reach: float) -> Any:
-        return keras.random.uniform((count,), -reach, reach, seed=self.random)
 
-
-class RandomLight(keras.layers.Layer):  # type: ignore[misc]
+class RandomLight(_RandomLayer):
     """Changes each picture's brightness, contrast, saturation and tint.
 
     All four are linear, so each picture needs one 3 x 3 matrix and one offset. Keras's layers took seven times as long,
     mostly to convert to hue and back. The tint is used here instead of a change of hue.
     """
-
-    def __init__(self, seed: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.random = keras.random.SeedGenerator(seed)
 
     def call(self, pictures: Any, training: bool = False) -> Any:
         """Change a batch of RGB in 0..255, shape (N, height, width, 3), in training. Otherwise it stays as it is."""
@@ -82,9 +83,6 @@ class RandomLight(keras.layers.Layer):  # type: ignore[misc]
         mean = ops.mean(flat, axis=1, keepdims=True)
         relit = ops.matmul(flat - mean, colours * contrast) + ops.matmul(mean, colours) + light
         return ops.reshape(ops.clip(relit, 0.0, 255.0), ops.shape(pictures))
-
-    def _draw(self, shape: tuple[Any, ...], reach: float) -> Any:
-        return keras.random.uniform(shape, -reach, reach, seed=self.random)
 
 
 class Mix(keras.layers.Layer):  # type: ignore[misc]

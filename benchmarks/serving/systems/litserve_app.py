@@ -1,4 +1,4 @@
-"""A LitServe server with the ONNX file: `python -m benchmarks.serving.litserve_app MODEL PORT SIZE`."""
+"""A LitServe server with the ONNX file: `python -m benchmarks.serving.systems.litserve_app MODEL PORT SIZE`."""
 
 import base64
 import io

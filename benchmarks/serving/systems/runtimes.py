@@ -1,4 +1,4 @@
-"""Inference runtimes on decoded pixels, each set up as its documentation says for one picture at a time."""
+"""Inference runtimes on decoded pixels, each set up as its documentation describes for one picture at a time."""
 
 from benchmarks.serving.worker import Ready, Setup
 

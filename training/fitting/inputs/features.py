@@ -16,9 +16,9 @@ import numpy as np
 from contract.errors import TrainingError
 from training.config import TrainFrom
 from training.data.pictures import Pictures
-from training.fitting.augment import exact_views
-from training.fitting.batches import PREDICT_BATCH, Examples
-from training.fitting.resuming.lock import locked_folder
+from training.file_lock import locked_folder
+from training.fitting.inputs.augment import exact_views
+from training.fitting.inputs.batches import PREDICT_BATCH, Examples
 from training.fitting.resuming.stop import StopRequest
 from training.model import Classifier
 from training.progress import OnProgress

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from training.data.pictures import Pictures
-from training.fitting.batches import PREDICT_BATCH
-from training.fitting.features import FeatureCache, features_folder, predict, remove_features
+from training.fitting.inputs.batches import PREDICT_BATCH
+from training.fitting.inputs.features import FeatureCache, features_folder, predict, remove_features
 from training.fitting.resuming.stop import RunInterruptedError, StopRequest
 from training.model import Classifier
 from training.progress import ignore_progress
@@ -42,7 +42,7 @@ def compute(small: keras.Model, many: Pictures, folder: Path, stop_at: int | Non
     def on_progress(*report: object) -> None:
         reports.append(report)  # type: ignore[arg-type]
         if report[1] == stop_at:
-            stop.by = signal.SIGTERM
+            stop.received = signal.SIGTERM
 
     FeatureCache(small, folder, on_progress, stop).compute_once(many, 2, "training")
     return reports
