@@ -87,7 +87,7 @@ def test_the_report_shows_the_numbers_of_the_manifest(tiny_run: TinyRun) -> None
     assert predicted == numbers["pictures"] == sum(group.pictures for group in manifest.per_class.values()) > 0
     assert f"{manifest.metrics['balanced_accuracy'].value:.3f}" in (report / "report.html").read_text()
     share = manifest.training.prior_correction
-    shown = f"{share:.1f} of the log of the classes' frequencies is added" in (report / "report.html").read_text()
+    shown = f"{share:.1f} times the log class frequencies is added" in (report / "report.html").read_text()
     assert shown == (share > 0)
     figures = list((report / "figures").iterdir())
     assert len(figures) >= 8
