@@ -142,10 +142,15 @@ def test_missing_credentials_are_an_error(bundle: Path, bucket: str, monkeypatch
         publish(bundle, f"s3://{bucket}")
 
 
-@pytest.mark.parametrize("target", ["bucket", "s3://", "s3://bucket/folder", "https://example.org", "file://", "C:/x"])
+@pytest.mark.parametrize("target", ["bucket", "s3://bucket/folder", "https://example.org", "file://", "C:/x"])
 def test_a_target_that_is_not_a_bucket_or_folder_is_refused(bundle: Path, target: str) -> None:
-    with pytest.raises(InvalidUriError, match=r"Models cannot be published to|is not an S3 URI"):
+    with pytest.raises(InvalidUriError, match=f"Models cannot be published to {target}: name s3://"):
         publish(bundle, target)
+
+
+def test_a_target_without_a_bucket_is_refused(bundle: Path) -> None:
+    with pytest.raises(InvalidUriError, match="s3:// is not an S3 URI"):
+        publish(bundle, "s3://")
 
 
 def test_a_version_can_be_published_to_a_folder(bundle: Path, tmp_path: Path) -> None:
