@@ -126,7 +126,7 @@ def test_each_step_reports_its_duration_and_progress_reaches_its_end(tiny_run: T
     assert all(done == total for done, total in ends.values())
 
 
-def test_a_finished_run_leaves_nothing_but_pixels_in_the_cache(tiny_run: TinyRun) -> None:
+def test_a_finished_run_leaves_only_pixels_in_the_cache(tiny_run: TinyRun) -> None:
     left = [path.name for path in tiny_run.cache.iterdir() if not path.name.startswith("pixels-")]
     assert left in ([], ["checkpoints"])
     assert list((tiny_run.cache / "checkpoints").glob("*")) == []

@@ -23,7 +23,7 @@ def model_uri(made: Path, bucket: str) -> str:
     return publish(made, f"s3://{bucket}")
 
 
-def test_the_download_is_what_was_published(made: Path, model_uri: str, tmp_path: Path) -> None:
+def test_the_download_is_the_published_bundle(made: Path, model_uri: str, tmp_path: Path) -> None:
     folder = fetch_bundle(model_uri, tmp_path / "cache", Account())
     assert folder == tmp_path / "cache" / made.name
     assert read_bundle(folder) == read_bundle(made)

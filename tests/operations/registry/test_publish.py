@@ -30,7 +30,7 @@ def keys_in(bucket: str) -> list[str]:
     return [entry["Key"] for entry in boto3.client("s3").list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
-def test_a_published_version_is_the_bundle(bundle: Path, bucket: str, tmp_path: Path) -> None:
+def test_a_published_version_has_the_files_of_the_bundle(bundle: Path, bucket: str, tmp_path: Path) -> None:
     uri = publish(bundle, f"s3://{bucket}")
 
     assert uri == f"s3://{bucket}/models/{bundle.name}"
@@ -41,7 +41,7 @@ def test_a_published_version_is_the_bundle(bundle: Path, bucket: str, tmp_path: 
     assert read_bundle(tmp_path / "models" / bundle.name) == read_bundle(bundle)
 
 
-def test_publishing_twice_does_no_harm(bundle: Path, bucket: str) -> None:
+def test_publishing_twice_gives_the_same_version(bundle: Path, bucket: str) -> None:
     assert publish(bundle, f"s3://{bucket}/") == publish(bundle, f"s3://{bucket}")
     assert len(keys_in(bucket)) == 3
 
