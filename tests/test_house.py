@@ -21,7 +21,17 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "webapp": ("contract",),
     "infra": ("contract",),
     "local": ("contract",),
-    "cli": ("contract", "training", "operations", "functions", "webapp", "infra", "local"),
+    "cli": (
+        "contract",
+        "training",
+        "operations",
+        "local",
+        "infra.config",
+        "infra.costs",
+        "infra.stack_file",
+        "webapp.errors",
+        "webapp.signing",
+    ),  # fmt: skip
 }
 HEAVY = ("tensorflow", "keras", "boto3", "botocore")  # contract/ must not need these
 NEVER_IMPORTS: dict[str, tuple[str, ...]] = {  # third-party packages that a package must not import
@@ -81,7 +91,7 @@ def test_a_package_imports_only_the_packages_below_it(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", NEVER_IMPORTS)
-def test_a_package_does_not_import_what_another_part_needs(package: str) -> None:
+def test_a_package_does_not_import_the_libraries_of_other_packages(package: str) -> None:
     never = NEVER_IMPORTS[package]
     found = {str(path): names for path in sources(package)
              if (names := {name for name in imported_by(path) if name.split(".")[0] in never})}  # fmt: skip
@@ -114,7 +124,7 @@ def _module_of(name: str, modules: Container[str]) -> str | None:
         ("from . import labels", {"contract.deep.labels"}),
         ("def later():\n    import cli", {"cli"}),
         ("if TYPE_CHECKING:\n    from webapp.app import create_app", {"webapp.app.create_app"}),
-        ("importlib.import_module('local')", {"local"}),
+        ("importlib.import_module('infra.config')", {"infra.config"}),
         ("text = 'import training'", set()),
     ],
 )

@@ -67,11 +67,11 @@ def class_table(manifest: Manifest) -> str:
 
 
 @pytest.mark.parametrize("table", [metrics_table, class_table])
-def test_its_page_has_the_numbers_of_its_manifest(manifest: Manifest, table: Callable[[Manifest], str]) -> None:
+def test_docs_model_has_the_numbers_of_the_manifest(manifest: Manifest, table: Callable[[Manifest], str]) -> None:
     assert table(manifest) in PAGE.read_text()
 
 
-def test_it_is_good_and_small_enough(manifest: Manifest) -> None:
+def test_the_reference_model_is_good_and_small_enough(manifest: Manifest) -> None:
     assert manifest.metrics["balanced_accuracy"].value >= LOWEST_BALANCED_ACCURACY
     assert manifest.shipped.precision == "int8"
     assert MODEL_FP32 not in manifest.files
@@ -79,7 +79,7 @@ def test_it_is_good_and_small_enough(manifest: Manifest) -> None:
     assert "CC BY-NC 4.0" in manifest.licence
 
 
-def test_it_gives_the_golden_pictures_the_probabilities_of_when_it_was_made(manifest: Manifest) -> None:
+def test_golden_pictures_get_the_same_probabilities_as_when_the_model_was_made(manifest: Manifest) -> None:
     classifier = Classifier(REFERENCE_MODEL, manifest, threads=1)
     golden = read_golden(REFERENCE_MODEL)
     assert len(golden) == len(CODES)
@@ -88,7 +88,7 @@ def test_it_gives_the_golden_pictures_the_probabilities_of_when_it_was_made(mani
         assert difference(picture, dict(zip(CODES, map(float, probabilities), strict=True))) < TOLERANCE, picture.name
 
 
-def test_its_metrics_can_be_computed_from_its_held_out_predictions(manifest: Manifest) -> None:
+def test_the_metrics_can_be_computed_from_the_held_out_predictions(manifest: Manifest) -> None:
     held_out = read_held_out(REFERENCE_MODEL)
     assert held_out is not None
     truth, probabilities = held_out.rows["class_index"].to_numpy(), held_out.probabilities
@@ -100,13 +100,13 @@ def test_its_metrics_can_be_computed_from_its_held_out_predictions(manifest: Man
     assert np.mean(over[truth == CODES.index("mel")]) == pytest.approx(measured, abs=1e-6)
 
 
-def test_every_figure_of_its_page_exists(manifest: Manifest) -> None:
+def test_every_figure_in_docs_model_exists(manifest: Manifest) -> None:
     figures = re.findall(r"\]\(\.\./models/reference/([^)]+)\)", PAGE.read_text())
     assert {"report/figures/01-confusion.png", "report/figures/06-reliability.png"} <= set(figures)
     assert set(figures) <= manifest.files.keys() | {"model-card.md"}
 
 
-def test_it_contains_no_picture_of_the_data_set(manifest: Manifest) -> None:
+def test_the_reference_model_contains_no_picture_of_the_data_set(manifest: Manifest) -> None:
     drawn = re.compile(r"report/figures/\d\d-[a-z-]+\.png|golden/[a-z]+\.jpg")
     pictures = [name for name in manifest.files if name.endswith((".png", ".jpg", ".jpeg", ".webp"))]
     assert all(drawn.fullmatch(name) for name in pictures), pictures

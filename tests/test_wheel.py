@@ -34,7 +34,7 @@ def package_files() -> set[str]:
     return {name.as_posix() for name in names if name.parts[0] in MAY_IMPORT}
 
 
-def test_the_packages_have_the_data_files_that_this_test_is_about() -> None:
+def test_the_packages_contain_data_files() -> None:
     suffixes = {Path(name).suffix for name in package_files()}
     assert {".py", ".html", ".json", ".css", ".yaml"} <= suffixes
 

@@ -72,13 +72,13 @@ def test_a_prediction_may_come_without_an_explanation() -> None:
     ],
     ids=str,
 )
-def test_a_prediction_is_refused_with(changes: dict[str, Any]) -> None:
+def test_a_prediction_with_an_invalid_value_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Prediction.model_validate(prediction(**changes))
 
 
 @pytest.mark.parametrize("key", prediction())
-def test_a_prediction_is_refused_without(key: str) -> None:
+def test_a_prediction_without_one_of_its_fields_is_refused(key: str) -> None:
     answer = prediction()
     del answer[key]
     with pytest.raises(ValidationError):
@@ -86,12 +86,12 @@ def test_a_prediction_is_refused_without(key: str) -> None:
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
-def test_probabilities_reach_from_zero_to_one(probability: float) -> None:
+def test_probabilities_from_zero_to_one_are_accepted(probability: float) -> None:
     assert ClassProbability(code="nv", name="x", malignant=False, probability=probability).probability == probability
     assert Explanation(code="nv", grid=[[probability]]).grid == [[probability]]
 
 
-def test_messages_do_not_change() -> None:
+def test_messages_are_immutable() -> None:
     health = Health(status="ok", model_version="1")
     with pytest.raises(ValidationError):
         setattr(health, "status", "unavailable")  # noqa: B010 - the type checker refuses it too

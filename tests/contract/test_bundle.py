@@ -173,7 +173,7 @@ REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 
 
 @pytest.mark.parametrize("change", REFUSALS)
-def test_a_manifest_is_refused_for(change: str, tmp_path: Path) -> None:
+def test_an_invalid_manifest_is_refused_and_the_field_is_named(change: str, tmp_path: Path) -> None:
     manifest = write_bundle(tmp_path)
     spoil, expected = REFUSALS[change]
     spoil(manifest)
@@ -279,7 +279,7 @@ def test_the_right_hash_with_the_wrong_length_is_refused(tmp_path: Path) -> None
         check_file(tmp_path / MODEL, MODEL, described.model_copy(update={"bytes": 8}))
 
 
-def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
+def test_a_folder_without_a_manifest_is_not_a_bundle(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder" / MANIFEST).mkdir(parents=True)
     for place in (tmp_path, tmp_path / "nowhere", tmp_path / "file", tmp_path / "folder"):
@@ -292,23 +292,23 @@ def test_a_version_is_named_after_its_time_and_its_model() -> None:
     assert version_of(MADE, "0123456789abcdef") == "20260504T030201Z-01234567"
 
 
-def test_a_version_is_named_in_utc_wherever_it_was_made() -> None:
+def test_a_version_name_is_in_utc_in_every_time_zone() -> None:
     there = MADE.astimezone(timezone(timedelta(hours=5, minutes=30)))
     assert version_of(there, "0123456789abcdef") == version_of(MADE, "0123456789abcdef")
 
 
-def test_versions_sort_by_when_they_were_made() -> None:
+def test_versions_sort_by_their_creation_time() -> None:
     times = [MADE + timedelta(hours=hours) for hours in (0, 1, 30, 9000)]
     versions = [version_of(time, "f" * 64) for time in times]
     assert sorted(versions) == versions
 
 
-def test_a_version_and_its_files_lie_under_models() -> None:
+def test_a_version_and_its_files_are_under_models() -> None:
     assert key_of("v") == "models/v"
     assert key_of("v", MODEL) == "models/v/model.onnx"
 
 
-def test_a_model_stands_under_the_licence_of_what_it_was_trained_on() -> None:
+def test_a_model_has_the_licence_of_its_training_data() -> None:
     assert "CC BY-NC 4.0" in licence_of("HAM10000")
     assert "non-commercial" not in licence_of("synthetic")
     assert "clinic" in licence_of("clinic")

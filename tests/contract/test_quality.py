@@ -110,7 +110,7 @@ def test_a_picture_has_exactly_the_expected_findings(pixels: np.ndarray, side: i
     assert [finding.code for finding in assess(pixels, width=side, height=600)] == expected
 
 
-def test_a_finding_has_the_measured_value_and_what_to_do() -> None:
+def test_a_finding_has_the_measured_value_and_advice() -> None:
     small, dark, blurred, _ = assess(np.zeros((SIZE, SIZE, 3), np.uint8), width=100, height=40)
     assert (small.value, small.threshold) == (40, SHORT_SIDE_PX)
     assert (dark.value, dark.threshold) == (0, DARK_LUMA)
@@ -149,14 +149,14 @@ def test_contrast_is_the_rgb_distance_of_the_most_different_cell() -> None:
 
 
 @pytest.mark.parametrize("size", [32, 97, 224])
-def test_a_line_is_no_lesion_and_a_spot_is_one_at_every_size_of_the_square(size: int) -> None:
+def test_a_line_is_not_a_lesion_and_a_spot_is_one_at_every_size_of_the_square(size: int) -> None:
     line, spot = (np.full((size, size, 3), 180, np.uint8) for _ in range(2))
     line[:, size // 2 : size // 2 + max(1, size // 112)] = 120  # a hair
     spot[size // 3 : 2 * size // 3, size // 3 : 2 * size // 3] = 120
     assert largest_contrast(line) < CONTRAST < largest_contrast(spot)
 
 
-def test_each_finding_has_its_value_its_threshold_and_what_to_do() -> None:
+def test_each_finding_has_its_value_its_threshold_and_advice() -> None:
     (finding,) = assess(checkerboard(80, 160), width=600, height=SHORT_SIDE_PX - 1)
     assert (finding.value, finding.threshold) == (SHORT_SIDE_PX - 1, SHORT_SIDE_PX)
     assert all(message.count(".") == 2 and message.endswith(".") for message in MESSAGES.values())

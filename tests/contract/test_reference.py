@@ -25,7 +25,7 @@ def test_many_embeddings_get_the_same_scores_as_one_by_one() -> None:
     assert together.tolist() == [float(FOUR.unfamiliarity(embedding, 2)) for embedding in embeddings]
 
 
-def test_the_part_outside_the_axes_counts_as_unlike() -> None:
+def test_the_part_outside_the_axes_increases_the_unfamiliarity() -> None:
     along, beside = np.eye(1, 2048)[0], np.eye(1, 2048, 9)[0]
     assert FOUR.unfamiliarity(along, 1) == pytest.approx(0)
     assert FOUR.unfamiliarity(along + beside, 1) == pytest.approx(1 - 0.5**0.5)

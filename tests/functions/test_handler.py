@@ -133,7 +133,7 @@ def test_without_a_model_everything_answers_503_and_says_so(tmp_path: Path, orig
         assert response["headers"]["Retry-After"] == "30"
 
 
-def test_a_model_that_appears_later_is_loaded_but_not_searched_by_every_request(
+def test_a_model_that_appears_later_is_loaded_but_not_every_request_looks_for_it(
     tmp_path: Path, originals: list[bytes]
 ) -> None:
     event = request_event("POST", PREDICTIONS, data=originals[0])

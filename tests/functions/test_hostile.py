@@ -67,7 +67,7 @@ def prediction_event(body: Any, *, is_base64: bool, content_type: str = "image/j
 
 @quick
 @given(body=st.binary(max_size=300) | st.sampled_from(PICTURES), content_type=content_types)
-def test_any_bytes_under_any_content_type(handler: Handler, body: bytes, content_type: str) -> None:
+def test_any_bytes_with_any_content_type_get_a_200_or_a_4xx(handler: Handler, body: bytes, content_type: str) -> None:
     event = prediction_event(base64.b64encode(body).decode(), is_base64=True, content_type=content_type)
     check(handler(event, LambdaContext()))
 
@@ -80,7 +80,7 @@ def test_any_bytes_under_any_content_type(handler: Handler, body: bytes, content
 @example(text="AA==AA==", is_base64=True)
 @example(text=base64.b64encode(SOUND).decode(), is_base64=False)
 @example(text=base64.urlsafe_b64encode(SOUND).decode(), is_base64=True)
-def test_any_text_as_base64_or_not(handler: Handler, text: str, is_base64: bool) -> None:
+def test_any_text_as_base64_or_not_gets_a_200_or_a_4xx(handler: Handler, text: str, is_base64: bool) -> None:
     check(handler(prediction_event(text, is_base64=is_base64), LambdaContext()))
 
 
@@ -91,7 +91,7 @@ def test_any_text_as_base64_or_not(handler: Handler, text: str, is_base64: bool)
     | st.none(),
     cookies=st.lists(any_text, max_size=2),
 )
-def test_any_headers_and_any_query(
+def test_any_headers_and_any_query_get_a_200_or_a_4xx(
     handler: Handler, headers: dict[str, str] | None, query: dict[str, str] | None, cookies: list[str]
 ) -> None:
     event = prediction_event(base64.b64encode(SOUND).decode(), is_base64=True)
@@ -107,7 +107,7 @@ def test_any_headers_and_any_query(
     method=st.sampled_from(["GET", "HEAD", "OPTIONS", "POST", "PUT", "TRACE", "PROPFIND", "get", ""])
     | st.text(max_size=9),
 )
-def test_any_path_and_any_method(handler: Handler, path: str, method: str) -> None:
+def test_any_unknown_path_with_any_method_gets_a_404_or_a_405(handler: Handler, path: str, method: str) -> None:
     event = request_event("POST", "/nowhere")
     event["requestContext"]["http"] |= {"method": method, "path": f"/nowhere{path}"}
     response = handler({**event, "rawPath": f"/nowhere{path}"}, LambdaContext())
@@ -139,7 +139,7 @@ LINES = st.sampled_from(
 
 @quick
 @given(parts=st.lists(LINES | st.binary(max_size=40), max_size=12))
-def test_any_form(handler: Handler, parts: list[bytes]) -> None:
+def test_any_form_gets_a_200_or_a_4xx(handler: Handler, parts: list[bytes]) -> None:
     body = base64.b64encode(b"".join(parts)).decode()
     check(
         handler(prediction_event(body, is_base64=True, content_type="multipart/form-data; boundary=b"), LambdaContext())

@@ -53,7 +53,7 @@ def test_a_bundle_comes_from_s3_byte_for_byte(in_s3: Settings, bundle: Path) -> 
     assert left_in(in_s3.model_cache) == [bundle.name]
 
 
-def test_a_bundle_that_is_there_is_not_fetched_again(in_s3: Settings) -> None:
+def test_a_cached_bundle_is_not_fetched_again(in_s3: Settings) -> None:
     folder, _ = fetch_bundle(in_s3)
     before = (folder / MODEL).stat().st_mtime_ns
     assert fetch_bundle(in_s3)[0] == folder

@@ -124,7 +124,7 @@ def violations_together(name: str, resources: list[tuple[str, dict[str, Any]]]) 
 
 
 @pytest.mark.parametrize(("name", "kind", "props", "word"), BROKEN)
-def test_a_resource_that_breaks_a_rule_is_refused_with_what_is_wrong(
+def test_a_resource_that_breaks_a_rule_is_refused_with_a_reason(
     name: str, kind: str, props: dict[str, Any], word: str
 ) -> None:
     (sentence,) = violations(name, kind, props)

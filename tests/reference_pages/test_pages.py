@@ -24,7 +24,7 @@ ANOTHER_VALUE = {
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_a_page_is_what_the_code_makes(path: Path) -> None:
+def test_each_page_is_up_to_date(path: Path) -> None:
     assert path.read_text() == PAGES[path](), "run `make docs`"
 
 

@@ -33,7 +33,7 @@ def test_a_folder_appears_when_its_block_ends_and_nothing_else_is_left(tmp_path:
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_its_permissions_are_those_of_an_ordinary_folder(tmp_path: Path) -> None:
+def test_the_permissions_are_those_of_an_ordinary_folder(tmp_path: Path) -> None:
     (tmp_path / "ordinary").mkdir()
     with atomic_folder(tmp_path / "target"):
         pass
@@ -57,7 +57,7 @@ def test_an_error_leaves_the_folder_that_was_to_be_replaced(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_folder_with_something_in_it_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_nonempty_folder_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     target = make_folder(tmp_path / "target", "old")
     with pytest.raises(DatasetError, match="not an empty folder"):
         fail_inside(target, ValueError("this block must not run"))
@@ -89,7 +89,7 @@ def test_a_folder_is_replaced_completely(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_replace_also_works_where_there_is_nothing_to_replace(tmp_path: Path) -> None:
+def test_replace_also_works_if_the_folder_does_not_exist(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "target", replace=True) as folder:
         (folder / "file").write_text("new")
     assert (tmp_path / "target" / "file").read_text() == "new"
@@ -119,7 +119,7 @@ def test_a_folder_without_a_name_is_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_move_refuses_a_folder_with_something_in_it(tmp_path: Path) -> None:
+def test_a_move_to_a_nonempty_folder_is_refused(tmp_path: Path) -> None:
     target = make_folder(tmp_path / "target", "old")
     with temporary_folder(tmp_path) as folder, pytest.raises(DatasetError, match="not an empty folder"):
         move_into_place(folder, target)

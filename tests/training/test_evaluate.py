@@ -249,9 +249,19 @@ def test_the_card_is_made_from_the_manifest(bundle: Path) -> None:
         "CC BY-NC 4.0",
         "Sex: female",
         "darker skin",
-        "class frequencies",
+        "times the log class frequencies is added to the logits",
     ):
-        assert text in done.stdout
+        assert text in " ".join(done.stdout.split())
+
+
+def test_the_report_shows_the_prior_correction(bundle: Path, tmp_path: Path) -> None:
+    training = {**read_bundle(bundle).training.model_dump(mode="json"), "prior_correction": 0.3}
+    corrected = write_tiny_bundle(tmp_path / "corrected", training=training)
+    table = write_labelled_noise(tmp_path / "set", ["nv", "mel", "nv", "mel"])
+    done = lesion_evaluate(corrected, tmp_path / "set", tmp_path / "report", "--metadata", table)
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "0.3 times the log class frequencies is added to the logits" in page
 
 
 def loaded_by(*arguments: object) -> tuple[str, set[str]]:

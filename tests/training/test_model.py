@@ -86,7 +86,7 @@ def test_training_above_a_boundary_changes_the_served_model(
         ("conv5", {"conv1", "conv4_block6"}, {"conv5_block1", "conv5_block3"}),
     ],
 )
-def test_only_what_lies_below_the_boundary_is_frozen(
+def test_only_the_layers_below_the_boundary_are_frozen(
     classifier: Classifier, boundary: TrainFrom, frozen: set[str], trainable: set[str]
 ) -> None:
     classifier.freeze_below(boundary)

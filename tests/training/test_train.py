@@ -88,7 +88,7 @@ def test_the_report_shows_the_numbers_of_the_manifest(tiny_run: TinyRun) -> None
     assert predicted == numbers["pictures"] == sum(group.pictures for group in manifest.per_class.values()) > 0
     assert f"{manifest.metrics['balanced_accuracy'].value:.3f}" in (report / "report.html").read_text()
     share = manifest.training.prior_correction
-    shown = f"{share:.1f} of the log of the classes' frequencies is added" in (report / "report.html").read_text()
+    shown = f"{share:.1f} times the log class frequencies is added" in (report / "report.html").read_text()
     assert shown == (share > 0)
     figures = list((report / "figures").iterdir())
     assert len(figures) >= 8
@@ -127,7 +127,7 @@ def test_each_step_reports_its_duration_and_progress_reaches_its_end(tiny_run: T
     assert all(done == total for done, total in ends.values())
 
 
-def test_a_finished_run_leaves_nothing_but_pixels_in_the_cache(tiny_run: TinyRun) -> None:
+def test_a_finished_run_leaves_only_pixels_in_the_cache(tiny_run: TinyRun) -> None:
     left = [path.name for path in tiny_run.cache.iterdir() if not path.name.startswith("pixels-")]
     assert left in ([], ["checkpoints"])
     assert list((tiny_run.cache / "checkpoints").glob("*")) == []

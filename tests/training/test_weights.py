@@ -63,7 +63,9 @@ def test_layers_that_a_file_lacks_start_fresh_with_their_batch_normalization_and
             np.testing.assert_allclose(weight.numpy(), arrays[weight.path].astype(np.float32), err_msg=weight.path)
 
 
-def test_batch_normalization_alone_is_not_loaded(classifier: Classifier, fresh: Classifier, tmp_path: Path) -> None:
+def test_batch_normalization_without_its_kernel_is_refused(
+    classifier: Classifier, fresh: Classifier, tmp_path: Path
+) -> None:
     arrays = arrays_of(classifier, "conv1")
     save(tmp_path / "bn.npz", {name: array for name, array in arrays.items() if "_bn/" in name})
     with pytest.raises(TrainingError, match="no layer of ResNet50 with its kernel"):

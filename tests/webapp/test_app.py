@@ -47,14 +47,14 @@ def test_every_answer_has_the_security_headers(page: FlaskClient, method: str, p
     assert "Set-Cookie" not in answer.headers
 
 
-def test_results_have_them_too_and_no_cache_keeps_them(send: Send, picture: MakePicture) -> None:
+def test_results_have_the_security_headers_and_are_not_cached(send: Send, picture: MakePicture) -> None:
     answer = send(picture())
     assert answer.status_code == 200
     assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_the_policy_allows_no_more_than_the_page_itself() -> None:
+def test_the_content_security_policy_allows_only_the_page_itself() -> None:
     policy = dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
     assert policy["default-src"] == "'none'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
@@ -62,7 +62,7 @@ def test_the_policy_allows_no_more_than_the_page_itself() -> None:
     assert "unsafe" not in HEADERS["Content-Security-Policy"]
 
 
-def test_pages_stay_within_the_policy(
+def test_pages_follow_the_content_security_policy(
     page: FlaskClient, send: Send, picture: MakePicture, model: ModelDescription, answer_with: AnswerWith
 ) -> None:
     pages = [page.get("/").text, send(picture()).text, page.get("/nowhere").text]

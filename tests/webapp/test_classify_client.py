@@ -28,14 +28,14 @@ def test_a_picture_is_sent_as_it_is_and_its_prediction_comes_back(
 
 
 @pytest.mark.parametrize(("kind", "content_type"), [("JPEG", "jpeg"), ("PNG", "png"), ("WEBP", "webp")])
-def test_the_content_type_is_what_the_bytes_are(
+def test_the_content_type_comes_from_the_bytes(
     api: LoopbackApi, client: ClassifyClient, picture: MakePicture, kind: str, content_type: str
 ) -> None:
     client.predict(picture(kind=kind))
     assert api.asked[0].headers["content-type"] == f"image/{content_type}"
 
 
-def test_the_model_is_asked_for(
+def test_the_description_of_the_model_is_requested(
     api: LoopbackApi, client: ClassifyClient, model: ModelDescription, answer_with: AnswerWith
 ) -> None:
     answer_with(model)
@@ -65,7 +65,7 @@ def test_a_refused_picture_is_a_problem_with_its_status_code_and_detail(
 
 
 @pytest.mark.parametrize("retry_after", ["0", "1", None])
-def test_a_busy_api_is_asked_again_if_the_wait_is_short(
+def test_a_call_to_a_busy_api_is_retried_if_the_wait_is_short(
     api: LoopbackApi,
     client: ClassifyClient,
     picture: MakePicture,
@@ -120,7 +120,7 @@ def test_there_are_at_most_three_tries(
     assert len(api.asked) == 3
 
 
-def test_a_dropped_connection_is_tried_again(
+def test_a_call_is_retried_after_a_dropped_connection(
     api: LoopbackApi, client: ClassifyClient, picture: MakePicture, prediction: MakePrediction, answer: type[Answer]
 ) -> None:
     api.answers = [answer(keep=0), answer(prediction().model_dump_json().encode())]
@@ -146,7 +146,7 @@ def test_a_truncated_answer_is_an_error(
     assert failed.value.status == 502
 
 
-def test_a_refused_connection_is_the_same_error(picture: MakePicture) -> None:
+def test_a_refused_connection_is_an_error(picture: MakePicture) -> None:
     with socket.socket() as held:  # bound and not listening: connections to it are refused
         held.bind(("127.0.0.1", 0))
         client = ClassifyClient(f"http://127.0.0.1:{held.getsockname()[1]}", "none", timeout_s=2)
@@ -154,7 +154,7 @@ def test_a_refused_connection_is_the_same_error(picture: MakePicture) -> None:
             client.predict(picture())
 
 
-def test_a_server_without_tls_is_the_same_error(api: LoopbackApi, picture: MakePicture) -> None:
+def test_a_server_without_tls_is_an_error(api: LoopbackApi, picture: MakePicture) -> None:
     client = ClassifyClient(api.url.replace("http:", "https:"), "none", timeout_s=2)
     with pytest.raises(ClassifyError, match="cannot answer at the moment"):
         client.predict(picture())
@@ -191,7 +191,7 @@ def test_a_slow_answer_is_a_timeout_too(api: LoopbackApi, picture: MakePicture, 
     ],
     ids=["empty", "html", "null", "half", "no text", "deep", "endless"],
 )
-def test_an_invalid_answer_is_the_same_error(
+def test_an_invalid_answer_is_an_error(
     client: ClassifyClient, picture: MakePicture, answer_with: AnswerWith, body: bytes
 ) -> None:
     answer_with(body)

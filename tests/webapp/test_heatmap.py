@@ -21,7 +21,7 @@ def rgba(image: Image.Image, position: tuple[int, int]) -> tuple[int, ...]:
 
 @pytest.mark.parametrize(("width", "height"), [(600, 450), (450, 600), (300, 300), (33, 1024), (1024, 33)])
 @pytest.mark.parametrize("cells", [1, 7, 14])
-def test_it_has_the_size_of_the_picture(width: int, height: int, cells: int) -> None:
+def test_the_heatmap_has_the_size_of_the_picture(width: int, height: int, cells: int) -> None:
     assert drawn([[0.5] * cells] * cells, width, height).size == (width, height)
 
 

@@ -31,6 +31,6 @@ def test_an_api_on_aws_needs_credentials_and_a_region(url: str, sentence: str) -
         call_api(url, b"a picture")
 
 
-def test_another_api_is_asked_without_a_signature() -> None:
+def test_requests_to_another_api_are_not_signed() -> None:
     with pytest.raises(ModelUnavailableError, match="does not answer"):
         call_api("http://127.0.0.1:9", b"a picture")

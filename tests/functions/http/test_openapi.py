@@ -46,7 +46,7 @@ def test_the_document_is_valid_openapi(ask: Ask) -> None:
     OpenAPIV31SpecValidator(DOCUMENT).validate()
 
 
-def test_it_has_every_route_with_its_method_and_every_status() -> None:
+def test_the_document_has_every_route_with_its_method_and_every_status() -> None:
     assert {path: method.upper() for path, method, _ in OPERATIONS} == METHODS
     responses = DOCUMENT["paths"]["/v1/predictions"]["post"]["responses"]
     assert set(responses) == {"200", "400", "413", "415", "422", "429", "503"}

@@ -41,7 +41,7 @@ def formula(alarm: dict[str, Any], **values: float) -> float:
     return float(eval(last, {"__builtins__": {}}, {**known, **values}))  # noqa: S307 - the program's own text
 
 
-def test_errors_above_one_percent_for_five_minutes(dev: Program) -> None:
+def test_errors_above_one_percent_for_five_minutes_start_the_alarm(dev: Program) -> None:
     alarm = alarms_of(dev)["errors"]
     assert formula(alarm, failed=3, calls=200) == pytest.approx(1.5)
     assert (alarm["threshold"], alarm["evaluationPeriods"]) == (1, 5)
@@ -52,7 +52,7 @@ def test_errors_above_one_percent_for_five_minutes(dev: Program) -> None:
         assert metric["dimensions"] == {"ApiId": "lesion-dev-classify-id"}
 
 
-def test_alarms_on_latency_and_init_time(dev: Program) -> None:
+def test_there_are_alarms_on_latency_and_init_time(dev: Program) -> None:
     latency, init = alarms_of(dev)["latency"], alarms_of(dev)["init-time"]
     assert (latency["metricName"], latency["extendedStatistic"], latency["threshold"]) == ("Latency", "p95", 2000)
     assert (init["metricName"], init["extendedStatistic"], init["threshold"]) == ("InitTime", "p95", 8000)

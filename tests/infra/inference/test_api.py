@@ -66,7 +66,7 @@ def test_each_size_limit_is_below_the_next_one(dev: Program, monkeypatch: pytest
     assert as_event < MAX_EVENT_BYTES < MAX_PAYLOAD_BYTES
 
 
-def test_it_is_throttled_as_configured() -> None:
+def test_the_api_is_throttled_as_configured() -> None:
     program = deployed("dev", apiRatePerS="7", apiBurst="9")
     settings = program.one("apigatewayv2/stage:Stage").inputs["defaultRouteSettings"]
     assert settings == {"throttlingRateLimit": 7, "throttlingBurstLimit": 9, "detailedMetricsEnabled": True}

@@ -58,7 +58,7 @@ def test_batch_size_and_concurrency_come_from_the_configuration() -> None:
     assert (pictures["ItemBatcher"]["MaxItemsPerBatch"], pictures["MaxConcurrency"]) == (20, 3)
 
 
-def test_it_is_traced_and_logs_errors_without_data(prod: Program) -> None:
+def test_the_state_machine_is_traced_and_logs_errors_without_data(prod: Program) -> None:
     inputs = machine_of(prod).inputs
     assert inputs["tracingConfiguration"] == {"enabled": True}
     assert inputs["loggingConfiguration"]["level"] == "ERROR"

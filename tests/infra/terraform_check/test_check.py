@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from infra.terraform_check import terraform as room
 from infra.terraform_check.__main__ import main
 from infra.terraform_check.emulator import loopback_aws
 from infra.terraform_check.report import Finding, StackReport
-from infra.terraform_check.terraform import MIRROR_VARIABLE, Terraform, TerraformError
+from infra.terraform_check.terraform import INSTALL_URL, MIRROR_VARIABLE, Terraform, TerraformError
 
 ROOT = Path(__file__).parents[3]
 needs_terraform = pytest.mark.skipif(
@@ -28,7 +27,7 @@ def test_without_terraform_the_command_says_how_to_get_it(tmp_path: Path, monkey
     monkeypatch.setenv("PATH", str(tmp_path))
     result = CliRunner().invoke(main, ["--stack", "dev", "--folder", str(tmp_path / "plan")])
     assert result.exit_code == 1
-    assert f"Terraform is not installed: install it ({room.INSTALL_URL})" in result.output
+    assert f"Terraform is not installed: install it ({INSTALL_URL})" in result.output
 
 
 def test_an_unknown_stack_is_refused(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_property_becomes_an_argument_or_a_block(key: str, names: set[str], na
     assert argument_of(key, names, "aws_any_type") == name
 
 
-def test_a_shortened_name_in_a_block_is_no_argument() -> None:
+def test_a_shortened_name_in_a_block_is_not_an_argument() -> None:
     assert argument_of("subnet", {"subnet_id"}, "aws_any_type") == "subnet_id"
     assert argument_of("subnet", {"subnet_id"}) is None
 
@@ -57,6 +57,6 @@ def test_the_name_of_a_resource_is_found_where_terraform_repeats_the_type() -> N
 
 
 @pytest.mark.parametrize(("camel", "snake"), [("bucketKeyEnabled", "bucket_key_enabled"), ("name", "name")])
-def test_the_two_spellings(camel: str, snake: str) -> None:
+def test_names_are_converted_between_camel_case_and_snake_case(camel: str, snake: str) -> None:
     assert snake_case(camel) == snake
     assert camel_case(snake) == camel

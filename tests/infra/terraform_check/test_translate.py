@@ -42,7 +42,7 @@ def test_a_block_that_pulumi_writes_without_its_list_gets_one(program: Program) 
     }
 
 
-def test_blocks_and_objects_of_every_form(program: Program) -> None:
+def test_blocks_and_objects_of_every_form_are_translated(program: Program) -> None:
     program.add("cloudwatch/metricAlarm:MetricAlarm", "a", name="n", metricQueries=[{"expression": "1"}])
     assert body(program, "aws_cloudwatch_metric_alarm", "a")["metric_query"] == [{"expression": "1"}]
     program.add("ec2/securityGroup:SecurityGroup", "page", name="n", ingress=[{"fromPort": 80}])
@@ -79,14 +79,14 @@ def test_resources_with_one_name_in_different_components_stay_apart(program: Pro
     assert body(program, "aws_sns_topic_subscription", "b")["topic_arn"] == "${aws_sns_topic.alarms-2.arn}"
 
 
-def test_what_a_resource_waits_for_without_a_reference_is_kept(program: Program) -> None:
+def test_dependencies_without_a_reference_are_kept(program: Program) -> None:
     topic, bucket = program.add("sns/topic:Topic", "alarms"), program.add("s3/bucket:Bucket", "data")
     waits_for = (topic["urn"], bucket["urn"])
     program.add("sns/topicSubscription:TopicSubscription", "a", topic=topic["arn"], waits_for=waits_for)
     assert body(program, "aws_sns_topic_subscription", "a")["depends_on"] == ["aws_s3_bucket.data"]
 
 
-def test_data_sources_and_exports(program: Program) -> None:
+def test_data_sources_and_exports_are_translated(program: Program) -> None:
     topic = program.add("sns/topic:Topic", "alarms")
     found = program.account.look_up("aws:ec2/getSecurityGroup:getSecurityGroup", {"name": topic["name"]})
     program.run.outputs = {"group": found["id"], "count": 3}

@@ -80,7 +80,7 @@ def test_sagemakers_own_model_accepts_the_calls() -> None:
     assert report == ""
 
 
-def test_it_finds_the_job_of_the_newest_model_or_fails_with_a_sentence() -> None:
+def test_retraining_finds_the_job_of_the_newest_model_or_fails_with_a_sentence() -> None:
     found = {"ModelPackageSummaryList": [{"ModelPackageArn": "arn:newest"}]}
     choice = states()["IsThereOne"]
     assert evaluated(choice["Choices"][0]["Condition"], found) is True
@@ -91,14 +91,14 @@ def test_it_finds_the_job_of_the_newest_model_or_fails_with_a_sentence() -> None
     assert evaluated(states()["ItsJob"]["Arguments"], described) == {"TrainingJobName": "lesion-20260101"}
 
 
-def test_every_state_leads_somewhere() -> None:
+def test_every_state_has_a_next_state_or_is_an_end() -> None:
     for state in states().values():
         following = {state.get("Next"), state.get("Default"), *(c["Next"] for c in state.get("Choices", []))} - {None}
         assert following <= set(states())
         assert following or state.get("End") or state["Type"] == "Fail"
 
 
-def test_only_a_configured_schedule_or_the_drift_alarm_starts_it(dev: Program, prod: Program) -> None:
+def test_only_a_configured_schedule_or_the_drift_alarm_starts_retraining(dev: Program, prod: Program) -> None:
     assert dev.of("scheduler/schedule:Schedule") == []
     assert [r.name for r in dev.of("cloudwatch/eventRule:EventRule")] == ["lesion-dev-failed"]
     schedule = prod.one("scheduler/schedule:Schedule").inputs

@@ -84,7 +84,7 @@ def test_a_job_is_followed_to_its_end_with_every_line_once() -> None:
     assert list_jobs(ACCOUNT)[0].status == "Completed"
 
 
-def test_a_lost_connection_is_tried_again_and_no_line_is_lost(local: LocalAws) -> None:
+def test_following_continues_after_a_lost_connection_and_no_line_is_lost(local: LocalAws) -> None:
     put_job(BUCKET, "lonely", "wait")
     recorder, ended = Recorder(), []
     following = threading.Thread(

@@ -30,7 +30,7 @@ def keys_in(bucket: str) -> list[str]:
     return [entry["Key"] for entry in boto3.client("s3").list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
-def test_a_published_version_is_the_bundle(bundle: Path, bucket: str, tmp_path: Path) -> None:
+def test_a_published_version_has_the_files_of_the_bundle(bundle: Path, bucket: str, tmp_path: Path) -> None:
     uri = publish(bundle, f"s3://{bucket}")
 
     assert uri == f"s3://{bucket}/models/{bundle.name}"
@@ -41,7 +41,7 @@ def test_a_published_version_is_the_bundle(bundle: Path, bucket: str, tmp_path: 
     assert read_bundle(tmp_path / "models" / bundle.name) == read_bundle(bundle)
 
 
-def test_publishing_twice_does_no_harm(bundle: Path, bucket: str) -> None:
+def test_publishing_twice_gives_the_same_version(bundle: Path, bucket: str) -> None:
     assert publish(bundle, f"s3://{bucket}/") == publish(bundle, f"s3://{bucket}")
     assert len(keys_in(bucket)) == 3
 
@@ -142,10 +142,15 @@ def test_missing_credentials_are_an_error(bundle: Path, bucket: str, monkeypatch
         publish(bundle, f"s3://{bucket}")
 
 
-@pytest.mark.parametrize("target", ["bucket", "s3://", "s3://bucket/folder", "https://example.org", "file://", "C:/x"])
+@pytest.mark.parametrize("target", ["bucket", "s3://bucket/folder", "https://example.org", "file://", "C:/x"])
 def test_a_target_that_is_not_a_bucket_or_folder_is_refused(bundle: Path, target: str) -> None:
-    with pytest.raises(InvalidUriError, match=r"Models cannot be published to|is not an S3 URI"):
+    with pytest.raises(InvalidUriError, match=f"Models cannot be published to {target}: name s3://"):
         publish(bundle, target)
+
+
+def test_a_target_without_a_bucket_is_refused(bundle: Path) -> None:
+    with pytest.raises(InvalidUriError, match="s3:// is not an S3 URI"):
+        publish(bundle, "s3://")
 
 
 def test_a_version_can_be_published_to_a_folder(bundle: Path, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_missing_bucket_is_an_error(aws_endpoint: str) -> None:
         pass
 
 
-def test_the_lock_is_one_object(bucket: str) -> None:
+def test_the_lock_is_one_object_in_the_bucket(bucket: str) -> None:
     with promotion_lock(Account(), bucket, by="ann", version="one"):
         listed = boto3.client("s3").list_objects_v2(Bucket=bucket)["Contents"]
     assert [entry["Key"] for entry in listed] == [KEY]

@@ -160,7 +160,9 @@ def test_a_corrupt_partial_file_is_found_by_its_checksum(
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_a_busy_archive_is_asked_again(archive: Archive, folder: DatasetFolder, tmp_path: Path, status: int) -> None:
+def test_a_request_to_a_busy_archive_is_repeated(
+    archive: Archive, folder: DatasetFolder, tmp_path: Path, status: int
+) -> None:
     archive.statuses = [(status, {})] * (MAX_FAILURES - 1)
     assert fetch_and_read(archive, tmp_path / "set").sha256 == folder.read().sha256
 

@@ -56,7 +56,7 @@ def test_the_data_set_has_the_requested_size_and_can_be_split(painted: Dataset) 
     assert set(painted.rows["dx"].iloc[split.test]) == set(CODES)
 
 
-def test_it_has_the_published_layout(painted: Dataset) -> None:
+def test_the_data_set_has_the_published_layout(painted: Dataset) -> None:
     dataset = read_dataset(painted.folder)
     assert dataset.rows.equals(painted.rows)
     assert {path.name for path in painted.folder.iterdir()} == {METADATA, "images"}

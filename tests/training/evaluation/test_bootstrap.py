@@ -24,7 +24,7 @@ def test_the_interval_of_a_proportion_agrees_with_the_binomial_distribution() ->
     assert (metric.low, metric.high) == pytest.approx((0.75 - half_width, 0.75 + half_width), abs=0.005)
 
 
-def test_what_cannot_be_measured_has_no_interval() -> None:
+def test_a_metric_that_cannot_be_measured_has_no_interval() -> None:
     weights = resample_lesions(np.arange(5), resamples=10, seed=0)
     assert with_interval(lambda weights: np.full(len(weights), np.nan), weights) is None
 

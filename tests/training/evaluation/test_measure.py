@@ -74,7 +74,7 @@ def test_the_metrics_equal_those_computed_by_hand() -> None:
     assert values["unfamiliar_rate"] == 0
 
 
-def test_balanced_accuracy_leads_and_accuracy_comes_last() -> None:
+def test_balanced_accuracy_is_the_first_metric_and_accuracy_the_last() -> None:
     names = list(evaluated(["nv", "mel"], ["nv", "mel"]).metrics)
     assert names[0] == "balanced_accuracy"
     assert names[-1] == "accuracy"
@@ -168,7 +168,7 @@ def test_pictures_of_a_single_class_are_measured_where_possible() -> None:
     assert found.roc == {}
 
 
-def test_a_class_is_measured_against_the_rest() -> None:
+def test_a_class_is_measured_against_all_other_classes() -> None:
     group = evaluated(["nv", "nv", "nv", "mel", "mel"], ["nv", "mel", "nv", "mel", "nv"]).per_class["nv"]
     assert (group.pictures, group.lesions) == (3, 3)
     assert group.metrics["precision"].value == pytest.approx(2 / 3)

@@ -29,7 +29,9 @@ def weighted_predictions() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return truth, predicted, random.integers(0, 4, (3, len(truth))).astype(float)
 
 
-def test_metrics_of_the_confusion_matrix(weighted_predictions: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+def test_metrics_of_the_confusion_matrix_equal_those_of_scikit_learn(
+    weighted_predictions: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
     truth, predicted, weights = weighted_predictions
     confusion = confusion_matrices(predicted, truth, weights)
     for row, weight in enumerate(weights):
@@ -49,7 +51,7 @@ def test_metrics_of_the_confusion_matrix(weighted_predictions: tuple[np.ndarray,
 
 
 @pytest.mark.parametrize("ties", [False, True])
-def test_roc_areas_and_average_precisions(
+def test_roc_areas_and_average_precisions_equal_those_of_scikit_learn(
     weighted_predictions: tuple[np.ndarray, np.ndarray, np.ndarray], *, ties: bool
 ) -> None:
     truth, _, weights = weighted_predictions

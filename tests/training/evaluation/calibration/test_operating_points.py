@@ -33,7 +33,7 @@ def test_operating_points_reach_the_sensitivity_and_no_higher_threshold_does(see
         assert np.abs(scores - point.threshold).min() > 0  # no picture lies on the threshold
 
 
-def test_the_any_malignant_threshold_reaches_the_sensitivity_for_melanoma_alone_too() -> None:
+def test_the_any_malignant_threshold_also_reaches_the_sensitivity_for_melanoma() -> None:
     class_index = np.repeat([CODES.index(code) for code in ("mel", "bcc", "nv")], (40, 400, 400))
     scores = np.concatenate([np.linspace(0.2, 0.6, 40), np.linspace(0.7, 0.9, 400), np.linspace(0.0, 0.5, 400)])
     probabilities = np.zeros((840, 7))

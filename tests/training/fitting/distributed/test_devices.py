@@ -12,7 +12,7 @@ from training.fitting.inputs.batches import Batches, Examples
 HOSTS = ("algo-1", "algo-2", "algo-3")
 
 
-def test_several_instances_on_tensorflow_are_refused_with_what_to_do() -> None:
+def test_several_instances_on_tensorflow_are_refused_with_advice() -> None:
     cluster = Cluster(hosts=HOSTS, index=0)
     with pytest.raises(TrainingError, match="there are 3: set KERAS_BACKEND=jax"), join_cluster(cluster):
         pass
@@ -28,7 +28,7 @@ def devices_of(index: int, instances: int = 2, devices: int = 4) -> Devices:
     return Devices(cluster, tuple(f"gpu:{number}" for number in range(devices)))
 
 
-def test_a_batch_that_does_not_divide_is_refused_with_what_to_do() -> None:
+def test_a_batch_that_does_not_divide_is_refused_with_advice() -> None:
     devices_of(0).check_batch(32)
     ONE_CPU.check_batch(7)
     with pytest.raises(TrainingError, match=r"30 pictures cannot be split evenly over 4 devices: .* multiple of 4"):
