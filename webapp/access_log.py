@@ -2,13 +2,18 @@
 
 import logging
 import time
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask, Response, g, request
 from pythonjsonlogger.json import JsonFormatter
 
 logger = logging.getLogger(__name__)
 
+# The fields of a line, in this order. Other fields that a library adds to a record are left out.
+_FIELDS: Final = (
+    *("time", "level", "logger", "message"),
+    *("method", "route", "status", "duration_ms", "code", "prediction_id", "model_version", "traceback"),
+)
 _FREQUENT: Final = ("pages.health", "static")  # load balancers request the first all day, every page the second
 
 
@@ -39,10 +44,16 @@ def add_to_log(**fields: str) -> None:
     g.log_fields = {**g.get("log_fields", {}), **fields}
 
 
-def json_formatter() -> logging.Formatter:
-    """Make the formatter of all log lines: each record is one line of JSON, its traceback included."""
-    return JsonFormatter(
-        ("levelname", "name", "message"),
-        rename_fields={"levelname": "level", "name": "logger", "exc_info": "traceback"},
-        timestamp="time",  # ISO 8601, in UTC
-    )
+class PageFormatter(JsonFormatter):
+    """Writes each record as one line of JSON, its traceback included."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ("levelname", "name", "message"),
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "traceback"},
+            timestamp="time",  # ISO 8601, in UTC
+        )
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Keep only the fields that this log has."""
+        return {name: log_data[name] for name in _FIELDS if name in log_data}

@@ -17,7 +17,7 @@ accesslog = None  # webapp.access_log writes one, without client addresses
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "webapp.access_log.json_formatter"}},
+    "formatters": {"json": {"()": "webapp.access_log.PageFormatter"}},
     "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}},
     "root": {"level": "INFO", "handlers": ["stdout"]},
     "loggers": {
