@@ -1,6 +1,5 @@
 """`lesion cross-validate`: evaluate a training configuration on every lesion."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +7,13 @@ import click
 
 from cli.console import print_json, progress_bars
 from cli.train import read_config, train
-from training.config import TrainingConfig
+from training.data.layout import metadata_path
 from training.quiet import quiet_tensorflow
 
-# The options of `lesion train` that apply to each fold.
-_SHARED_OPTIONS = {"folder", "cache", "as_json", *(field.name for field in fields(TrainingConfig))}
+_NOT_SHARED = {"out", "checkpoints", "fresh", "keep_features"}  # options of `lesion train` that no fold has
 
 
-@click.command("cross-validate", params=[param for param in train.params if param.name in _SHARED_OPTIONS])
+@click.command("cross-validate", params=[param for param in train.params if param.name not in _NOT_SHARED])
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), metavar="K",
               help="Number of folds, each with a model.")  # fmt: skip
 @click.option("--out", default="artifacts/cross-validation", show_default=True,
@@ -27,6 +25,7 @@ def cross_validate(folder: Path, cache: Path, folds: int, out: Path, as_json: bo
     times as long as `lesion train`.
     """
     config = read_config(options)
+    metadata_path(folder)
     quiet_tensorflow()
     from training.cross_validate import cross_validate as run
     from training.progress import Reporter

@@ -8,6 +8,7 @@ import click
 
 from cli.console import print_json, progress_bars
 from contract.errors import DatasetError
+from training.data.layout import metadata_path
 
 if TYPE_CHECKING:
     from training.data.check import Report
@@ -106,6 +107,7 @@ def check(folder: Path, as_json: bool) -> None:
 
     Decodes every picture, compares the pictures with the table, and lists all problems. Exits with 1 if there is one.
     """
+    metadata_path(folder)
     from training.data.check import check as check_pictures
 
     with progress_bars() as on_progress:
@@ -128,6 +130,7 @@ def split(folder: Path, seed: int, folds: int | None, as_json: bool) -> None:
 
     Splits the lesions into training, validation and test set, or into folds, and counts each part by class.
     """
+    metadata_path(folder)
     from training.data.folds import count_folds, k_folds
     from training.data.ham10000 import read_dataset
     from training.data.split import count_parts, shared_lesions, split_by_lesion
@@ -162,6 +165,7 @@ def explore(folder: Path, out: Path, pictures: int, seed: int, as_json: bool) ->
 
     The report is one HTML page that needs no other file, and its figures as PNG.
     """
+    metadata_path(folder)
     from training.data.explore.report import explore as write_report
     from training.reporting.page import FIGURES
 
@@ -187,6 +191,7 @@ def cache(folder: Path, size: int, cache: Path, as_json: bool) -> None:
     Writes the cache that `lesion train` uses, and prints the speed. Run the command again to continue an interrupted
     build.
     """
+    metadata_path(folder)
     from training.data.cache import open_cache
     from training.data.decode import usable_cores
     from training.data.ham10000 import read_dataset

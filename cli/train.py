@@ -9,6 +9,7 @@ import click
 
 from cli.console import print_json, progress_bars
 from cli.data import folder_argument, json_option
+from training.data.layout import metadata_path
 from training.quiet import quiet_tensorflow
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def train(
     """
     began = time.perf_counter()
     config = read_config(options)
+    metadata_path(folder)
     quiet_tensorflow()
     from training.fit_model import CheckpointPolicy, RunContext, run_worker
     from training.fitting.distributed.cluster import read_cluster

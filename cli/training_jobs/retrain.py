@@ -1,6 +1,5 @@
 """`lesion retrain`: train on SageMaker instead of this machine, with a plan, limits and a price before it starts."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,15 @@ from cli.data import json_option
 from cli.stack import LOCAL, connect, region_option, stack_option
 from cli.train import read_config, train
 from cli.training_jobs.follow import follow_to_the_end
-from training.config import IMAGENET, NO_WEIGHTS, TrainingConfig
 
 if TYPE_CHECKING:
     from operations.jobs.plan import Plan
     from operations.jobs.request import JobRequest
 
-_CONFIG_FIELDS = {field.name for field in fields(TrainingConfig)}
+# The options of `lesion train` that are fields of TrainingConfig: all but those about files on this machine.
+_CONFIG_OPTIONS = {param.name for param in train.params} - {
+    *("folder", "out", "cache", "checkpoints", "fresh", "keep_features", "as_json"),
+}
 
 
 def _tags(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -27,7 +28,7 @@ def _tags(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict
     return {name: value for name, _, value in pairs}
 
 
-@click.command(params=[param for param in train.params if param.name in _CONFIG_FIELDS])
+@click.command(params=[param for param in train.params if param.name in _CONFIG_OPTIONS])
 @stack_option
 @region_option
 @click.option("--data", "data_uri", metavar="S3_URI", help="Folder of HAM10000_metadata.csv and images/.  [default: "
@@ -116,7 +117,9 @@ def _read_request(
     **options: Any,
 ) -> "JobRequest":
     """Make the request of a job from the command's options, and check it."""
-    config = {name: options.pop(name) for name in _CONFIG_FIELDS & options.keys()}
+    from training.config import IMAGENET, NO_WEIGHTS
+
+    config = {name: options.pop(name) for name in _CONFIG_OPTIONS & options.keys()}
     weights_file = Path(weights) if weights not in (None, IMAGENET, NO_WEIGHTS) else None
     config["weights"] = None if weights_file else weights
     read_config(config)

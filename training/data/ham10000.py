@@ -15,7 +15,7 @@ import pandas as pd
 from contract.errors import DatasetError
 from contract.labels import CODES
 from training.data.clean import UNKNOWN, CleaningReport, clean
-from training.data.layout import IMAGES, METADATA, PUBLISHED_PARTS
+from training.data.layout import IMAGES, METADATA, PUBLISHED_PARTS, metadata_path, missing_table
 
 COLUMNS: Final = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 
@@ -92,9 +92,7 @@ def read_metadata(folder: Path) -> pd.DataFrame:
     Raises:
         DatasetError: there is no folder or table, or the table lacks a column or has no rows.
     """
-    if not folder.is_dir():
-        raise DatasetError(f"There is no folder {folder}: name the folder with {METADATA}, or set HAM10000_DIR.")
-    return read_table(folder / METADATA)
+    return read_table(metadata_path(folder))
 
 
 def read_table(path: Path, needed: Sequence[str] = COLUMNS) -> pd.DataFrame:
@@ -112,10 +110,7 @@ def read_table(path: Path, needed: Sequence[str] = COLUMNS) -> pd.DataFrame:
             warnings.simplefilter("error", pd.errors.ParserWarning)  # pandas drops cells of too long rows
             table = pd.read_csv(opened, dtype=str, keep_default_na=False, index_col=False)
     except FileNotFoundError as error:
-        raise DatasetError(
-            f"There is no {path.name} in {path.parent}: put the published table there, or make a synthetic "
-            "data set with `lesion data sample`."
-        ) from error
+        raise missing_table(path) from error
     except (PermissionError, IsADirectoryError) as error:
         raise DatasetError(f"{path} cannot be opened ({error.strerror}): make it a readable file.") from error
     except pd.errors.EmptyDataError as error:
