@@ -45,7 +45,7 @@ class TrainingConfig:
     fine_tune_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-4
     warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of a phase's steps; then a cosine decay to zero
 
-    class_balance: ClassBalance = "weights"  # the method against class imbalance
+    class_balance: ClassBalance = "weights"  # how rare classes are balanced
     balance_power: Annotated[float, Field(ge=0, le=1)] = 1.0  # of weights, sampling, focal: 1 is full balance, 0 none
     focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0  # how much confident answers are discounted
     logit_adjustment: Annotated[float, Field(ge=0, le=5)] = 1.0  # times the log of each class's frequency
