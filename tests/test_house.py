@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "infra.stack_file",
         "webapp.errors",
         "webapp.signing",
-    ),  # fmt: skip
+    ),
 }
 HEAVY = ("tensorflow", "keras", "boto3", "botocore")  # contract/ must not need these
 NEVER_IMPORTS: dict[str, tuple[str, ...]] = {  # third-party packages that a package must not import
