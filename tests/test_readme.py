@@ -102,3 +102,19 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
 def test_every_decision_is_listed() -> None:
     listed = re.findall(r"^\| \[([\w-]+)\]\(\1\.md\) \|", (DECISIONS / "README.md").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted({page.stem for page in DECISIONS.glob("*.md")} - {"README"})
+
+
+def missing_paths(text: str) -> list[str]:
+    """List the paths of this repository that a text names in backticks and that do not exist."""
+    tops = {path.relative_to(ROOT).parts[0] for path in published_files() if path.parent != ROOT}
+    named = {name.rstrip("/") for name in re.findall(r"`([\w.-]+/[\w./-]*)`", text)}
+    return sorted(name for name in named if name.split("/")[0] in tops and not (ROOT / name).exists())
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.name)
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    assert missing_paths(page.read_text()) == []
+
+
+def test_a_path_that_does_not_exist_is_found() -> None:
+    assert missing_paths("`training/train.py`, `training/`, `training/nothing.py`, `a/b`") == ["training/nothing.py"]
