@@ -1,5 +1,6 @@
 """The page's settings: environment variables, read and checked once at the start."""
 
+import os
 import secrets
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -14,7 +15,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from webapp.errors import SettingsError
 
@@ -86,6 +93,15 @@ class Settings(BaseSettings):
     def max_upload_bytes(self) -> int:
         """The limit of a whole form in bytes."""
         return int(1_000_000 * self.max_upload_mb)
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read upper-case names only: `secret_key` is another variable than `SECRET_KEY`."""
+        environment = EnvSettingsSource(settings_cls)
+        environment.env_vars = {name.lower(): value for name, value in os.environ.items() if name.isupper()}
+        return init_settings, environment
 
     @model_validator(mode="before")
     @classmethod

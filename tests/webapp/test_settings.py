@@ -74,6 +74,13 @@ def test_an_empty_variable_counts_as_not_set(set_variables: SetVariables, empty:
     assert Settings.from_env() == expected
 
 
+def test_a_lower_case_variable_is_not_read(set_variables: SetVariables, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(ENOUGH)
+    monkeypatch.setenv("secret_key", "short")
+    monkeypatch.setenv("max_upload_mb", "7")
+    assert Settings.from_env().max_upload_mb == 20
+
+
 def test_without_iam_each_process_may_make_its_own_key(set_variables: SetVariables) -> None:
     set_variables({"CLASSIFY_URL": "http://localhost", "CLASSIFY_AUTH": "none"})
     keys = {Settings.from_env().secret_key.get_secret_value() for _ in range(2)}
