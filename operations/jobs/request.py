@@ -3,13 +3,15 @@
 import re
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from contract.errors import DeploymentError
 from contract.s3_uri import S3Uri
 from operations.deployment import Deployment
-from operations.jobs.job import JobState
 from training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from operations.jobs.job import JobState  # needs boto3, which `lesion cost` does without
 
 MAX_RUN_S: Final = 5 * 24 * 3600  # SageMaker's limit, unless a quota was raised
 MAX_NAME: Final = 63  # characters
@@ -70,7 +72,7 @@ class JobRequest:
                 S3Uri.parse(uri)
         TrainingConfig(**self.config)
 
-    def resume(self, earlier: JobState) -> "JobRequest":
+    def resume(self, earlier: "JobState") -> "JobRequest":
         """Request to continue an earlier job: with its checkpoint and its training configuration.
 
         Raises:
