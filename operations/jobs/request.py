@@ -11,7 +11,7 @@ from operations.deployment import Deployment
 from training.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from operations.jobs.job import JobState  # loads boto3, and prices are worked out without it
+    from operations.jobs.job import JobState  # needs boto3, which `lesion cost` does without
 
 MAX_RUN_S: Final = 5 * 24 * 3600  # SageMaker's limit, unless a quota was raised
 MAX_NAME: Final = 63  # characters
