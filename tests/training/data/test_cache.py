@@ -1,7 +1,9 @@
 """The cache: exactly the decoder's pixels, reused when nothing changed, and never incomplete."""
 
+import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +21,7 @@ from tests.training.data.dataset_folder import DatasetFolder
 from training.data.cache import ABANDONED_S, BLOCK, DECODER, cache_key, open_cache
 from training.data.ham10000 import Dataset
 
+ROOT = Path(__file__).parents[3]
 SIZE = 64
 
 
@@ -98,6 +101,23 @@ def test_another_decoder_version_needs_another_cache(small_dataset: Dataset, tmp
     assert cache_key(paths, SIZE) == cache_key(paths, SIZE, DECODER)
     assert cache_key(paths, SIZE, f"{DECODER_VERSION + 1} Pillow 1.0") != cache_key(paths, SIZE, DECODER)
     assert cache_key(paths, SIZE) in Path(str(open_cache(small_dataset, SIZE, tmp_path).filename)).name
+
+
+def test_a_new_docstring_of_the_decoder_needs_no_other_cache(small_dataset: Dataset, tmp_path: Path) -> None:
+    for package in ("contract", "training"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    decoder = tmp_path / "contract" / "image.py"
+    source = decoder.read_text()
+    decoder.write_text(source.replace('"""', '"""Another docstring. ', 1))
+    assert decoder.read_text() != source
+    script = (
+        "import json, sys, contract.image; from training.data.cache import cache_key; "
+        "print(contract.image.__file__, cache_key(json.loads(sys.argv[1]), int(sys.argv[2])), sep='\\n')"
+    )
+    paths = small_dataset.rows["path"].tolist()
+    words = [sys.executable, "-c", script, json.dumps(paths), str(SIZE)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.splitlines() == [str(decoder), cache_key(paths, SIZE)]
 
 
 def test_the_next_build_continues_after_the_finished_blocks_of_an_interrupted_one(
