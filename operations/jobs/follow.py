@@ -13,6 +13,7 @@ from operations.account import Account
 from operations.aws_errors import aws_errors
 from operations.jobs.job import JobState, describe_job
 from operations.jobs.log import JobLog
+from training.progress import Log, OnProgress
 
 POLL_S: Final = 5.0
 RECONNECT_TIMEOUT_S: Final = 15 * 60.0
@@ -26,10 +27,10 @@ _TEMPORARY: Final = ("Throttling", "ThrottlingException", "TooManyRequestsExcept
 class JobListener:
     """Callbacks of `follow`."""
 
-    line: Callable[[str], None]  # a line of the log
-    progress: Callable[[str, int, int], None]  # name of the work, how much is done, of how much
+    line: Log  # a line of the job's log
+    progress: OnProgress
     state: Callable[[JobState], None]  # the secondary status has changed
-    connection: Callable[[str], None]  # a sentence: the connection was lost, or is back
+    connection: Log  # a sentence: the connection was lost, or is back
 
 
 def follow(

@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from contract.errors import DeploymentError, InvalidUriError
+from contract.s3_uri import S3Uri
 from operations.account import Account
 from operations.upload import upload
 from training.data.ham10000 import Dataset, read_dataset
@@ -25,9 +26,9 @@ def dataset(synthetic_dir: Path) -> Dataset:
 
 
 def keys_under(uri: str) -> set[str]:
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    listed = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/").get("Contents", [])
-    return {entry["Key"].removeprefix(f"{prefix}/") for entry in listed}
+    target = S3Uri.parse(uri)
+    listed = boto3.client("s3").list_objects_v2(Bucket=target.bucket, Prefix=target.prefix).get("Contents", [])
+    return {entry["Key"].removeprefix(target.prefix) for entry in listed}
 
 
 def test_all_pictures_and_the_table_are_uploaded(dataset: Dataset, target: str) -> None:
@@ -41,9 +42,9 @@ def test_all_pictures_and_the_table_are_uploaded(dataset: Dataset, target: str) 
 
 def test_pictures_already_in_s3_are_not_uploaded_again(dataset: Dataset, target: str) -> None:
     upload(dataset, target, Account())
-    bucket, _, prefix = target.removeprefix("s3://").partition("/")
+    uploaded = S3Uri.parse(target)
     lost = min((dataset.folder / "images").iterdir()).name
-    boto3.client("s3").delete_object(Bucket=bucket, Key=f"{prefix}/images/{lost}")
+    boto3.client("s3").delete_object(Bucket=uploaded.bucket, Key=f"{uploaded.prefix}images/{lost}")
     assert upload(dataset, target, Account()) == 1
 
 

@@ -29,11 +29,6 @@ class HeldOut:
     rows: pd.DataFrame
     probabilities: np.ndarray  # float32, shape (N, 7), as served
 
-    def restrict_to(self, image_ids: pd.Index) -> "HeldOut":
-        """Keep the pictures with these ids."""
-        kept = self.rows["image_id"].isin(image_ids).to_numpy()
-        return HeldOut(self.rows[kept].reset_index(drop=True), self.probabilities[kept])
-
 
 def join_predictions(rows: pd.DataFrame, probabilities: np.ndarray) -> HeldOut:
     """Join the rows of pictures with a model's predictions, sorted by id.

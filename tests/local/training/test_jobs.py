@@ -1,6 +1,5 @@
 """Training jobs of the local stack have SageMaker's folders, statuses, log, output and errors."""
 
-import re
 import tarfile
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from contract.s3_uri import S3Uri
 from tests.local_aws import LocalAws, local_aws, put_job
 
 BUCKET = "data"
@@ -59,7 +59,7 @@ def test_a_job_has_the_folders_of_sagemaker_and_its_output_is_uploaded_to_s3(loc
     ]  # fmt: skip
     assert [(metric["MetricName"], metric["Value"]) for metric in ended["FinalMetricDataList"]] == [("loss", 0.25)]
     assert ended["TrainingEndTime"] >= ended["TrainingStartTime"]
-    bucket, key = re.fullmatch(r"s3://([^/]+)/(.+)", ended["ModelArtifacts"]["S3ModelArtifacts"]).groups()  # type: ignore[union-attr]
+    bucket, key = S3Uri.parse(ended["ModelArtifacts"]["S3ModelArtifacts"])
     boto3.client("s3").download_file(bucket, key, str(tmp_path / "model.tar.gz"))
     with tarfile.open(tmp_path / "model.tar.gz") as tar:
         assert "./bundle" in tar.getnames()

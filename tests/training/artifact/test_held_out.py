@@ -34,14 +34,6 @@ def test_the_table_restores_every_prediction_exactly(tiny_run: TinyRun, tmp_path
     pd.testing.assert_frame_equal(restored.rows, held_out.rows)
 
 
-def test_some_pictures_can_be_selected(tiny_run: TinyRun) -> None:
-    held_out = read_held_out(tiny_run.trained.folder)
-    assert held_out is not None
-    kept = held_out.restrict_to(pd.Index(held_out.rows["image_id"][[0, 3]]))
-    assert kept.rows["image_id"].tolist() == held_out.rows["image_id"][[0, 3]].tolist()
-    np.testing.assert_array_equal(kept.probabilities, held_out.probabilities[[0, 3]])
-
-
 def test_an_older_bundle_has_no_table(tmp_path: Path) -> None:
     assert read_held_out(tmp_path) is None
 
