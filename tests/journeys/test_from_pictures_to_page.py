@@ -2,14 +2,12 @@
 
 import json
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import urllib3
 from playwright.sync_api import Page, expect
@@ -17,6 +15,7 @@ from playwright.sync_api import Page, expect
 from contract.bundle import read_bundle
 from contract.labels import BY_CODE, DISCLAIMER
 from tests.browser import opened_browser
+from tests.journeys.local_stack import running_stack
 from tests.odd_pictures import odd_pictures
 
 SCREENSHOTS = Path("artifacts/screenshots")
@@ -48,23 +47,8 @@ def trained(folder: Path, pictures_dir: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def urls(folder: Path, trained: dict[str, Any]) -> Iterator[dict[str, str]]:
     """The URLs of a stack that serves the model. At the end the stack is stopped, and no process is left."""
-    ports = ["--page-port", "0", "--api-port", "0", "--aws-port", "0"]
-    command = [str(Path(sys.executable).with_name("lesion")), "local", "up", *ports]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as stack:
-        assert stack.stdout is not None
-        printed = ""
-        for line in stack.stdout:
-            printed += line
-            if "Ctrl-C" in line:
-                break
-        found = dict(re.findall(r"^(AWS APIs|API|page) +(http://\S+)", printed, re.MULTILINE))
-        assert found.keys() == {"AWS APIs", "API", "page"}, printed
-        parts = psutil.Process(stack.pid).children(recursive=True)
+    with running_stack(folder) as found:
         yield found
-        stack.send_signal(signal.SIGINT)
-        assert "stopping" in stack.communicate(timeout=30)[0]
-    assert stack.returncode == 0
-    assert psutil.wait_procs(parts, timeout=10)[1] == []
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -13,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
 import pytest
 import urllib3
 
+from tests.journeys.local_stack import running_stack
 from tests.skilled_bundle import write_skilled_bundle
 
 CANARY_S = "2"
@@ -82,21 +81,8 @@ def version_of(bundle: Path) -> str:
 @pytest.fixture(scope="module")
 def api_url(workplace: Path) -> Iterator[str]:
     """The API of a local stack that serves the fair model. At the end all of its processes have stopped."""
-    ports = ["--page-port", "0", "--api-port", "0", "--aws-port", "0"]
-    command = [str(Path(sys.executable).with_name("lesion")), "local", "up", "--bundle", "fair", "--canary", CANARY_S]
-    with subprocess.Popen([*command, *ports], cwd=workplace, stdout=subprocess.PIPE, text=True) as stack:
-        assert stack.stdout is not None
-        printed = ""
-        for line in stack.stdout:
-            printed += line
-            if "Ctrl-C" in line:
-                break
-        (url,) = re.findall(r"^API +(http://\S+)", printed, re.MULTILINE)
-        parts = psutil.Process(stack.pid).children(recursive=True)
-        yield url
-        stack.send_signal(signal.SIGINT)
-        stack.communicate(timeout=30)
-    assert psutil.wait_procs(parts, timeout=10)[1] == []
+    with running_stack(workplace, "--bundle", "fair", "--canary", CANARY_S) as urls:
+        yield urls["API"]
 
 
 def test_users_always_get_a_model_that_has_passed_its_checks(workplace: Path, api_url: str) -> None:
