@@ -8,6 +8,7 @@ from cli.console import print_json, progress_bars
 from cli.data import folder_argument, json_option
 from cli.stack import connect, region_option, stack_option
 from contract.s3_uri import S3Uri
+from training.data.layout import metadata_path
 
 
 @click.command()
@@ -23,6 +24,7 @@ def upload(folder: Path, stack: str, region: str | None, uri: str | None, as_jso
     """
     if uri:
         S3Uri.parse(uri)
+    metadata_path(folder)
     from operations.upload import upload as run
     from training.data.ham10000 import read_dataset
 

@@ -86,7 +86,7 @@ LIGHT = [
     (["predict", ".", "--bundle", "nowhere", "--out", "results.csv"], 1),
     (["predict", ".", "--bundle", BUNDLE, "--out", "results.txt"], 1),
     (["local", "status"], 1),
-    *((["data", command, "nowhere"], 1) for command in ("check", "split", "explore", "cache")),
+    *((["data", command, "nowhere"], 1) for command in ("check", "split", "explore", "cache", "upload")),
     *((["data", command, "."], 1) for command in ("check", "split", "explore", "cache")),  # a folder without a table
     (["train", "nowhere"], 1),
     (["train", "."], 1),
