@@ -11,13 +11,14 @@ PUBLISHED_PARTS: Final = ("HAM10000_images_part_1", "HAM10000_images_part_2")
 
 
 def metadata_path(folder: Path) -> Path:
-    """Return the path of the table in a folder of pictures.
+    """Return the absolute path of the table in a folder of pictures.
 
     A command calls this before it loads pandas or Keras, so a wrong folder is refused at once.
 
     Raises:
         DatasetError: the folder or the table does not exist.
     """
+    folder = folder.absolute()
     if not folder.is_dir():
         raise DatasetError(f"There is no folder {folder}: name the folder with {METADATA}, or set HAM10000_DIR.")
     path = folder / METADATA
