@@ -75,9 +75,9 @@ def train(
 ) -> None:
     """Train a classifier on the labelled pictures in FOLDER and write its bundle.
 
-    Ctrl-C or SIGTERM ends a run. The same command resumes it after its last finished epoch. To train on several
-    instances, set SM_HOSTS and SM_CURRENT_HOST as on SageMaker and start the command on each. The first one writes the
-    bundle.
+    Ctrl-C or SIGTERM ends a run. The same command resumes it after its last finished epoch, so at most one epoch is
+    lost. To train on several instances, set SM_HOSTS and SM_CURRENT_HOST as on SageMaker and start the command on
+    each. The first one writes the bundle.
 
     FOLDER defaults to the environment variable HAM10000_DIR, or else to data/ham10000. An option without a default
     here has the default of training.config.TrainingConfig.

@@ -86,7 +86,7 @@ def logs(name: str, following: bool, stack: str, region: str | None) -> None:
 @stack_option
 @region_option
 def stop(name: str, stack: str, region: str | None) -> None:
-    """Stop the job NAME. It saves a checkpoint first, and `lesion retrain --resume NAME` continues from it."""
+    """Stop the job NAME. `lesion retrain --resume NAME` continues after its last finished epoch."""
     from operations.jobs.job import stop_job
 
     state = stop_job(name, connect(stack, region))

@@ -44,7 +44,7 @@ def _tags(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict
 @click.option("--spot/--on-demand", default=True, show_default=True, help="Use spot capacity, which is cheaper but can "
               "be interrupted, or on-demand capacity.")  # fmt: skip
 @click.option("--checkpoints/--no-checkpoints", default=True, show_default=True, help="Keep checkpoints in S3.")
-@click.option("--resume", metavar="JOB", help="Continue from the checkpoint of a job that did not finish.")
+@click.option("--resume", metavar="JOB", help="Continue after the last finished epoch of a job that did not finish.")
 @click.option("--max-hours", default=4.0, show_default=True, type=float, metavar="H", help="Time limit of the run.")
 @click.option("--max-wait-hours", type=float, metavar="H", help="Time limit of the run and the wait for spot capacity "
               "together.  [default: twice --max-hours]")  # fmt: skip
