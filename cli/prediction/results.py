@@ -4,14 +4,16 @@ import csv
 import importlib.util
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from contract.errors import AnalyzerError
 from contract.rows import COLUMNS, PROBABILITY_COLUMNS
+from training.file_lock import lock_file
 
 FORMATS = (".csv", ".parquet")
 _NUMBERS = {"malignant_probability", *PROBABILITY_COLUMNS.values()}
@@ -45,25 +47,18 @@ class Results:
         out.parent.mkdir(parents=True, exist_ok=True)
         self._out = out
         self._journal_path = out.with_name(f"{out.name}.journal")
-        self._lock = FileLock(out.with_name(f"{out.name}.lock"))
-        try:
-            self._lock.acquire(blocking=False)
-        except Timeout as error:
-            raise AnalyzerError(
-                f"Another run is writing {out}: wait until it ends, or choose another --out."
-            ) from error
-        try:
+        with ExitStack() as opened:
+            try:
+                opened.enter_context(lock_file(out.with_name(f"{out.name}.lock"), wait=False))
+            except Timeout as error:
+                raise AnalyzerError(
+                    f"Another run is writing {out}: wait until it ends, or choose another --out."
+                ) from error
             if out.exists():
                 raise AnalyzerError(f"{out} exists: delete it, or choose another --out.")
-            self._journal = self._journal_path.open("a+", encoding="utf-8")
-            try:
-                self._rows = self._read_journal(answered_by)
-            except BaseException:
-                self._journal.close()
-                raise
-        except BaseException:
-            self._unlock()
-            raise
+            self._journal = opened.enter_context(self._journal_path.open("a+", encoding="utf-8"))
+            self._rows = self._read_journal(answered_by)
+            self._opened = opened.pop_all()  # the lock and the journal, until the end of the `with` block
 
     def __enter__(self) -> "Results":
         """Return the open table."""
@@ -71,8 +66,7 @@ class Results:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         """Close the journal; it stays on disk unless `finish` has written the table."""
-        self._journal.close()
-        self._unlock()
+        self._opened.close()
 
     def has(self, picture: str, fingerprint: Fingerprint) -> bool:
         """Return whether the picture has a row already, and its file has not changed since."""
@@ -95,10 +89,6 @@ class Results:
             unfinished.unlink(missing_ok=True)
         self._journal_path.unlink()
         return rows
-
-    def _unlock(self) -> None:
-        Path(self._lock.lock_file).unlink(missing_ok=True)  # before the release: filelock refuses a deleted lock file
-        self._lock.release()
 
     def _read_journal(self, answered_by: str) -> dict[str, tuple[Fingerprint, Row]]:
         """Return the rows of an interrupted run, and leave the journal open for appending."""

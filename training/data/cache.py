@@ -16,14 +16,14 @@ from contract.image import DECODER_VERSION
 from training.data.decode import decode_files
 from training.data.ham10000 import Dataset
 from training.file_lock import lock_file
-from training.progress import OnProgress
+from training.progress import OnProgress, ignore_progress
 
 BLOCK: Final = 32  # pictures that share one hash in the journal: an interrupted build resumes after the last block
 ABANDONED_S: Final = 86_400  # an unfinished cache that was not written to for a day is deleted
 DECODER: Final = f"{DECODER_VERSION} Pillow {PIL.__version__}"
 
 
-def open_cache(dataset: Dataset, size: int, folder: Path, on_progress: OnProgress | None = None) -> np.memmap:
+def open_cache(dataset: Dataset, size: int, folder: Path, on_progress: OnProgress = ignore_progress) -> np.memmap:
     """Map the decoded pictures into memory; decode them first if no finished cache exists.
 
     The file name has a hash of everything that the pixels depend on (see `cache_key`). Labels are not part of it, so a
@@ -84,7 +84,7 @@ def cache_key(paths: Sequence[str], size: int, decoder: str = DECODER) -> str:
     return digest.hexdigest()[:24]
 
 
-def _build(finished: Path, partial: Path, paths: Sequence[str], size: int, on_progress: OnProgress | None) -> None:
+def _build(finished: Path, partial: Path, paths: Sequence[str], size: int, on_progress: OnProgress) -> None:
     """Write the pixels to `partial`, then give the file its final name."""
     journal = partial.with_suffix(".journal")
     partial.touch()
@@ -99,9 +99,7 @@ def _build(finished: Path, partial: Path, paths: Sequence[str], size: int, on_pr
     journal.unlink(missing_ok=True)
 
 
-def _write_pixels(
-    file: BinaryIO, journal: Path, paths: Sequence[str], size: int, on_progress: OnProgress | None
-) -> None:
+def _write_pixels(file: BinaryIO, journal: Path, paths: Sequence[str], size: int, on_progress: OnProgress) -> None:
     """Write one .npy file from front to back, after the blocks that an earlier build has finished.
 
     A memory map would be simpler, but on a full disk it ends the process with SIGBUS, where write() raises an OSError.
@@ -124,8 +122,7 @@ def _write_pixels(
                 hashes.write(f"{digest.hexdigest()}\n")
                 hashes.flush()
                 digest = hashlib.sha256()
-            if on_progress:
-                on_progress("decoding pictures", done, len(paths))
+            on_progress("decoding pictures", done, len(paths))
     file.flush()
     os.fsync(file.fileno())  # a power failure must not leave the final name on incomplete bytes
 

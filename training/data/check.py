@@ -15,7 +15,7 @@ from training.data.decode import map_decoded
 from training.data.duplicates import HASHED_PX, Duplicates, Fingerprint, find_duplicates, fingerprint
 from training.data.ham10000 import find_pictures, find_problems, read_metadata
 from training.data.split import MIN_LESIONS
-from training.progress import OnProgress
+from training.progress import OnProgress, ignore_progress
 
 DX_TYPES: Final = ("histo", "follow_up", "consensus", "confocal", UNKNOWN)
 SITES: Final = (
@@ -59,7 +59,7 @@ class Report(BaseModel):
         return not self.problems
 
 
-def check(dataset_folder: Path, on_progress: OnProgress | None = None) -> Report:
+def check(dataset_folder: Path, on_progress: OnProgress = ignore_progress) -> Report:
     """Read and clean the table, decode and hash every picture that it names, and report all problems at once.
 
     Args:
@@ -84,8 +84,7 @@ def check(dataset_folder: Path, on_progress: OnProgress | None = None) -> Report
         else:
             size, fingerprints[image_id] = result
             sizes[size] += 1
-        if on_progress:
-            on_progress("checking pictures", done, len(present))
+        on_progress("checking pictures", done, len(present))
     lesion_of = dict(zip(rows["image_id"], rows["lesion_id"], strict=True))
     lesions = [lesion_of[image_id] for image_id in fingerprints]
     duplicates = find_duplicates(list(fingerprints), lesions, list(fingerprints.values()))

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
-from training.progress import OnProgress
+from training.progress import OnProgress, ignore_progress
 from training.reporting.style import to_svg, write_png
 
 PAGE: Final = "report.html"
@@ -37,7 +37,7 @@ class Chart:
 
 
 def write_page(
-    folder: Path, package: str, charts: Sequence[Chart], on_progress: OnProgress | None = None, **context: Any
+    folder: Path, package: str, charts: Sequence[Chart], on_progress: OnProgress = ignore_progress, **context: Any
 ) -> Path:
     """Write `report.html` and `figures/<number>-<name>.png` into a folder.
 
@@ -54,8 +54,7 @@ def write_page(
     (folder / FIGURES).mkdir()
     for number, chart in enumerate(charts, 1):
         write_png(chart.figure, folder / FIGURES / f"{number:02}-{chart.name}.png")
-        if on_progress:
-            on_progress("drawing figures", number, len(charts))
+        on_progress("drawing figures", number, len(charts))
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [jinja2.PackageLoader(package, "."), jinja2.PackageLoader("training.reporting", ".")]

@@ -140,7 +140,8 @@ def test_a_table_has_rows_of_one_model_and_is_written_by_one_run(tmp_path: Path)
 def test_a_lock_file_of_a_killed_run_does_not_block_the_next_run(tmp_path: Path) -> None:
     script = (
         "import os, pathlib; from cli.prediction.results import Results\n"
-        "Results(pathlib.Path('r.csv'), answered_by='m').add('a.jpg', (1, 2), {'picture': 'a.jpg'})\n"
+        "results = Results(pathlib.Path('r.csv'), answered_by='m')\n"
+        "results.add('a.jpg', (1, 2), {'picture': 'a.jpg'})\n"
         "os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=tmp_path).returncode == -signal.SIGKILL

@@ -13,7 +13,7 @@ from contract.labels import CODES
 from contract.quality import laplacian_variance
 from training.data.decode import map_decoded
 from training.data.ham10000 import Dataset
-from training.progress import OnProgress
+from training.progress import OnProgress, ignore_progress
 
 MEASURED_PX: Final = 128  # side of the square that is measured
 EXAMPLE_PX: Final = 160
@@ -41,7 +41,7 @@ def sample_classes(dataset: Dataset, pictures: int, seed: int) -> Dataset:
     return dataset.subset(sorted(chosen))
 
 
-def measure_pictures(dataset: Dataset, on_progress: OnProgress | None = None) -> pd.DataFrame:
+def measure_pictures(dataset: Dataset, on_progress: OnProgress = ignore_progress) -> pd.DataFrame:
     """Measure the centre square of each picture at 128 px: columns as in `STATISTICS`, a row for each picture.
 
     Raises:
@@ -68,7 +68,9 @@ def measure(pixels: np.ndarray) -> dict[str, float]:
     }
 
 
-def choose_examples(dataset: Dataset, seed: int, on_progress: OnProgress | None = None) -> dict[str, list[Image.Image]]:
+def choose_examples(
+    dataset: Dataset, seed: int, on_progress: OnProgress = ignore_progress
+) -> dict[str, list[Image.Image]]:
     """Choose random pictures of different lesions of each class: code -> squares of EXAMPLE_PX.
 
     Raises:
@@ -88,7 +90,7 @@ def choose_examples(dataset: Dataset, seed: int, on_progress: OnProgress | None 
 
 
 def _map_pictures(
-    dataset: Dataset, size: int, function: Callable[[DecodedImage], Result], step: str, on_progress: OnProgress | None
+    dataset: Dataset, size: int, function: Callable[[DecodedImage], Result], step: str, on_progress: OnProgress
 ) -> list[Result]:
     paths = dataset.rows["path"].tolist()
     results: list[Result] = []
@@ -96,6 +98,5 @@ def _map_pictures(
         if isinstance(result, DatasetError):
             raise result
         results.append(result)
-        if on_progress:
-            on_progress(step, len(results), len(paths))
+        on_progress(step, len(results), len(paths))
     return results

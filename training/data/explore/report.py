@@ -20,7 +20,7 @@ from training.data.explore.pictures import (
     sample_classes,
 )
 from training.data.ham10000 import COLUMNS, Dataset, read_dataset
-from training.progress import OnProgress
+from training.progress import OnProgress, ignore_progress
 from training.reporting.page import PAGE, Chart, as_data_url, write_page
 from training.reporting.style import CLASS_COLOURS
 
@@ -29,7 +29,7 @@ HEAD_ROWS: Final = 8  # of the table that the page shows
 
 
 def explore(
-    folder: Path, out: Path, pictures: int = MEASURED, seed: int = 42, on_progress: OnProgress | None = None
+    folder: Path, out: Path, pictures: int = MEASURED, seed: int = 42, on_progress: OnProgress = ignore_progress
 ) -> Path:
     """Write `out/report.html` and `out/figures/*.png` about the pictures in `folder`. An error removes them.
 

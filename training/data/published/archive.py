@@ -24,7 +24,7 @@ from training.data.layout import IMAGES, METADATA
 from training.data.published.dataverse import TABLE_NAME
 from training.data.published.errors import ArchiveError
 from training.data.published.licence import FILE, TERMS
-from training.progress import OnProgress
+from training.progress import OnProgress, ignore_progress
 
 MAX_ENTRIES: Final = 200_000  # in one archive
 MAX_TABLE_BYTES: Final = 50_000_000  # the published table has 0.6 MB
@@ -100,7 +100,7 @@ def check_space(folder: Path, needed_bytes: int) -> None:
         )
 
 
-def unpack(sources: Sequence[Path], folder: Path, on_progress: OnProgress | None = None) -> Unpacked:
+def unpack(sources: Sequence[Path], folder: Path, on_progress: OnProgress = ignore_progress) -> Unpacked:
     """Write the table, `images/` and the licence to `folder`, for `read_dataset`. An error removes it.
 
     Args:
@@ -219,13 +219,12 @@ def _find_pictures(table: list[list[str]], entries: list[_Entry]) -> dict[str, _
     return found
 
 
-def _write(folder: Path, table: list[list[str]], pictures: dict[str, _Entry], on_progress: OnProgress | None) -> None:
+def _write(folder: Path, table: list[list[str]], pictures: dict[str, _Entry], on_progress: OnProgress) -> None:
     with atomic_folder(folder) as partial:
         (partial / IMAGES).mkdir()
         for done, (image_id, entry) in enumerate(pictures.items(), 1):
             (partial / IMAGES / f"{image_id}.jpg").write_bytes(entry.read(MAX_PICTURE_BYTES))
-            if on_progress:
-                on_progress("unpacking pictures", done, len(pictures))
+            on_progress("unpacking pictures", done, len(pictures))
         with (partial / METADATA).open("w", encoding="utf-8", newline="") as opened:
             csv.writer(opened, lineterminator="\n").writerows(table)
         (partial / FILE).write_text(TERMS, encoding="utf-8")

@@ -10,7 +10,7 @@ import urllib3
 
 from training.data.published.dataverse import ONLY_REDIRECTS, RemoteFile
 from training.data.published.errors import FetchError
-from training.progress import OnProgress
+from training.progress import OnProgress, ignore_progress
 
 MAX_FAILURES: Final = 5  # requests in a row that bring no new byte
 MAX_DOWNLOADS: Final = 2  # of the complete file, if its checksum is wrong
@@ -39,7 +39,7 @@ def download(
     pool: urllib3.PoolManager,
     remote: RemoteFile,
     folder: Path,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = ignore_progress,
     pause_s: float = PAUSE_S,
 ) -> Path:
     """Download a file into `folder` and verify its checksum; continue the download of an earlier run.
@@ -79,7 +79,7 @@ def download(
 
 
 def _download_all(
-    pool: urllib3.PoolManager, remote: RemoteFile, partial: Path, on_progress: OnProgress | None, pause_s: float
+    pool: urllib3.PoolManager, remote: RemoteFile, partial: Path, on_progress: OnProgress, pause_s: float
 ) -> None:
     """Send requests until the file is complete. Only a request that brings no new byte counts as a failure."""
     failures, largest = 0, _size_of(partial)
@@ -100,9 +100,7 @@ def _download_all(
             time.sleep(min(pause, MAX_PAUSE_S))
 
 
-def _download_rest(
-    pool: urllib3.PoolManager, remote: RemoteFile, partial: Path, on_progress: OnProgress | None
-) -> None:
+def _download_rest(pool: urllib3.PoolManager, remote: RemoteFile, partial: Path, on_progress: OnProgress) -> None:
     """Send one request for the missing bytes, and append the answer."""
     position = _size_of(partial)
     if remote.size_bytes is None or position > remote.size_bytes:
@@ -122,15 +120,13 @@ def _download_rest(
                     position = min(max_bytes, position + len(chunk))
                     if position == max_bytes:
                         break
-                    if on_progress:
-                        on_progress(f"{remote.name} (MB)", position // MEGABYTE, -(-max_bytes // MEGABYTE))
+                    on_progress(f"{remote.name} (MB)", position // MEGABYTE, -(-max_bytes // MEGABYTE))
             except urllib3.exceptions.HTTPError as error:
                 raise _RetryError(f"the connection was lost after {position} bytes") from error
     if remote.size_bytes is not None and position < remote.size_bytes:
         raise _RetryError(f"the archive sent {position} of {remote.size_bytes} bytes")
-    if on_progress:
-        total = max(1, -(-position // MEGABYTE))
-        on_progress(f"{remote.name} (MB)", total, total)
+    total = max(1, -(-position // MEGABYTE))
+    on_progress(f"{remote.name} (MB)", total, total)
 
 
 def _check_response(response: urllib3.BaseHTTPResponse, remote: RemoteFile, position: int, partial: Path) -> int:

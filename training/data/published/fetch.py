@@ -11,13 +11,13 @@ from training.data.published.archive import Unpacked, check_space, unpack
 from training.data.published.dataverse import HOST, READ_TIMEOUT_S, connect, list_published
 from training.data.published.download import PAUSE_S, download
 from training.file_lock import lock_file
-from training.progress import OnProgress
+from training.progress import OnProgress, ignore_progress
 
 
 def fetch(
     folder: Path,
     base_url: str = HOST,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = ignore_progress,
     *,
     pause_s: float = PAUSE_S,
     read_timeout_s: float = READ_TIMEOUT_S,

@@ -21,7 +21,7 @@ from training.data.ham10000 import COLUMNS, Dataset, read_dataset
 from training.data.layout import IMAGES, METADATA
 from training.data.synthetic.paint import paint_patch
 from training.data.synthetic.photograph import photograph
-from training.progress import OnProgress
+from training.progress import OnProgress, ignore_progress
 
 SHARES: Final = {"akiec": 0.09, "bcc": 0.11, "bkl": 0.14, "df": 0.07, "mel": 0.14, "nv": 0.38, "vasc": 0.07}
 MIN_PICTURES: Final = 6  # of a class
@@ -64,7 +64,7 @@ class _PlannedLesion:
 
 
 def write_synthetic_dataset(
-    folder: Path, images: int = 350, seed: int = 7, on_progress: OnProgress | None = None
+    folder: Path, images: int = 350, seed: int = 7, on_progress: OnProgress = ignore_progress
 ) -> Dataset:
     """Paint `images` pictures of 600x450 and write them with their table, in HAM10000's layout.
 
@@ -109,7 +109,7 @@ def _plan(images: int, random: np.random.Generator) -> list[_PlannedLesion]:
     ]
 
 
-def _write(folder: Path, plan: list[_PlannedLesion], images: int, seed: int, on_progress: OnProgress | None) -> None:
+def _write(folder: Path, plan: list[_PlannedLesion], images: int, seed: int, on_progress: OnProgress) -> None:
     """Paint on every core, and write in the order of the plan: the files do not depend on the number of cores."""
     rows: list[dict[str, str]] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -119,8 +119,7 @@ def _write(folder: Path, plan: list[_PlannedLesion], images: int, seed: int, on_
                     image_id = f"SYNTHETIC_{len(rows):07d}"
                     (folder / IMAGES / f"{image_id}.jpg").write_bytes(encoded)
                     rows.append({**metadata, "image_id": image_id})
-                    if on_progress:
-                        on_progress("painting pictures", len(rows), images)
+                    on_progress("painting pictures", len(rows), images)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # otherwise an interrupt waits for all pictures
             raise
