@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from contract.api import Picture, Prediction, QualityFinding, Timing
 from contract.image import decode_image
 from contract.labels import DISCLAIMER
+from contract.outcome import decide, malignant_probability, rank_classes
 from contract.quality import assess
-from functions.classify import outcome
 from functions.classify.classifier import Classifier
+from functions.classify.explanation import explain as explain_class
 
 Segment = Callable[[str], AbstractContextManager[Any]]  # opens a named segment of the X-Ray trace
 
@@ -69,9 +70,9 @@ def answer_picture(
     with segment("## inference"):
         output = classifier.predict(decoded.pixels)
     inference_ms = stopwatch.lap_ms()
-    classes = outcome.rank_classes(output.probabilities, manifest.labels)
-    malignant = outcome.malignant_probability(output.probabilities, manifest)
-    decided = outcome.decide(
+    classes = rank_classes(output.probabilities, manifest.labels)
+    malignant = malignant_probability(output.probabilities, manifest)
+    outcome = decide(
         classes,
         malignant=malignant,
         unfamiliar_score=output.unfamiliar_score,
@@ -81,7 +82,7 @@ def answer_picture(
     prediction = Prediction(
         prediction_id=str(uuid.uuid4()),
         model_version=manifest.version,
-        outcome=decided,
+        outcome=outcome,
         classes=classes,
         malignant_probability=malignant,
         image=Picture(
@@ -89,7 +90,7 @@ def answer_picture(
             height=decoded.height,
             quality=[QualityFinding(**vars(finding)) for finding in findings],
         ),
-        explanation=outcome.explain(output.class_map, classes[0].code, manifest.labels) if explain else None,
+        explanation=explain_class(output.class_map, classes[0].code, manifest.labels) if explain else None,
         timing_ms=Timing(decode=decode_ms, inference=inference_ms, total=stopwatch.total_ms()),
         disclaimer=DISCLAIMER,
     )

@@ -5,8 +5,8 @@ import pytest
 
 from contract.bundle import Manifest, read_bundle
 from contract.labels import CODES
+from contract.outcome import decide, malignant_probability, rank_classes
 from contract.quality import Finding
-from functions.classify.outcome import decide, explain, malignant_probability, rank_classes
 from tests.tiny_bundle import write_tiny_bundle
 
 BLURRED = Finding(code="blurred", message="The picture is blurred.", value=1.0, threshold=4.0)
@@ -54,13 +54,3 @@ def test_classes_come_likeliest_first_and_ties_in_model_order() -> None:
     ranked = rank_classes(probabilities(nv=0.5, mel=0.25, bcc=0.25), CODES)
     assert [item.code for item in ranked][:3] == ["nv", "bcc", "mel"]
     assert [item.malignant for item in ranked][:3] == [False, True, True]
-
-
-def test_the_strongest_evidence_is_one_and_evidence_against_the_class_is_zero() -> None:
-    class_map = np.zeros((7, 2, 3), np.float32)
-    class_map[CODES.index("mel")] = [[-1, 0, 1], [2, 4, -8]]
-    assert explain(class_map, "mel", CODES).grid == [[0, 0, 0.25], [0.5, 1, 0]]
-
-
-def test_a_map_without_evidence_is_zero_and_not_divided_by_zero() -> None:
-    assert explain(np.full((7, 1, 2), -3, np.float32), "nv", CODES).grid == [[0, 0]]
