@@ -22,7 +22,7 @@ from contract.image import (
     sniff_content_type,
     to_plain_jpeg,
 )
-from contract.metadata import jpeg_segments
+from contract.picture.jpeg import jpeg_segments
 from tests.odd_pictures import OddPicture, encode, odd_pictures, plain_picture
 from tests.picture_blocks import png_chunk, png_file, ycck_jpeg
 
