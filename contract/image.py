@@ -58,6 +58,8 @@ _UPRIGHT: Final = {  # EXIF orientation -> the operation that turns the stored p
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_RIGHT_TO_LEFT: Final = frozenset({2, 3, 6, 7})  # turning brings the last column or row that is stored to the left ...
+_BOTTOM_TO_TOP: Final = frozenset({3, 4, 7, 8})  # ... or to the top
 
 # Pillow's classes instead of Image.open(): that imports every plugin to find WebP's, treats a JPEG with two pictures as
 # another format, and warns about large pictures.
@@ -132,7 +134,8 @@ def to_plain_jpeg(encoded: bytes, max_side_px: int) -> bytes:
         width, height = (max(MIN_SIDE_PX, round(side * scale)) for side in picture.size)
         upright = _decode_upright(picture, plan, (width, height), middle=False)
     target = (height, width) if plan.turned else (width, height)
-    plain = to_srgb(upright.resize(target, Image.Resampling.BICUBIC), plan.profile)
+    scaled = upright.picture.resize(target, Image.Resampling.BICUBIC, box=upright.box)
+    plain = to_srgb(scaled, plan.profile)
     plain.info.clear()
     jpeg = io.BytesIO()
     plain.save(jpeg, "JPEG", quality=JPEG_QUALITY)
@@ -150,6 +153,13 @@ def open_picture(encoded: bytes) -> Iterator[Image.Image]:
     """
     with _opened(encoded) as (picture, _):
         yield picture
+
+
+class _Upright(NamedTuple):
+    """A decoded picture, upright and RGB."""
+
+    picture: Image.Image
+    box: tuple[float, float, float, float]  # its edges: left, top, right, bottom; some lie inside the outermost pixels
 
 
 class _Plan(NamedTuple):
@@ -193,45 +203,56 @@ def _open_bare(bare: bytes, content_type: str) -> ImageFile:
     return picture
 
 
-def _decode_upright(picture: ImageFile, plan: _Plan, target: tuple[int, int], *, middle: bool) -> Image.Image:
+def _decode_upright(picture: ImageFile, plan: _Plan, target: tuple[int, int], *, middle: bool) -> _Upright:
     """Decode the opened picture: upright, over white, RGB in the colours of its profile.
 
     Args:
         picture: as opened.
         plan: as opened.
-        target: the size that it will be scaled to, before it is turned; the result has about REDUCED_SIDES
-            times as many pixels on each side, or all that the picture has.
+        target: the size that it will be scaled to, before it is turned; the result has at least REDUCED_SIDES times as
+            many pixels on each side, or all that the picture has.
         middle: whether only the middle of a long strip is wanted.
     """
     wanted = (REDUCED_SIDES * target[0], REDUCED_SIDES * target[1])
-    decoded = _decode(picture, plan, wanted)
-    factors = (max(1, decoded.width // wanted[0]), max(1, decoded.height // wanted[1]))
+    decoded, edges = _decode(picture, plan, wanted)
+    left, top, right, bottom = middle_of(decoded) if middle else (0, 0, *decoded.size)
+    across, down = (max(1, side // enough) for side, enough in zip(decoded.size, wanted, strict=True))
     if middle:
-        factors = (min(factors), min(factors))
+        across = down = min(across, down)
     keep_ink = profile_space(plan.profile) == "CMYK"
-    reduced = reduce_over_white(
-        decoded, factors, middle_of(decoded) if middle else (0, 0, *decoded.size), keep_ink=keep_ink
-    )
+    reduced = reduce_over_white(decoded, (across, down), (left, top, right, bottom), keep_ink=keep_ink)
     if reduced.mode == "CMYK":
         reduced = to_srgb(reduced, plan.profile)
-    return reduced.transpose(_UPRIGHT[plan.orientation]) if plan.orientation in _UPRIGHT else reduced
+    width, height = (min(right, edges[0]) - left) / across, (min(bottom, edges[1]) - top) / down
+    if plan.orientation in _UPRIGHT:
+        reduced = reduced.transpose(_UPRIGHT[plan.orientation])
+    if plan.turned:
+        width, height = height, width
+    x = reduced.width - width if plan.orientation in _RIGHT_TO_LEFT else 0.0
+    y = reduced.height - height if plan.orientation in _BOTTOM_TO_TOP else 0.0
+    return _Upright(reduced, (x, y, x + width, y + height))
 
 
-def _decode(picture: ImageFile, plan: _Plan, wanted: tuple[int, int]) -> ImageFile:
-    """Decode all pixels; a JPEG at the smallest scale of its DCT, 1/1 to 1/8, that still has `wanted` pixels."""
-    if plan.can_draft:
-        picture.draft("RGB", wanted)
+def _decode(picture: ImageFile, plan: _Plan, wanted: tuple[int, int]) -> tuple[ImageFile, tuple[float, float]]:
+    """Decode all pixels; a JPEG at the smallest scale of its DCT, 1/1 to 1/8, that still has `wanted` pixels.
+
+    Also return the width and height at that scale, which need not be whole: the last pixels can be partial.
+    """
+    edges = _draft(picture, plan, wanted)
     scale_transparency(picture)
     try:
         picture.load()
     except OSError:
-        if plan.content_type != "image/jpeg":
-            raise
-        mended = _decode_unterminated(plan, wanted)
+        mended = _decode_unterminated(plan, wanted) if plan.content_type == "image/jpeg" else None
         if mended is None:
             raise
-        return mended
-    return picture
+        return mended, edges
+    return picture, edges
+
+
+def _draft(picture: ImageFile, plan: _Plan, wanted: tuple[int, int]) -> tuple[float, float]:
+    drafted = picture.draft("RGB", wanted) if plan.can_draft else None
+    return drafted[1][2:] if drafted else picture.size
 
 
 def _decode_unterminated(plan: _Plan, wanted: tuple[int, int]) -> ImageFile | None:
@@ -246,8 +267,7 @@ def _decode_unterminated(plan: _Plan, wanted: tuple[int, int]) -> ImageFile | No
     decoded = []
     for padding in (b"", _PADDING):
         picture = _open_bare(pixels + padding + END_OF_IMAGE, plan.content_type)
-        if plan.can_draft:
-            picture.draft("RGB", wanted)
+        _draft(picture, plan, wanted)
         picture.load()
         decoded.append(picture)
     return decoded[0] if decoded[0].tobytes() == decoded[1].tobytes() else None
@@ -256,11 +276,13 @@ def _decode_unterminated(plan: _Plan, wanted: tuple[int, int]) -> ImageFile | No
 _PADDING: Final = b"\xb5\x4a\x93\x6c" * 16  # begins with a 1, whereas the decoder fills what is missing with 0
 
 
-def _centre_square(picture: Image.Image, size: int) -> Image.Image:
+def _centre_square(upright: _Upright, size: int) -> Image.Image:
     """Scale the largest square in the middle to `size`, with the filter that the training pictures were scaled with."""
-    side = min(picture.size)
-    left, top = (picture.width - side) / 2, (picture.height - side) / 2
-    return picture.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+    left, top, right, bottom = upright.box
+    side = min(right - left, bottom - top)
+    left, top = (left + right - side) / 2, (top + bottom - side) / 2
+    box = (left, top, left + side, top + side)
+    return upright.picture.resize((size, size), Image.Resampling.BILINEAR, box=box)
 
 
 @contextmanager

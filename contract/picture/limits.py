@@ -7,9 +7,9 @@ from contract.errors import TooFewPixelsError, TooManyPixelsError, UnreadableIma
 from contract.picture.jpeg import LOSSLESS, count_scans, is_decodable, read_frame
 
 MAX_PIXELS: Final = 50_000_000  # a 50-megapixel phone photo; above it, a small file can be a decompression bomb
-MAX_DECODED_BYTES: Final = 320_000_000  # so that the function fits into 512 MB: docs/inference.md
+MAX_DECODED_BYTES: Final = 300_000_000  # so that the function fits into 512 MB: docs/inference.md
 PNG_BYTES_PER_PX: Final = 4
-WEBP_BYTES_PER_PX: Final = 20  # two canvases of the animation decoder, its frame, and Pillow's two copies of it
+WEBP_BYTES_PER_PX: Final = 16  # two canvases of the animation decoder, its frame as bytes, and the picture
 JPEG_BYTES_PER_SAMPLE: Final = 2  # if there are several scans: the coefficients of the whole picture
 MAX_SCANS: Final = 100  # of a progressive JPEG; encoders make about ten, and each visits every pixel for a few bytes
 MIN_SIDE_PX: Final = 32  # a smaller picture shows no lesion
