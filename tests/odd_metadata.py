@@ -53,6 +53,7 @@ def hostile_profiles() -> dict[str, bytes]:
     """RGB profiles that cannot be used."""
     p3 = rgb_profile("Display P3")
     table = bytes((3, 3, 255, 0)) + struct.pack(">9l", *(65536, 0, 0, 0, 65536, 0, 0, 0, 65536))
+    curves = struct.pack(">BBH5L", 3, 3, 0, 0, 0, 0, 32, 0) + b"\xff" * 16 + b"\1\0\0\0" + bytes(9000)
     program = b"mpet\0\0\0\0" + struct.pack(">HHL", 3, 3, 30_000) + bytes(240_000)
     return {
         "truncated in its header": p3[:100],
@@ -63,6 +64,9 @@ def hostile_profiles() -> dict[str, bytes]:
         "for links between devices": p3[:12] + b"link" + p3[16:],
         "a table of 16 million points, without them": profile(
             b"RGB ", {b"A2B0": b"mft1\0\0\0\0" + table + bytes(9000)}, connection=b"Lab "
+        ),
+        "a curve table of 4 billion points, without them": profile(
+            b"RGB ", {b"A2B0": b"mAB \0\0\0\0" + curves}, connection=b"Lab "
         ),
         "a program of 30,000 steps": profile(b"RGB ", {b"D2B0": program, b"A2B0": program}),
     }

@@ -5,6 +5,7 @@ Pillow's LittleCMS is loaded only for a profile that differs from sRGB.
 """
 
 import io
+import math
 import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -53,10 +54,27 @@ def profile_space(profile: bytes) -> str | None:
     if len(profile) < _HEADER_BYTES + 4 or profile[36:40] != b"acsp" or profile[12:16] not in _CLASSES:
         return None
     tags = _tags(profile)
-    # A multiProcessElements tag is a program of any length, which LittleCMS runs for each of its 36,000 grid points.
-    if len(tags) == 0 or any(kind == b"mpet" for kind in (profile[at : at + 4] for at, _ in tags.values())):
+    if not tags or not all(_is_small(profile, at) for at, _ in tags.values()):
         return None
     return _MODES.get(profile[16:20])
+
+
+def _is_small(profile: bytes, at: int) -> bool:
+    """Return whether LittleCMS can read a tag in little time and memory.
+
+    A `mpet` tag is a program of any length, which LittleCMS runs for each of its 36,000 grid points. For a table, it
+    allocates as many points as the header declares, up to 512 MB, before it reads them.
+    """
+    kind, header = profile[at : at + 4], profile[at + 8 : at + 11]
+    if kind in (b"mft1", b"mft2") and len(header) == 3:
+        inputs, outputs, grid = header
+        return outputs * grid**inputs <= len(profile)
+    if kind in (b"mAB ", b"mBA ") and len(header) == 3:
+        inputs, outputs, _ = header
+        table = at + int.from_bytes(profile[at + 24 : at + 28], "big")
+        points = math.prod(profile[table : table + inputs]) if table > at else 0
+        return outputs * points <= len(profile)
+    return kind != b"mpet"
 
 
 @lru_cache(maxsize=CACHED_TRANSFORMS)
