@@ -96,3 +96,9 @@ def test_a_signal_stops_the_command_and_all_programs_that_it_started(
     assert running == []
     assert journal.exists()
     assert not (tmp_path / "r.csv").exists()
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path, bundle: Path, originals: list[bytes]) -> None:
+    write_files(tmp_path, [b"large.jpg"], originals[0] + bytes(20_000_000))
+    done = predict("large.jpg", "--bundle", bundle, "--json", cwd=tmp_path)
+    assert (done.returncode, [answer["code"] for answer in json.loads(done.stdout)]) == (1, ["payload_too_large"])
