@@ -25,7 +25,7 @@ def read_picture(event: Mapping[str, Any]) -> bytes:
         PayloadTooLargeError: the body has more than MAX_BODY_BYTES.
     """
     body = _read_body(event)
-    content_type = _header(event, "content-type")
+    content_type = event["headers"].get("content-type", "")
     if multipart.parse_options_header(content_type)[0] == "multipart/form-data":
         body = _picture_field(body, content_type)
     if not body:
@@ -39,18 +39,18 @@ def wants_explanation(event: Mapping[str, Any]) -> bool:
     Raises:
         MalformedRequestError: it is neither true nor false.
     """
-    explain = (event.get("queryStringParameters") or {}).get("explain", "true")
+    explain = event["queryStringParameters"].get("explain", "true")
     if explain not in ("true", "false"):
         raise MalformedRequestError("The query parameter explain must be true or false.")
     return bool(explain == "true")
 
 
 def _read_body(event: Mapping[str, Any]) -> bytes:
-    text = event.get("body") or ""
+    text = event["body"]
     if len(text) > MAX_BODY_BYTES * 2:  # too large in any case: do not decode it
         raise _too_large()
     try:
-        body = pybase64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
+        body = pybase64.b64decode(text, validate=True) if event["isBase64Encoded"] else text.encode()
     except (binascii.Error, ValueError) as error:
         raise MalformedRequestError("The body is not valid base64.") from error
     if len(body) > MAX_BODY_BYTES:
@@ -76,10 +76,3 @@ def _picture_field(body: bytes, content_type: str) -> bytes:
     except (multipart.MultipartError, UnicodeError, LookupError) as error:  # the last two: an unknown charset
         raise MalformedRequestError("The form in the body cannot be read.") from error
     raise MalformedRequestError(f"The form has no field named {PICTURE_FIELD}.")
-
-
-def _header(event: Mapping[str, Any], name: str) -> str:
-    for key, value in (event.get("headers") or {}).items():
-        if key.lower() == name:
-            return str(value)
-    return ""
