@@ -24,6 +24,7 @@ from contract.errors import (
     UnreadableImageError,
     UnsupportedPictureError,
 )
+from contract.known_mistakes import known_mistake
 from contract.metadata import SEQUENTIAL_FRAMES, START_OF_SCAN, jpeg_segments, strip_metadata
 
 if TYPE_CHECKING:
@@ -146,7 +147,9 @@ def _opened(encoded: bytes) -> Iterator[tuple[ImageFile, int]]:
     """Open a picture by reading only its header; also return its EXIF orientation, 1..8."""
     content_type = sniff_content_type(encoded)
     if content_type is None:
-        raise UnsupportedPictureError("The file is not a JPEG, PNG or WebP picture. Please send one of these.")
+        raise UnsupportedPictureError(
+            known_mistake(encoded) or "The file is not a JPEG, PNG or WebP picture. Please send one of these."
+        )
     if content_type == "image/webp":
         _check_size(*_webp_canvas(encoded))  # Pillow's WebP opener allocates the canvas at once
     if content_type == "image/jpeg":
