@@ -85,7 +85,7 @@ def _is_jpeg_metadata(marker: int, body: bytes) -> bool:
 
 
 def _strip_png(encoded: bytes) -> Stripped:
-    """Keep the chunks with pixels. Of those with colours, only iCCP is used: docs/decisions/pixels.md has the reasons."""
+    """Keep the chunks with pixels. Of those for colours only iCCP is used (docs/decisions/pixels.md)."""
     view, exif, raw_exif, xmp, profile = memoryview(encoded), b"", b"", b"", b""
     kept, at = [view[: len(_PNG_SIGNATURE)]], len(_PNG_SIGNATURE)
     while at + 8 <= len(encoded):
