@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from PIL import Image, ImageCms, PngImagePlugin
 
+from tests.odd_metadata import incomplete, lossless, with_endings, with_orientations, with_profiles, without_end
 from tests.picture_blocks import (
     arithmetic_jpeg,
     insert_after_soi,
     interlaced_png,
     jpeg_segment,
+    lossless_jpeg,
     png_chunk,
     png_file,
     resized_jpeg_header,
@@ -113,6 +115,7 @@ def _unusual() -> dict[str, bytes]:
         "JPEG, YCCK": ycck_jpeg(rgb),
         "JPEG, stored as RGB": encode(rgb, "JPEG", keep_rgb=True),
         "JPEG, arithmetic coding": arithmetic_jpeg(64, 48),
+        **lossless(plain_picture(size=(64, 48))),
         "JPEG, two pictures in one (MPO)": encode(rgb, "MPO", save_all=True, append_images=frames),
         "JPEG, fill bytes between segments": insert_after_soi(encode(rgb, "JPEG"), b"\xff" * 9),
         "PNG, animated": encode(rgb, "PNG", save_all=True, append_images=frames, duration=100),
@@ -172,6 +175,10 @@ def _decorated() -> dict[str, bytes]:
             for kind in ("JPEG", "PNG", "WEBP")
             for orientation in range(1, 9)
         },
+        **with_profiles(rgb, encode),
+        **with_orientations(rgb, encode),
+        **without_end(jpeg, encode(rgb, "JPEG", progressive=True)),
+        **with_endings(jpeg),
         "JPEG followed by a zip": jpeg + archive.getvalue(),
         "JPEG followed by HTML": jpeg + b"<html><script>alert(1)</script></html>",
         "PNG followed by garbage": png + PROSE * 50,
@@ -273,10 +280,11 @@ def _damaged() -> dict[str, bytes]:
         "JPEG, only its signature": jpeg[:3],
         "PNG, only its signature": png[:8],
         "WebP, only its signature": webp[:12],
-        "JPEG, without its last byte": jpeg[:-1],
+        **incomplete(jpeg, whole["JPEG, progressive"]),
         "JPEG, HTML after the signature": jpeg[:3] + b"<html></html>" * 40,
         "JPEG, without image data": b"\xff\xd8" + jpeg_segment(0xE0, b"JFIF\0" + bytes(9)) + b"\xff\xd9",
         "JPEG, 12 bits": twelve_bit_jpeg(64, 48),
+        "JPEG, lossless, 16 bits": lossless_jpeg(plain_picture("L", (64, 48)), bits=16),
         "JPEG of 2000 scans": with_scans(whole["JPEG, progressive"], 2000),
         "JPEG, its only scan repeated": with_scans(jpeg, 1),
         "JPEG, no rows": resized_jpeg_header(jpeg, SIDE_PX, 0),
@@ -301,9 +309,15 @@ def _too_many_pixels() -> dict[str, bytes]:
         "JPEG, progressive, of 60000 x 60000": resized_jpeg_header(
             encode(plain_picture(), "JPEG", progressive=True), 60_000, 60_000
         ),
+        "JPEG, CMYK, progressive, of 8000 x 5000": resized_jpeg_header(
+            encode(plain_picture("CMYK"), "JPEG", progressive=True), 8_000, 5_000
+        ),
         "PNG of 60000 x 60000": png_file(60_000, 60_000, 8, 2, bytes(180_001), rows=1),
         "PNG of 10000 x 5001": png_file(10_000, 5_001, 1, 0, bytes(1251), rows=1),
         "PNG of 2147483647 x 2147483647": png_file(2**31 - 1, 2**31 - 1, 8, 2, b"", rows=0),
+        "WebP of 5000 x 4000": riff_chunk(
+            b"VP8 ", b"\x30\x01\0\x9d\x01\x2a" + struct.pack("<HH", 5_000, 4_000) + bytes(20)
+        ),
         "WebP of 16383 x 16383": riff_chunk(
             b"VP8 ", b"\x30\x01\0\x9d\x01\x2a" + struct.pack("<HH", 16_383, 16_383) + bytes(20)
         ),
