@@ -24,6 +24,8 @@ from contract.errors import (
     UnreadableImageError,
     UnsupportedPictureError,
 )
+from contract.heif.decoder import HeifImageFile
+from contract.heif.sniff import sniff_heif
 from contract.metadata import SEQUENTIAL_FRAMES, START_OF_SCAN, jpeg_segments, strip_metadata
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ DECODER_VERSION: Final = 1
 MAX_PIXELS: Final = 50_000_000  # a 50-megapixel phone photo; above it, a small file can be a decompression bomb
 MAX_SCANS: Final = 100  # of a progressive JPEG; encoders make about ten, and each visits every pixel for a few bytes
 MIN_SIDE_PX: Final = 32  # a smaller picture shows no lesion
-CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
+CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/heic", "image/heif")
 JPEG_QUALITY: Final = 90
 MIN_CROP_SIDE_PX: Final = 128  # a smaller square is always scaled: the crop can be half a pixel off centre
 MAX_CROP_SHARE: Final = 1 / 128  # of the square's side; if more would be cut off, the square is scaled
@@ -57,6 +59,8 @@ _OPENERS: Final[dict[str, Callable[[io.BytesIO], ImageFile]]] = {
     "image/jpeg": JpegImageFile,
     "image/png": PngImageFile,
     "image/webp": WebPImageFile,
+    "image/heic": HeifImageFile,
+    "image/heif": HeifImageFile,
 }
 
 
@@ -80,7 +84,7 @@ def sniff_content_type(encoded: bytes) -> str | None:
         return "image/png"
     if encoded.startswith(b"RIFF") and encoded[8:12] == b"WEBP":
         return "image/webp"
-    return None
+    return sniff_heif(encoded)
 
 
 def decode_image(encoded: bytes, size: int) -> DecodedImage:
@@ -89,11 +93,12 @@ def decode_image(encoded: bytes, size: int) -> DecodedImage:
     Of an animation the first frame is used; transparent pixels are put on white; of EXIF only the orientation is read.
 
     Args:
-        encoded: the bytes of a JPEG, PNG or WebP file.
+        encoded: the bytes of a JPEG, PNG, WebP or HEIC file.
         size: the side of the square to return, in pixels.
 
     Raises:
-        UnsupportedPictureError: the bytes are not the start of a JPEG, PNG or WebP.
+        UnsupportedPictureError: the bytes are not the start of a JPEG, PNG, WebP or HEIC, or the HEIC is of a kind that
+            cannot be decoded here.
         TooManyPixelsError: the header declares more than MAX_PIXELS; nothing was decoded.
         TooFewPixelsError: a side is shorter than MIN_SIDE_PX.
         UnreadableImageError: the picture is truncated or damaged, or a JPEG with more than MAX_SCANS scans.
@@ -146,7 +151,7 @@ def _opened(encoded: bytes) -> Iterator[tuple[ImageFile, int]]:
     """Open a picture by reading only its header; also return its EXIF orientation, 1..8."""
     content_type = sniff_content_type(encoded)
     if content_type is None:
-        raise UnsupportedPictureError("The file is not a JPEG, PNG or WebP picture. Please send one of these.")
+        raise UnsupportedPictureError("The file is not a JPEG, PNG, WebP or HEIC picture. Please send one of these.")
     if content_type == "image/webp":
         _check_size(*_webp_canvas(encoded))  # Pillow's WebP opener allocates the canvas at once
     if content_type == "image/jpeg":

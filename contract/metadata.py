@@ -50,6 +50,8 @@ def strip_metadata(encoded: bytes, content_type: str) -> tuple[bytes, int]:
     Returns:
         The bytes of the same picture, and its EXIF orientation, 1..8; 1 (upright) if none can be read.
     """
+    if content_type in ("image/heic", "image/heif"):
+        return encoded, UPRIGHT  # its opener reads no metadata, and turns the picture
     split = {"image/jpeg": _split_jpeg, "image/png": _split_png, "image/webp": _split_webp}[content_type]
     bare, exif = split(encoded)
     return bare, read_orientation(exif)
