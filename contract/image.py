@@ -24,7 +24,6 @@ from contract.errors import (
     UnreadableImageError,
     UnsupportedPictureError,
 )
-from contract.heif.decoder import HeifImageFile
 from contract.heif.sniff import sniff_heif
 from contract.metadata import SEQUENTIAL_FRAMES, START_OF_SCAN, jpeg_segments, strip_metadata
 
@@ -53,14 +52,21 @@ _UPRIGHT: Final = {  # EXIF orientation -> the operation that turns the stored p
     8: Image.Transpose.ROTATE_90,
 }
 
+
+def _open_heif(encoded: io.BytesIO) -> ImageFile:
+    from contract.heif.decoder import HeifImageFile  # only when a HEIC comes, which is seldom
+
+    return HeifImageFile(encoded)
+
+
 # Pillow's classes instead of Image.open(): that imports every plugin to find WebP's, treats a JPEG with two pictures as
 # another format, and warns about large pictures.
 _OPENERS: Final[dict[str, Callable[[io.BytesIO], ImageFile]]] = {
     "image/jpeg": JpegImageFile,
     "image/png": PngImageFile,
     "image/webp": WebPImageFile,
-    "image/heic": HeifImageFile,
-    "image/heif": HeifImageFile,
+    "image/heic": _open_heif,
+    "image/heif": _open_heif,
 }
 
 

@@ -17,11 +17,12 @@ from contract.heif.nclx import icc_profile_of
 from contract.heif.picture import Grid, HeifPicture, Tile, read_primary_picture
 
 if TYPE_CHECKING:
-    from PIL.Image import core
+    from PIL._imaging import PixelAccess
 
 LARGEST_REDUCTION: Final = 8  # the same as of a JPEG
-# Pixels to decode for each pixel of the picture: tiles end outside it, or a crop hides some. Small pictures may have more.
-MAX_CODED_SHARE, ALWAYS_CODED_PX = 2, 2**20
+# Tiles can end outside the picture, and a crop hides pixels. Limits for each pixel of the picture, and in addition.
+MAX_CODED_SHARE: Final = 2
+MORE_CODED_PX: Final = 2**20
 
 _PICTURE_ITEM: Final = 1
 
@@ -46,10 +47,9 @@ class HeifImageFile(ImageFile):
         if profile:
             self.info["icc_profile"] = profile
 
-    def draft(
-        self, mode: str | None, size: tuple[int, int] | None
-    ) -> tuple[str, tuple[int, int, float, float]] | None:
+    def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
         """Reduce each tile as soon as it is decoded, to 1/2, 1/4 or 1/8, if the picture then still covers `size`."""
+        del mode
         if size is None:
             return None
         largest = min(self.size[0] // size[0], self.size[1] // size[1], LARGEST_REDUCTION)
@@ -62,7 +62,7 @@ class HeifImageFile(ImageFile):
                 return self.mode, (0, 0, self.size[0], self.size[1])
         return None
 
-    def load(self) -> "core.PixelAccess | None":
+    def load(self) -> "PixelAccess | None":
         """Decode all tiles."""
         if self._im is None:
             decoded = _decode(self._picture, self._reduction)
@@ -73,7 +73,7 @@ class HeifImageFile(ImageFile):
 def _check_coded_pixels(picture: HeifPicture) -> None:
     """Refuse a picture for which more is decoded than its size shows."""
     width, height = picture.size
-    most = MAX_CODED_SHARE * width * height + ALWAYS_CODED_PX
+    most = MAX_CODED_SHARE * width * height + MORE_CODED_PX
     if any(grid.coded_pixels > most for grid in (picture.colour, picture.alpha) if grid):
         raise ValueError("much more is stored than is shown")
 
@@ -87,7 +87,8 @@ def _decode(picture: HeifPicture, reduction: int) -> Image.Image:
             decoded = Image.frombytes("RGBa", decoded.size, decoded.tobytes()).convert("RGBA")
     for transform in picture.transforms:
         if isinstance(transform, tuple):
-            decoded = decoded.crop(tuple(-(-edge // reduction) for edge in transform))
+            left, top, right, bottom = (-(-edge // reduction) for edge in transform)
+            decoded = decoded.crop((left, top, right, bottom))
         else:
             decoded = decoded.transpose(transform)
     return decoded

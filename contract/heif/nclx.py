@@ -56,8 +56,9 @@ def _matrix_profile(colorants: tuple[tuple[int, int, int], ...]) -> bytes:
         padded = body + bytes(-len(body) % 4)
         table += struct.pack(">4sLL", kind, offset + len(bodies), len(body))
         bodies += padded
-    header = struct.pack(">L4sL4s4s4s12s4s", offset + len(bodies), b"", 0x04400000, b"mntr", b"RGB ", b"XYZ ", b"", b"acsp")
-    header += bytes(28) + struct.pack(">3l", *D50)
+    size, version = offset + len(bodies), 0x04400000
+    header = struct.pack(">L4xL4s4s4s12x4s28x", size, version, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    header += struct.pack(">3l", *D50)
     return header.ljust(128, b"\0") + table + bodies
 
 

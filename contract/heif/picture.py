@@ -1,4 +1,4 @@
-"""Finds the primary picture of a HEIF file (ISO/IEC 23008-12): its tiles, its transparency, how to turn it, its colours.
+"""Finds the primary picture of a HEIF file (ISO/IEC 23008-12): tiles, transparency, how to turn it, colour space.
 
 Nothing is decoded. Thumbnails, depth and gain maps, further pictures and metadata are not read, and neither is the EXIF
 orientation: in HEIF, the properties `irot` and `imir` turn a picture, and EXIF only repeats them.
@@ -14,7 +14,7 @@ from PIL import Image
 
 from contract.errors import UnsupportedPictureError
 from contract.heif import hevc
-from contract.heif.boxes import Reader, boxes_in
+from contract.heif.boxes import Box, Reader, boxes_in
 from contract.heif.tables import ItemTables
 
 MAX_PADDING_PX: Final = 127  # that an encoder may add to a side: two of the largest blocks of HEVC, less one
@@ -106,10 +106,7 @@ def read_primary_picture(encoded: bytes) -> HeifPicture:
         UnsupportedPictureError: the file has only a video, or the picture is in another format than HEVC.
         ValueError, KeyError, IndexError, struct.error: the file is damaged.
     """
-    meta = next((box for box in boxes_in(encoded, 0, len(encoded)) if box.kind == b"meta"), None)
-    if meta is None:
-        raise UnsupportedPictureError("The HEIF file has no still picture. Please send the picture as JPEG.")
-    tables = ItemTables(encoded, meta)
+    tables = ItemTables(encoded, _meta_box(encoded))
     primary = tables.primary
     colour = _grid(tables, primary)
     alphas = [item for item in tables.references(b"auxl", to=primary) if _is_alpha(tables, item)]
@@ -122,6 +119,17 @@ def read_primary_picture(encoded: bytes) -> HeifPicture:
         icc_profile=_colours(tables, primary, b"prof") or _colours(tables, primary, b"rICC"),
         nclx=_colours(tables, primary, b"nclx") or _colours(tables, colour.items[0], b"nclx"),
     )
+
+
+def _meta_box(encoded: bytes) -> Box:
+    kinds = set()
+    for box in boxes_in(encoded, 0, len(encoded)):
+        if box.kind == b"meta":
+            return box
+        kinds.add(box.kind)
+    if b"moov" in kinds:
+        raise UnsupportedPictureError("The HEIF file has no still picture, only a video. Please send a JPEG.")
+    raise ValueError("there is no table of items")
 
 
 def _grid(tables: ItemTables, item: int) -> Grid:
