@@ -169,6 +169,15 @@ def test_an_icc_profile_is_handed_on() -> None:
     assert opened(encode_heic(UPRIGHT, icc_profile=profile)).info["icc_profile"] == profile
 
 
+def test_the_range_of_the_numbers_is_widened_once_in_tiles_too() -> None:
+    limited = b"nclx" + struct.pack(">HHHB", 1, 13, 6, 0)
+    picture = plain_picture(size=(256, 128)).point(lambda level: 64 + level // 2)
+    one, tiles = (encode_heic(picture, **options) for options in ({}, {"tile_size": 128}))
+    one, tiles = (with_property(encoded, b"colr", limited) for encoded in (one, tiles))
+    assert np.abs(pixels(opened(one)) - pixels(opened(tiles))).mean() < 1
+    assert np.abs(pixels(opened(one)) - pixels(picture)).mean() > 3
+
+
 @pytest.mark.parametrize("primaries", [1, 2, 6])
 def test_srgb_needs_no_profile(primaries: int) -> None:
     encoded = with_property(encode_heic(UPRIGHT), b"colr", b"nclx" + struct.pack(">HHHB", primaries, 13, 6, 0x80))
