@@ -6,6 +6,7 @@ size has been compared with the size in its bitstream. All else is done here.
 """
 
 import io
+import itertools
 import struct
 from typing import TYPE_CHECKING, Final
 
@@ -48,18 +49,21 @@ class HeifImageFile(ImageFile):
             self.info["icc_profile"] = profile
 
     def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
-        """Reduce each tile as soon as it is decoded, to 1/2, 1/4 or 1/8, if the picture then still covers `size`."""
+        """Reduce each tile as soon as it is decoded, to 1/2, 1/4 or 1/8, if the picture then still covers `size`.
+
+        Only if all sides are multiples of 2, 4 or 8, as those of phones are: no pixel of the result is then partial.
+        """
         del mode
         if size is None:
             return None
         largest = min(self.size[0] // size[0], self.size[1] // size[1], LARGEST_REDUCTION)
-        grid = self._picture.colour
+        grid, crops = self._picture.colour, [edges for edges in self._picture.transforms if isinstance(edges, tuple)]
+        sides = [grid.width, grid.height, grid.tile_width, grid.tile_height, *itertools.chain(*crops)]
         for reduction in (8, 4, 2):
-            fits = grid.tile_width % reduction == grid.tile_height % reduction == 0 or len(grid.items) == 1
-            if reduction <= largest and fits:
+            if reduction <= largest and all(side % reduction == 0 for side in sides):
                 self._reduction = reduction
-                self._size = -(-self.size[0] // reduction), -(-self.size[1] // reduction)
-                return self.mode, (0, 0, self.size[0], self.size[1])
+                self._size = self.size[0] // reduction, self.size[1] // reduction
+                return self.mode, (0, 0, *self._size)
         return None
 
     def load(self) -> "PixelAccess | None":
@@ -87,7 +91,7 @@ def _decode(picture: HeifPicture, reduction: int) -> Image.Image:
             decoded = Image.frombytes("RGBa", decoded.size, decoded.tobytes()).convert("RGBA")
     for transform in picture.transforms:
         if isinstance(transform, tuple):
-            left, top, right, bottom = (-(-edge // reduction) for edge in transform)
+            left, top, right, bottom = (edge // reduction for edge in transform)
             decoded = decoded.crop((left, top, right, bottom))
         else:
             decoded = decoded.transpose(transform)
@@ -95,8 +99,9 @@ def _decode(picture: HeifPicture, reduction: int) -> Image.Image:
 
 
 def _decode_grid(picture: HeifPicture, grid: Grid, mode: str, reduction: int) -> Image.Image:
-    width, height = -(-grid.width // reduction), -(-grid.height // reduction)
-    decoded = Image.new(mode, (width, height))
+    if grid.tile_width % reduction or grid.tile_height % reduction:
+        reduction = 1  # transparency can have other tiles; it is scaled afterwards
+    decoded = Image.new(mode, (grid.width // reduction, grid.height // reduction))
     for number, tile in enumerate(picture.tiles(grid)):
         row, column = divmod(number, grid.columns)
         tile_picture = _decode_tile(tile, grid, picture.nclx).convert(mode)

@@ -124,7 +124,7 @@ def test_a_crop_is_applied() -> None:
     assert np.array_equal(pixels(cropped), pixels(opened(whole).crop((120, 40, 221, 139))))
 
 
-@pytest.mark.parametrize("sides", [(1024, 768), (1000, 750)])
+@pytest.mark.parametrize("sides", [(1024, 768), (1000, 752)])
 @pytest.mark.parametrize("options", [{}, {"tile_size": 128}])
 def test_a_reduced_picture_is_the_whole_one_at_a_smaller_scale(
     sides: tuple[int, int], options: dict[str, object]
@@ -133,9 +133,24 @@ def test_a_reduced_picture_is_the_whole_one_at_a_smaller_scale(
     reduced = opened(encoded)
     reduced.draft("RGB", (200, 150))
     declared = reduced.size
-    assert declared == (sides[0] // 4, -(-sides[1] // 4))
+    assert declared == (sides[0] // 4, sides[1] // 4)
     assert np.abs(pixels(reduced) - pixels(opened(encoded).reduce(4))).max() <= 1
     assert reduced.size == declared
+
+
+@pytest.mark.parametrize("sides", [(1001, 752), (1000, 750)])
+def test_a_picture_is_not_reduced_if_a_pixel_would_be_partial(sides: tuple[int, int]) -> None:
+    picture = opened(encode_heic(plain_picture(size=sides)))
+    picture.draft("RGB", (250, 187))
+    assert picture.size == (sides if sides[0] % 2 else (500, 375))
+
+
+def test_transparency_in_other_tiles_is_reduced_too() -> None:
+    reduced = opened(encode_heic(plain_picture("RGBA", size=(1024, 768)), tile_size=256))
+    reduced.draft("RGB", (256, 192))
+    expected = plain_picture("RGBA", size=(1024, 768)).reduce(4)
+    assert reduced.mode == "RGBA"
+    assert np.abs(pixels(reduced)[..., 3] - pixels(expected)[..., 3]).mean() < 3
 
 
 def test_a_picture_is_never_reduced_below_the_wanted_size() -> None:
