@@ -24,6 +24,8 @@ from webapp.uploads import receive_upload
 # this page and are shown as "cannot answer at the moment".
 SHOWN_STATUSES: Final = (413, 415, 422, 429, 503)
 
+HEIC_SUFFIXES: Final = (".heic", ".heif")  # browsers other than Safari do not know the content types
+
 _SENTENCES: Final = {
     400: "The request cannot be understood.",
     403: "You have no access to this page.",
@@ -60,7 +62,7 @@ def create_pages(
         page = render_template(
             "form.html",
             token=tokens.make(),
-            accept=",".join(CONTENT_TYPES),
+            accept=",".join((*CONTENT_TYPES, *HEIC_SUFFIXES)),
             max_upload_bytes=max_upload_bytes,
             disclaimer=DISCLAIMER,
             refusal=refusal,
