@@ -128,6 +128,16 @@ def to_plain_jpeg(encoded: bytes, max_side_px: int) -> bytes:
     return jpeg.getvalue()
 
 
+def decode_upright(encoded: bytes) -> Image.Image:
+    """Open a picture, turn it upright, and return all of it at its full size, in RGB: to change whole pictures.
+
+    Raises:
+        the same errors as `decode_image`.
+    """
+    with _opened(encoded) as (picture, orientation):
+        return _over_white(_decode_upright(picture, orientation, draft_size=picture.size))
+
+
 @contextmanager
 def open_picture(encoded: bytes) -> Iterator[Image.Image]:
     """Open a picture by reading only its header, and check the limits; errors of Pillow in the block are translated.
