@@ -85,7 +85,7 @@ CHANGES: Final[dict[str, Make]] = {
 
 
 def to_canvas(picture: Image.Image) -> Image.Image:
-    """Scale a picture so that its shorter side has CANVAS_PX: then every change has the same strength in any picture."""
+    """Scale a picture so that its shorter side has CANVAS_PX: then each change has the same strength in all."""
     factor = CANVAS_PX / min(picture.size)
     if factor == 1:
         return picture

@@ -65,7 +65,7 @@ def measure_robustness(
         for (name, named), answers in zip(NAMES.items(), after, strict=True)
     }
     everything = sample_by_class(rows, at_most, seed)
-    class_changes = _measure_class_changes(model, everything, seed, partial(on_progress, TURNING))
+    class_changes = measure_class_changes(model, everything, seed, partial(on_progress, TURNING))
     return Robustness(
         pictures=len(right),
         lesions=right["lesion_id"].nunique(),
@@ -107,7 +107,7 @@ def _with_right_answer(model: ServedModel, malignant: pd.DataFrame, seed: int, o
     return malignant[answers.see_a_doctor]
 
 
-def _measure_class_changes(
+def measure_class_changes(
     model: ServedModel, rows: pd.DataFrame, seed: int, on_progress: Callable[[int, int], None]
 ) -> dict[str, Metric]:
     """Measure for each turn the share of pictures whose leading class changes."""
