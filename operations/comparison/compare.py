@@ -44,6 +44,7 @@ class ComparisonPictures:
     metadata: Path | None  # their table, if it is not HAM10000's in the folder
     cache: Path  # folder of decoded pictures
     on_progress: OnProgress = ignore_progress
+    robustness: int = PICTURES  # so many malignant pictures get every change
 
 
 def compare(challenger: Path, champion: Path, pictures: ComparisonPictures | None = None) -> Comparison:
@@ -117,7 +118,7 @@ def _measure(
     models = list(zip(folders, manifests, datasets, strict=True))
     challenger, champion = (_classify(*model, pictures) for model in models)
     seed = manifests[0].data.split_seed  # both get the same changes
-    effects = [_change_pictures(*model, seed, pictures.on_progress) for model in models]
+    effects = [_change_pictures(*model, seed, pictures) for model in models]
     return (challenger, champion), (effects[0], effects[1]), scope
 
 
@@ -137,7 +138,7 @@ def _classify(folder: Path, manifest: Manifest, dataset: Dataset, pictures: Comp
 
 
 def _change_pictures(
-    folder: Path, manifest: Manifest, dataset: Dataset, seed: int, on_progress: OnProgress
+    folder: Path, manifest: Manifest, dataset: Dataset, seed: int, pictures: ComparisonPictures
 ) -> Robustness | None:
     """Measure the robustness of a model; None if there are too few pictures."""
     from contract.reference import Reference
@@ -145,10 +146,10 @@ def _change_pictures(
     from training.evaluation.robustness.serving import ServedModel
 
     def report(step: str, done: int, total: int) -> None:
-        on_progress(f"{step} with {manifest.version}", done, total)
+        pictures.on_progress(f"{step} with {manifest.version}", done, total)
 
     served = ServedModel(folder / MODEL, manifest.input.size, Reference.read(folder / REFERENCE), manifest)
     try:
-        return measure_robustness(served, dataset.rows, at_most=PICTURES, seed=seed, on_progress=report)
+        return measure_robustness(served, dataset.rows, at_most=pictures.robustness, seed=seed, on_progress=report)
     except TooFewPicturesError:
         return None
