@@ -25,6 +25,7 @@ from training.evaluation.robustness.optics import (
 from training.evaluation.robustness.profiles import ADOBE_RGB, DISPLAY_P3
 
 CANVAS_PX: Final = 450  # the shorter side of HAM10000's pictures as they were published
+MAX_ASPECT: Final = 3  # longer by shorter side: a long strip would become a huge picture
 BLUR: Final = 7 / 450  # standard deviation, times the shorter side
 BLACK: Final = 8.0  # of a frame, 0..255
 WHITE: Final = 255.0
@@ -85,9 +86,13 @@ CHANGES: Final[dict[str, Make]] = {
 
 
 def to_canvas(picture: Image.Image) -> Image.Image:
-    """Scale a picture so that its shorter side has CANVAS_PX: then each change has the same strength in all."""
-    factor = CANVAS_PX / min(picture.size)
-    if factor == 1:
-        return picture
-    size = max(CANVAS_PX, round(picture.width * factor)), max(CANVAS_PX, round(picture.height * factor))
-    return picture.resize(size, Image.Resampling.BICUBIC)
+    """Scale a picture so that its shorter side has CANVAS_PX: then each change has the same strength in all.
+
+    Of a strip, the middle part is kept: the model sees only the centre square.
+    """
+    short_side = min(picture.size)
+    width, height = (min(side, MAX_ASPECT * short_side) for side in picture.size)
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    factor = CANVAS_PX / short_side
+    size = round(width * factor), round(height * factor)
+    return picture.resize(size, Image.Resampling.BICUBIC, box=(left, top, left + width, top + height))

@@ -74,6 +74,17 @@ def test_a_picture_is_scaled_to_the_size_that_was_published() -> None:
         width, height = to_canvas(Image.new("RGB", size)).size
         assert min(width, height) == CANVAS_PX
         assert width / height == pytest.approx(size[0] / size[1], abs=0.002)
+    same = paint_lesion(0, 600, 450)
+    assert np.array_equal(values(to_canvas(same)), values(same))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_a_long_strip_the_middle_is_changed(turned: bool) -> None:
+    strip = Image.new("RGB", (9000, 40), "white")
+    strip.paste((200, 0, 0), (4430, 0, 4570, 40))  # a little wider than what is kept
+    canvas = to_canvas(strip.transpose(Image.Transpose.ROTATE_90) if turned else strip)
+    assert sorted(canvas.size) == [450, 1350]
+    assert np.abs(values(canvas) - [200, 0, 0]).max() == 0
 
 
 @pytest.mark.parametrize("diameter", [1.25, 1.1, 1.0, 0.9, 0.8])
