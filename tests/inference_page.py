@@ -99,7 +99,16 @@ def changed_pictures() -> str:
                 f"{low_risk_goal(effects[0]):.0%}",
             )
         )
-    return table(*rows)
+    return "\n".join([*(describe(name, model) for name, model in models.items()), "", table(*rows)])
+
+
+def describe(name: str, model: Robustness) -> str:
+    """A line of a list: the pictures, and how many changes miss a goal."""
+    missed = sum(misses_goal(effect) for effect in model.changes.values())
+    return (
+        f"- **{name.capitalize()}:** {model.pictures} malignant pictures of {model.lesions} lesions; "
+        f"{model.all_pictures:,} pictures of all classes are turned. {missed} of {len(model.changes)} changes miss a goal."
+    )
 
 
 def share(metric: Metric) -> str:
@@ -109,7 +118,7 @@ def share(metric: Metric) -> str:
 
 def take_changed_pictures(name: str, report: Path) -> None:
     """Keep the results on changed pictures of a report, rounded, for the column of this name."""
-    results = json.loads(report.read_text(), parse_float=lambda digits: round(float(digits), 4))["robustness"]
+    results = json.loads(report.read_text(), parse_float=lambda digits: round(float(digits), 6))["robustness"]
     changes = results.pop("changes")
     lines = ",\n".join(f"  {json.dumps(change)}: {json.dumps(effect)}" for change, effect in changes.items())
     CHANGED_PICTURES.mkdir(exist_ok=True)
