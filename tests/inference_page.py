@@ -73,12 +73,12 @@ def odd_inputs() -> str:
     return table(("input", "status", "answer"), *rows)
 
 
-def changed_pictures() -> str:
+def changed_pictures(folder: Path = CHANGED_PICTURES) -> str:
     """The results on changed pictures, of each model that was measured."""
     models = {
         name: Robustness.model_validate_json(path.read_text())
         for name in ("before", "after")
-        if (path := CHANGED_PICTURES / f"{name}.json").exists()
+        if (path := folder / f"{name}.json").exists()
     }
     columns = [
         column if len(models) == 1 else f"{column}, {name}"
@@ -107,7 +107,8 @@ def describe(name: str, model: Robustness) -> str:
     missed = sum(misses_goal(effect) for effect in model.changes.values())
     return (
         f"- **{name.capitalize()}:** {model.pictures} malignant pictures of {model.lesions} lesions; "
-        f"{model.all_pictures:,} pictures of all classes are turned. {missed} of {len(model.changes)} changes miss a goal."
+        f"{model.all_pictures:,} pictures of all classes are turned. {missed} of {len(model.changes)} changes miss "
+        "a goal."
     )
 
 
@@ -116,15 +117,15 @@ def share(metric: Metric) -> str:
     return f"{100 * metric.value:.1f} ({100 * metric.low:.1f} to {100 * metric.high:.1f})%"
 
 
-def take_changed_pictures(name: str, report: Path) -> None:
+def take_changed_pictures(name: str, report: Path, folder: Path = CHANGED_PICTURES) -> None:
     """Keep the results on changed pictures of a report, rounded, for the column of this name."""
     results = json.loads(report.read_text(), parse_float=lambda digits: round(float(digits), 6))["robustness"]
     changes = results.pop("changes")
     lines = ",\n".join(f"  {json.dumps(change)}: {json.dumps(effect)}" for change, effect in changes.items())
-    CHANGED_PICTURES.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     text = f'{json.dumps(results)[:-1]}, "changes": {{\n{lines}\n}}}}\n'
     Robustness.model_validate_json(text)
-    (CHANGED_PICTURES / f"{name}.json").write_text(text)
+    (folder / f"{name}.json").write_text(text)
 
 
 TABLES: dict[str, Callable[[], str]] = {
