@@ -182,7 +182,7 @@ def robustness(effects: Mapping[str, ChangeEffect]) -> Figure:
         axes.tick_params(axis="y", labelsize=7.5)
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(PercentFormatter(1))
-        axes.set_xlabel("share of malignant pictures (line: 95% interval of low risk)")
+        axes.set_xlabel("share of malignant pictures")
         figure.legend(loc="outside upper center", ncols=3, handlelength=1.0, columnspacing=1.0, handletextpad=0.4)
     return figure
 

@@ -227,7 +227,8 @@ def _draw_slices(evaluation: Evaluation, n: str) -> list[Chart]:
 def _draw_robustness(robustness: Robustness) -> Chart:
     caption = (
         "Answers to malignant pictures after each change; before it, all have the outcome see_a_doctor "
-        f"(n = {robustness.pictures:,} pictures of {robustness.lesions:,} lesions)."
+        f"(n = {robustness.pictures:,} pictures of {robustness.lesions:,} lesions). The line is the 95% interval of "
+        "the share with low risk."
     )
     return Chart("robustness", "Answers to changed pictures", caption, charts.robustness(robustness.changes))
 
