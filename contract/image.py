@@ -154,6 +154,19 @@ def to_plain_jpeg(encoded: bytes, max_side_px: int) -> bytes:
     return jpeg.getvalue()
 
 
+def decode_upright(encoded: bytes) -> Image.Image:
+    """Open a picture, turn it upright, and return all of it at its full size, in RGB: to change whole pictures.
+
+    Raises:
+        the same errors as `decode_image`.
+    """
+    with _opened(encoded) as (picture, plan):
+        size = picture.size
+        upright = _decode_upright(picture, plan, size, middle=False)
+    target = (size[1], size[0]) if plan.turned else size
+    return to_srgb(upright.picture.resize(target, Image.Resampling.BICUBIC, box=upright.box), plan.profile)
+
+
 @contextmanager
 def open_picture(encoded: bytes) -> Iterator[Image.Image]:
     """Open a picture by reading only its header, and check the limits; errors of Pillow in the block are translated.
