@@ -20,6 +20,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 from contract.errors import AnalyzerError, UnreadableImageError, UnsupportedPictureError
 from contract.exposure import correct_exposure, measure_brightness
 from contract.field_of_view import Box, fill_outside, find_field_of_view
+from contract.heif.sniff import HEIF_CONTENT_TYPES, sniff_heif
+from contract.known_mistakes import known_mistake
 from contract.picture.colour import profile_space, to_srgb
 from contract.picture.jpeg import END_OF_IMAGE, unterminated_pixels
 from contract.picture.limits import (
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 # pixels that `decode_image` returns for any file; tests/contract/test_decoder_version.py compares them.
 DECODER_VERSION: Final = 3
 
-CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
+CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp", *HEIF_CONTENT_TYPES)
 JPEG_QUALITY: Final = 90
 # A picture may first be reduced by whole factors, which is fast, to this many times the wanted side; then it is scaled
 # with an antialiasing filter. See docs/decisions/pixels.md.
@@ -63,12 +65,21 @@ _UPRIGHT: Final = {  # EXIF orientation -> the operation that turns the stored p
 _RIGHT_TO_LEFT: Final = frozenset({2, 3, 6, 7})  # turning brings the last column or row that is stored to the left ...
 _BOTTOM_TO_TOP: Final = frozenset({3, 4, 7, 8})  # ... or to the top
 
+
+def _open_heif(encoded: io.BytesIO) -> ImageFile:
+    from contract.heif.decoder import HeifImageFile  # only when a HEIC comes, which is seldom
+
+    return HeifImageFile(encoded)
+
+
 # Pillow's classes instead of Image.open(): that imports every plugin to find WebP's, treats a JPEG with two pictures as
 # another format, and warns about large pictures.
 _OPENERS: Final[dict[str, Callable[[io.BytesIO], ImageFile]]] = {
     "image/jpeg": JpegImageFile,
     "image/png": PngImageFile,
     "image/webp": WebPImageFile,
+    "image/heic": _open_heif,
+    "image/heif": _open_heif,
 }
 
 
@@ -94,7 +105,7 @@ def sniff_content_type(encoded: bytes) -> str | None:
         return "image/png"
     if encoded.startswith(b"RIFF") and encoded[8:12] == b"WEBP":
         return "image/webp"
-    return None
+    return sniff_heif(encoded)
 
 
 def decode_image(encoded: bytes, size: int) -> DecodedImage:
@@ -106,11 +117,12 @@ def decode_image(encoded: bytes, size: int) -> DecodedImage:
     format and its size in pixels: docs/inference.md has the bounds.
 
     Args:
-        encoded: the bytes of a JPEG, PNG or WebP file.
+        encoded: the bytes of a JPEG, PNG, WebP or HEIC file.
         size: the side of the square to return, in pixels.
 
     Raises:
-        UnsupportedPictureError: the bytes are not the start of a JPEG, PNG or WebP.
+        UnsupportedPictureError: the bytes are not the start of a JPEG, PNG, WebP or HEIC, or the HEIC is of a kind that
+            cannot be decoded here.
         TooManyPixelsError: the header declares more than MAX_PIXELS, or the format needs more than MAX_DECODED_BYTES;
             nothing was decoded.
         TooFewPixelsError: a side is shorter than MIN_SIDE_PX.
@@ -158,6 +170,19 @@ def to_plain_jpeg(encoded: bytes, max_side_px: int) -> bytes:
     return jpeg.getvalue()
 
 
+def decode_upright(encoded: bytes) -> Image.Image:
+    """Open a picture, turn it upright, and return all of it at its full size, in RGB: to change whole pictures.
+
+    Raises:
+        the same errors as `decode_image`.
+    """
+    with _opened(encoded) as (picture, plan):
+        size = picture.size
+        upright = _decode_upright(picture, plan, size, middle=False)
+    target = (size[1], size[0]) if plan.turned else size
+    return to_srgb(upright.picture.resize(target, Image.Resampling.BICUBIC, box=upright.box), plan.profile)
+
+
 @contextmanager
 def open_picture(encoded: bytes) -> Iterator[Image.Image]:
     """Open a picture by reading only its header, and check the limits; errors of Pillow in the block are translated.
@@ -197,11 +222,13 @@ class _Plan(NamedTuple):
 def _opened(encoded: bytes) -> Iterator[tuple[ImageFile, _Plan]]:
     """Open a picture by reading only its header."""
     if not encoded:
-        raise UnsupportedPictureError("The file is empty. Please send a JPEG, PNG or WebP picture.")
+        raise UnsupportedPictureError("The file is empty. Please send a JPEG, PNG, WebP or HEIC picture.")
     content_type = sniff_content_type(encoded)
     if content_type is None:
-        raise UnsupportedPictureError("The file is not a JPEG, PNG or WebP picture. Please send one of these.")
-    can_draft = False
+        raise UnsupportedPictureError(
+            known_mistake(encoded) or "The file is not a JPEG, PNG, WebP or HEIC picture. Please send one of these."
+        )
+    can_draft = content_type in HEIF_CONTENT_TYPES
     if content_type == "image/webp":
         # Pillow's WebP opener allocates the canvas at once
         check_size(*webp_canvas(encoded), WEBP_BYTES_PER_PX, "WebP")
@@ -210,7 +237,10 @@ def _opened(encoded: bytes) -> Iterator[tuple[ImageFile, _Plan]]:
     bare, orientation, profile = strip_metadata(encoded, content_type)
     with _translated_errors(), _open_bare(bare, content_type) as picture:
         check_size(*picture.size, PNG_BYTES_PER_PX)
-        yield picture, _Plan(bare, content_type, orientation, profile, can_draft)
+        yield (
+            picture,
+            _Plan(bare, content_type, orientation, profile or picture.info.get("icc_profile", b""), can_draft),
+        )
 
 
 def _open_bare(bare: bytes, content_type: str) -> ImageFile:

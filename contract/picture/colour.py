@@ -68,7 +68,7 @@ def _is_small(profile: bytes, at: int) -> bool:
     kind, header = profile[at : at + 4], profile[at + 8 : at + 11]
     if kind in (b"mft1", b"mft2") and len(header) == 3:
         inputs, outputs, grid = header
-        return outputs * grid**inputs <= len(profile)
+        return bool(outputs * grid**inputs <= len(profile))
     if kind in (b"mAB ", b"mBA ") and len(header) == 3:
         inputs, outputs, _ = header
         table = at + int.from_bytes(profile[at + 24 : at + 28], "big")

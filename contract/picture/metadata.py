@@ -10,8 +10,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from contract.heif.sniff import HEIF_CONTENT_TYPES
 from contract.picture.jpeg import APP0, APP1, APP2, APP14, APP15, COMMENT, START_OF_SCAN, jpeg_segments
-from contract.picture.orientation import EXIF_PREFIX, XMP_PREFIX, exif_orientation, orientation_of, raw_profile
+from contract.picture.orientation import EXIF_PREFIX, UPRIGHT, XMP_PREFIX, exif_orientation, orientation_of, raw_profile
 
 MAX_PROFILE_BYTES: Final = 4_000_000  # profiles of presses with four inks have up to 3 MB
 MAX_TEXT_BYTES: Final = 300_000  # of XMP and of a raw profile; their orientation is near the start
@@ -43,6 +44,8 @@ def strip_metadata(encoded: bytes, content_type: str) -> Stripped:
         encoded: the bytes of the file.
         content_type: from `contract.image.sniff_content_type`.
     """
+    if content_type in HEIF_CONTENT_TYPES:
+        return Stripped(encoded, UPRIGHT, b"")  # its opener turns the picture, and reads its colour profile
     return {"image/jpeg": _strip_jpeg, "image/png": _strip_png, "image/webp": _strip_webp}[content_type](encoded)
 
 
@@ -85,7 +88,7 @@ def _is_jpeg_metadata(marker: int, body: bytes) -> bool:
 
 
 def _strip_png(encoded: bytes) -> Stripped:
-    """Keep the chunks with pixels. Of those with colours, only iCCP is used: docs/decisions/pixels.md says why."""
+    """Keep the chunks with pixels. Of those for colours only iCCP is used (docs/decisions/pixels.md)."""
     view, exif, raw_exif, xmp, profile = memoryview(encoded), b"", b"", b"", b""
     kept, at = [view[: len(_PNG_SIGNATURE)]], len(_PNG_SIGNATURE)
     while at + 8 <= len(encoded):

@@ -30,6 +30,7 @@ from tests.odd_pictures import encode, odd_pictures, plain_picture
 ROOT = Path(__file__).parents[3]
 COLOURS = [(200, 120, 90), (90, 40, 35), (128, 128, 128), (20, 90, 60), (255, 255, 255), (0, 0, 0)]  # skin first
 KINDS = [("JPEG", {"quality": 100, "subsampling": 0}), ("PNG", {}), ("WEBP", {"lossless": True})]
+HEIC = ("HEIC", {"quality": 100, "chroma": 444})
 
 
 def colour_of(encoded: bytes) -> list[int]:
@@ -38,7 +39,7 @@ def colour_of(encoded: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize(("kind", "options"), KINDS, ids=[kind for kind, _ in KINDS])
+@pytest.mark.parametrize(("kind", "options"), [*KINDS, HEIC], ids=[*(kind for kind, _ in KINDS), "HEIC"])
 @pytest.mark.parametrize("colour", COLOURS)
 def test_a_colour_with_a_profile_becomes_srgb(
     colour: tuple[int, int, int], kind: str, options: dict[str, object], name: str
