@@ -13,7 +13,7 @@ PERCENTILE: Final = 90
 TARGET_BRIGHTNESS: Final = 182.0  # 0..255; the median of the pictures of HAM10000
 MAX_GAIN: Final = 4.0  # more would mostly brighten noise
 
-_LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
+LUMA: Final = (0.299, 0.587, 0.114)  # share of red, green and blue (ITU-R BT.601)
 _STEP: Final = 2  # every second pixel of every second row is enough for a percentile
 
 
@@ -25,7 +25,7 @@ def measure_brightness(pixels: "np.ndarray") -> float:
     """
     import numpy as np
 
-    luma = pixels[::_STEP, ::_STEP].astype(np.float32) @ np.array(_LUMA, np.float32)
+    luma = pixels[::_STEP, ::_STEP].astype(np.float32) @ np.array(LUMA, np.float32)
     place = int(PERCENTILE / 100 * (luma.size - 1))
     return float(np.partition(luma.ravel(), place)[place])
 

@@ -5,6 +5,7 @@ the largest square inside the surround, and the corners outside a round field ar
 docs/decisions/field-of-view.md has the measurements.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,7 +23,7 @@ WHITE: Final = 232  # a pixel of no less in any channel is white
 
 CORNER_PX: Final = 3  # of the thumbnail; at least two corners are dark, or white, where there is a surround
 FULL_LINE: Final = 0.97  # share of dark or white pixels in a row or column that belongs to a frame
-MIN_SIDE_PX: Final = 16  # of the thumbnail; a field of view is not smaller
+MIN_FIELD: Final = 0.25  # share of the side; if a frame left less, the picture itself is dark or white
 RAYS: Final = 96
 MIN_POINTS: Final = 12  # of the edge; three would be enough for a circle
 MIN_SURROUND: Final = 0.9  # share of dark or white pixels outside the circle
@@ -66,8 +67,7 @@ def find_field_of_view(picture: Image.Image, box: Box) -> FieldOfView:
     import numpy as np
 
     factor = max(1, min(picture.size) // THUMBNAIL_PX)
-    thumbnail = np.asarray(picture.reduce(factor))
-    area, circle = _search(thumbnail)
+    area, circle = _search(np.asarray(picture.reduce(factor))) if _may_have_surround(picture, factor) else (None, None)
     if area is None:
         return FieldOfView(_centre_square(box), None)
     limits = Box(
@@ -117,6 +117,16 @@ def fill_outside(pixels: "np.ndarray", view: FieldOfView) -> "np.ndarray":
     return filled
 
 
+def _may_have_surround(picture: Image.Image, factor: int) -> bool:
+    """Look at the corners only, because most pictures show skin there and a thumbnail takes longer than this."""
+    import numpy as np
+
+    side = CORNER_PX * factor
+    across, down = picture.width - side, picture.height - side
+    corners = [picture.crop((x, y, x + side, y + side)).reduce(factor) for x in (0, across) for y in (0, down)]
+    return _corners_mark(np.stack([np.asarray(corner) for corner in corners])) is not None
+
+
 def _search(thumbnail: "np.ndarray") -> tuple[Box | None, Circle | None]:
     """Find the area inside a frame, and the circle in it; None where the thumbnail has none."""
     area = None
@@ -147,10 +157,15 @@ def _surround(thumbnail: "np.ndarray") -> "np.ndarray | None":
     import numpy as np
 
     ends = slice(None, CORNER_PX), slice(-CORNER_PX, None)
-    corners = np.stack([thumbnail[rows, columns] for rows in ends for columns in ends])
+    mark = _corners_mark(np.stack([thumbnail[rows, columns] for rows in ends for columns in ends]))
+    return None if mark is None else mark(thumbnail)
+
+
+def _corners_mark(corners: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray] | None":
+    """Return the function that marks at least half of the pixels in at least two corners: `_dark`, `_white` or none."""
     for mark in (_dark, _white):
-        if np.count_nonzero(mark(corners).mean(axis=(1, 2)) > 0.5) >= 2:
-            return mark(thumbnail)
+        if (mark(corners).mean(axis=(1, 2)) > 0.5).sum() >= 2:
+            return mark
     return None
 
 
@@ -165,16 +180,18 @@ def _white(pixels: "np.ndarray") -> "np.ndarray":
 
 def _inside_frame(surround: "np.ndarray") -> tuple[int, int, int, int]:
     """Leave out the rows and columns at the edges that belong to a frame: left, top, right, bottom."""
-    bottom, right = surround.shape
+    height, width = bottom, right = surround.shape
     left = top = 0
-    while bottom - top > MIN_SIDE_PX and surround[top, left:right].mean() >= FULL_LINE:
+    while bottom - top > MIN_FIELD * height and surround[top, left:right].mean() >= FULL_LINE:
         top += 1
-    while bottom - top > MIN_SIDE_PX and surround[bottom - 1, left:right].mean() >= FULL_LINE:
+    while bottom - top > MIN_FIELD * height and surround[bottom - 1, left:right].mean() >= FULL_LINE:
         bottom -= 1
-    while right - left > MIN_SIDE_PX and surround[top:bottom, left].mean() >= FULL_LINE:
+    while right - left > MIN_FIELD * width and surround[top:bottom, left].mean() >= FULL_LINE:
         left += 1
-    while right - left > MIN_SIDE_PX and surround[top:bottom, right - 1].mean() >= FULL_LINE:
+    while right - left > MIN_FIELD * width and surround[top:bottom, right - 1].mean() >= FULL_LINE:
         right -= 1
+    if bottom - top <= MIN_FIELD * height or right - left <= MIN_FIELD * width:
+        return 0, 0, width, height
     return left, top, right, bottom
 
 
@@ -190,8 +207,6 @@ def _find_circle(surround: "np.ndarray") -> Circle | None:
     import numpy as np
 
     height, width = surround.shape
-    if min(height, width) < MIN_SIDE_PX:
-        return None
     x, y = _edge_points(surround)
     if len(x) < MIN_POINTS:
         return None

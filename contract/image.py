@@ -8,7 +8,7 @@ not, or not safely.
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from PIL import Image
@@ -85,13 +85,13 @@ _OPENERS: Final[dict[str, Callable[[io.BytesIO], ImageFile]]] = {
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """The pixels that the model sees, and what they were made from."""
+    """A square of pixels, and the picture that it was cut from."""
 
-    pixels: "np.ndarray"  # RGB in 0..255: uint8, shape (size, size, 3); the square of the upright picture, brightened
+    pixels: "np.ndarray"  # sRGB in 0..255: uint8, shape (size, size, 3)
     width: int  # of the whole upright picture, in pixels
     height: int
-    square: Box  # the part of the whole upright picture that the model sees, in its pixels
-    brightness: float  # of the square before it was brightened, 0..255; see contract/exposure.py
+    square: Box  # the part of the whole upright picture that `pixels` show, in its pixels
+    brightness: float  # of the square as the camera made it, 0..255; see contract/exposure.py
 
 
 def sniff_content_type(encoded: bytes) -> str | None:
@@ -109,12 +109,22 @@ def sniff_content_type(encoded: bytes) -> str | None:
 
 
 def decode_image(encoded: bytes, size: int) -> DecodedImage:
+    """Decode a picture to the pixels that the model sees: the square of `decode_square`, brightened if it is dark.
+
+    Raises:
+        the same errors as `decode_square`.
+    """
+    decoded = decode_square(encoded, size)
+    return replace(decoded, pixels=correct_exposure(decoded.pixels, decoded.brightness))
+
+
+def decode_square(encoded: bytes, size: int) -> DecodedImage:
     """Open a picture, turn it upright, and scale its square to the input size of the model.
 
     The square is the largest one in the middle; a dark or white surround, as of a dermoscope, is left out
-    (contract/field_of_view.py). An underexposed picture is brightened (contract/exposure.py). Of an animation the first frame is used; transparent pixels are put on white; colours with a profile are converted
-    to sRGB; of the other metadata only the orientation is read. The result depends on the picture and hardly on its
-    format and its size in pixels: docs/inference.md has the bounds.
+    (contract/field_of_view.py). Of an animation the first frame is used; transparent pixels are put on white; colours
+    with a profile are converted to sRGB; of the other metadata only the orientation is read. The result depends on the
+    picture and hardly on its format and its size in pixels: docs/inference.md has the bounds.
 
     Args:
         encoded: the bytes of a JPEG, PNG, WebP or HEIC file.
@@ -139,13 +149,12 @@ def decode_image(encoded: bytes, size: int) -> DecodedImage:
     view = find_field_of_view(upright.picture, upright.box)
     square = to_srgb(upright.picture.resize((size, size), Image.Resampling.BILINEAR, box=view.square), plan.profile)
     pixels = fill_outside(np.asarray(square), view)
-    brightness = measure_brightness(pixels)
     return DecodedImage(
-        pixels=correct_exposure(pixels, brightness),
+        pixels=pixels,
         width=width,
         height=height,
         square=_in_whole_picture(view.square, upright.box, width, height),
-        brightness=brightness,
+        brightness=measure_brightness(pixels),
     )
 
 
