@@ -7,7 +7,8 @@ import keras
 
 from training.config import TrainingConfig
 from training.fitting.imbalance import build_loss
-from training.fitting.inputs.augment import Mix, build_augmentation
+from training.fitting.inputs.augmentation.build import build_augmentation
+from training.fitting.inputs.augmentation.mixup import Mix
 from training.fitting.metrics import BalancedAccuracy, BalancedLoss
 from training.fitting.phases import Phase
 from training.fitting.precision import scale_loss

@@ -17,7 +17,7 @@ from contract.errors import TrainingError
 from training.config import TrainFrom
 from training.data.pictures import Pictures
 from training.file_lock import locked_folder
-from training.fitting.inputs.augment import exact_views
+from training.fitting.inputs.augmentation.views import exact_views
 from training.fitting.inputs.batches import PREDICT_BATCH, Examples
 from training.fitting.resuming.stop import StopRequest
 from training.model import Classifier
