@@ -26,7 +26,7 @@ RUN: dict[str, Any] = {
     "config": {"head_epochs": 1, "fine_tune_epochs": 2, "train_from": "conv3", "mixup": 0.3},
 }
 # Random layers of TensorFlow draw the same on each device, so a run with them gives another result on two devices.
-RUN_WITHOUT_AUGMENTATION = {**RUN, "config": {**RUN["config"], "augment": False}}
+RUN_WITHOUT_AUGMENTATION = {**RUN, "config": {**RUN["config"], "augment": "none"}}
 
 
 def free_port() -> int:

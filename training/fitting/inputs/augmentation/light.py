@@ -21,10 +21,8 @@ class RandomLight(RandomLayer):
     mostly to convert to hue and back. The tint is used here instead of a change of hue.
     """
 
-    def call(self, pictures: Any, training: bool = False) -> Any:
-        """Change a batch of RGB in 0..255, shape (N, height, width, 3), in training. Otherwise it stays as it is."""
-        if not training:
-            return pictures
+    def change(self, pictures: Any) -> Any:
+        """Draw a matrix and an offset for each picture."""
         count = ops.shape(pictures)[0]
         saturation = self.draw((count, 1, 1), 1.0 - SATURATION, 1.0 + SATURATION)
         contrast = self.draw((count, 1, 1), 1.0 - CONTRAST, 1.0 + CONTRAST)

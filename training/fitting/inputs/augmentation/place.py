@@ -25,10 +25,8 @@ class RandomPlace(RandomLayer):
         super().__init__(seed, **options)
         self.zoom = zoom
 
-    def call(self, pictures: Any, training: bool = False) -> Any:
-        """Transform a batch of shape (N, height, width, channels) in training. Otherwise it stays as it is."""
-        if not training:
-            return pictures
+    def change(self, pictures: Any) -> Any:
+        """Draw an affine map for each picture."""
         count, height, width = ops.shape(pictures)[0], pictures.shape[1], pictures.shape[2]
         angle = self.draw((count,), -math.tau * TURN, math.tau * TURN)
         zoom = self.draw((count,), *self.zoom)

@@ -16,9 +16,10 @@ ROOT = Path(__file__).parents[5]
 
 CASES: list[dict[str, Any]] = [
     {"config": {}, "train_from": "all"},
-    {"config": {"augment": False}, "train_from": "all"},
-    {"config": {"mixup": 0.2, "precision": "mixed_bfloat16"}, "train_from": "all"},
-    {"config": {"precision": "mixed_float16"}, "train_from": "conv3"},
+    {"config": {"augment": "none"}, "train_from": "all"},
+    {"config": {"augment": "full"}, "train_from": "all"},
+    {"config": {"augment": "full", "mixup": 0.2, "precision": "mixed_bfloat16"}, "train_from": "all"},
+    {"config": {"augment": "full", "precision": "mixed_float16"}, "train_from": "conv3"},
     {"config": {"mixup": 0.2}, "train_from": "conv5"},
 ]
 
