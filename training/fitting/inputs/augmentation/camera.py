@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from keras import ops
 
-from training.fitting.inputs.augmentation.changes import EXPOSURE, GAMMA, LAMP, PROFILE, Range
-from training.fitting.inputs.augmentation.random_layer import RandomLayer
+from training.fitting.inputs.augmentation.changes import EXPOSURE, GAMMA, LAMP, PROFILE
+from training.fitting.inputs.augmentation.random_layer import Draws, RandomLayer
 
 # The primaries of each colour space, as x and y of red, green and blue. All have the white point D65.
 SRGB: Final = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))  # IEC 61966-2-1
@@ -22,31 +22,27 @@ D65: Final = (0.3127, 0.3290)
 class RandomCamera(RandomLayer):
     """Changes the exposure, the tone curve, the colour temperature and the colour space of each picture."""
 
-    def change(self, pictures: Any) -> Any:
+    def change(self, pictures: Any, draws: Draws) -> Any:
         """Compute in linear light, and clip what is brighter than white."""
         count = ops.shape(pictures)[0]
-        gain = self._or_one(count, EXPOSURE.probability, self._log(count, EXPOSURE.ranges["gain, in logarithms"]))
-        gamma = self._or_one(count, GAMMA.probability, self._log(count, GAMMA.ranges["exponent, in logarithms"]))
+        gain = draws.logarithmic(*EXPOSURE.ranges["gain, in logarithms"], 1, 1)
+        gain = ops.where(draws.chosen(EXPOSURE.probability, 1, 1), gain, 1.0)
+        gamma = draws.logarithmic(*GAMMA.ranges["exponent, in logarithms"], 1, 1)
+        gamma = ops.where(draws.chosen(GAMMA.probability, 1, 1), gamma, 1.0)
         low, high = LAMP.ranges["kelvin, uniform in 1/kelvin"]
-        lamp = lamp_gains(1.0 / self.draw((count,), 1.0 / high, 1.0 / low))
-        lamp = ops.where(ops.expand_dims(self.chosen(count, LAMP.probability), -1), lamp, 1.0)
-        share = self.draw((count, 1, 1), *PROFILE.ranges["share of Display P3 or Adobe RGB"])
-        share = ops.where(ops.reshape(self.chosen(count, PROFILE.probability), (-1, 1, 1)), share, 0.0)
-        adobe = self.draw((count, 1, 1), 0.0, 1.0) < 0.5
+        lamp = lamp_gains(1.0 / draws.uniform(1.0 / high, 1.0 / low))
+        lamp = ops.where(draws.chosen(LAMP.probability, 1), lamp, 1.0)
+        share = draws.uniform(*PROFILE.ranges["share of Display P3 or Adobe RGB"], 1, 1)
+        share = ops.where(draws.chosen(PROFILE.probability, 1, 1), share, 0.0)
+        adobe = draws.uniform(0.0, 1.0, 1, 1) < 0.5
         profile = ops.where(adobe, ignored_profile(ADOBE_RGB), ignored_profile(DISPLAY_P3))
         matrix = ops.eye(3) + share * (profile - ops.eye(3))
-        matrix = ops.reshape(ops.square(gain), (-1, 1, 1)) * ops.expand_dims(lamp, -1) * matrix  # pixel @ matrix
+        matrix = ops.square(gain) * ops.expand_dims(lamp, -1) * matrix  # pixel @ matrix
         linear = ops.square(ops.reshape(pictures, (count, -1, 3)) / 255.0)
         encoded = ops.sqrt(ops.clip(ops.matmul(linear, matrix), 0.0, 1.0))
-        bias = ops.reshape(2.0**gamma - 2.0, (-1, 1, 1))  # 1 / 0.5**gamma - 2: both curves meet at 0.5
+        bias = 2.0**gamma - 2.0  # 1 / 0.5**gamma - 2: both curves meet at 0.5
         encoded = 255.0 * encoded / (1.0 + bias * (1.0 - encoded))
         return ops.reshape(encoded, ops.shape(pictures))
-
-    def _log(self, count: Any, low_high: Range) -> Any:
-        return self.draw_log((count,), *low_high)
-
-    def _or_one(self, count: Any, probability: float, value: Any) -> Any:
-        return ops.where(self.chosen(count, probability), value, 1.0)
 
 
 def lamp_gains(kelvin: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from keras import ops
 
 from training.fitting.inputs.augmentation.changes import BLUR, DETAIL
-from training.fitting.inputs.augmentation.random_layer import RandomLayer
+from training.fitting.inputs.augmentation.random_layer import Draws, RandomLayer
 
 _NO_BLUR: Final = 0.05  # pixels: a Gaussian that leaves a picture exactly as it is
 
@@ -13,13 +13,13 @@ _NO_BLUR: Final = 0.05  # pixels: a Gaussian that leaves a picture exactly as it
 class RandomDetail(RandomLayer):
     """Blurs each picture, and reduces and enlarges it. Both are one matrix for its rows and one for its columns."""
 
-    def change(self, pictures: Any) -> Any:
+    def change(self, pictures: Any, draws: Draws) -> Any:
         """Apply the matrices, of shape (N, height, height) and (N, width, width)."""
         count, (height, width) = ops.shape(pictures)[0], pictures.shape[1:3]
-        sigma = self.draw((count,), *BLUR.ranges["sigma"]) * min(height, width)
-        sigma = ops.where(self.chosen(count, BLUR.probability), sigma, 0.0)
-        factor = self.draw((count,), *DETAIL.ranges["factor of the reduction"])
-        factor = ops.where(self.chosen(count, DETAIL.probability), factor, 1.0)
+        sigma = draws.uniform(*BLUR.ranges["sigma"]) * min(height, width)
+        sigma = ops.where(draws.chosen(BLUR.probability), sigma, 0.0)
+        factor = draws.uniform(*DETAIL.ranges["factor of the reduction"])
+        factor = ops.where(draws.chosen(DETAIL.probability), factor, 1.0)
         down = smoothing(height, sigma, factor)
         across = down if height == width else smoothing(width, sigma, factor)
         rows = ops.matmul(down, ops.reshape(pictures, (count, height, width * 3)))

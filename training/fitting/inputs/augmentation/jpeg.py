@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from training.fitting.inputs.augmentation.changes import JPEG
-from training.fitting.inputs.augmentation.random_layer import RandomLayer
+from training.fitting.inputs.augmentation.random_layer import Draws, RandomLayer
 
 _BLOCK: Final = 8  # pixels
 
@@ -36,11 +36,10 @@ _TO_YCC: Final = np.array([[0.299, -0.168736, 0.5], [0.587, -0.331264, -0.418688
 class RandomJpeg(RandomLayer):
     """Compresses and decompresses some pictures."""
 
-    def change(self, pictures: Any) -> Any:
+    def change(self, pictures: Any, draws: Draws) -> Any:
         """Draw a quality for each picture, and compress the chosen ones."""
-        count = ops.shape(pictures)[0]
-        quality = self.draw((count,), *JPEG.ranges["quality"])
-        chosen = ops.reshape(self.chosen(count, JPEG.probability), (-1, 1, 1, 1))
+        quality = draws.uniform(*JPEG.ranges["quality"])
+        chosen = draws.chosen(JPEG.probability, 1, 1, 1)
         return ops.where(chosen, compress(pictures, quality), pictures)
 
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from keras import ops
 
-from training.fitting.inputs.augmentation.random_layer import RandomLayer
+from training.fitting.inputs.augmentation.random_layer import Draws, RandomLayer
 
 LIGHT: Final = 0.1  # of 0..255, either way
 CONTRAST: Final = 0.15  # share, either way
@@ -21,13 +21,13 @@ class RandomLight(RandomLayer):
     mostly to convert to hue and back. The tint is used here instead of a change of hue.
     """
 
-    def change(self, pictures: Any) -> Any:
+    def change(self, pictures: Any, draws: Draws) -> Any:
         """Draw a matrix and an offset for each picture."""
         count = ops.shape(pictures)[0]
-        saturation = self.draw((count, 1, 1), 1.0 - SATURATION, 1.0 + SATURATION)
-        contrast = self.draw((count, 1, 1), 1.0 - CONTRAST, 1.0 + CONTRAST)
-        tint = self.draw((count, 1, 3), 1.0 - TINT, 1.0 + TINT)
-        light = self.draw((count, 1, 1), -255.0 * LIGHT, 255.0 * LIGHT)
+        saturation = draws.uniform(1.0 - SATURATION, 1.0 + SATURATION, 1, 1)
+        contrast = draws.uniform(1.0 - CONTRAST, 1.0 + CONTRAST, 1, 1)
+        tint = draws.uniform(1.0 - TINT, 1.0 + TINT, 1, 3)
+        light = draws.uniform(-255.0 * LIGHT, 255.0 * LIGHT, 1, 1)
         grey = ops.reshape(ops.array(_GREY, "float32"), (1, 3, 1))
         colours = (saturation * ops.eye(3) + (1.0 - saturation) * grey) * tint  # pixel @ colours
         flat = ops.reshape(pictures, (count, -1, 3))

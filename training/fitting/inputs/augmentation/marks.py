@@ -9,7 +9,7 @@ from typing import Any, Final
 from keras import ops
 
 from training.fitting.inputs.augmentation.changes import HAIRS, INK, RULER
-from training.fitting.inputs.augmentation.random_layer import RandomLayer, blend, grid, whole_number
+from training.fitting.inputs.augmentation.random_layer import Draws, RandomLayer, blend, grid, whole_number
 
 MOST_HAIRS: Final = int(HAIRS.ranges["number"][1])
 MOST_MARKS: Final = int(INK.ranges["number"][1])
@@ -20,69 +20,62 @@ INKS: Final = ((35.0, 45.0, 140.0), (90.0, 45.0, 135.0), (30.0, 30.0, 38.0))  # 
 class RandomHairs(RandomLayer):
     """Draws dark, slightly bent hairs anywhere."""
 
-    def change(self, pictures: Any) -> Any:
+    def change(self, pictures: Any, draws: Draws) -> Any:
         """Draw up to `MOST_HAIRS` hairs of one colour."""
-        count = ops.shape(pictures)[0]
-        each = (count, MOST_HAIRS)
-        number = ops.floor(self.draw((count, 1), *whole_number(HAIRS.ranges["number"])))
+        number = ops.floor(draws.uniform(*whole_number(HAIRS.ranges["number"]), 1))
         drawn = ops.logical_and(
             ops.arange(MOST_HAIRS, dtype="float32") < number,
-            ops.expand_dims(self.chosen(count, HAIRS.probability), -1),
+            draws.chosen(HAIRS.probability, 1),
         )
-        opacity = ops.where(drawn, self.draw((count, 1), *HAIRS.ranges["opacity"]), 0.0)
+        opacity = ops.where(drawn, draws.uniform(*HAIRS.ranges["opacity"], 1), 0.0)
         covered = _cover(
             pictures,
-            angle=self.draw(each, 0.0, 3.1416),
-            along=self.draw(each, -0.3, 0.3),
-            across=self.draw(each, -0.5, 0.5),
-            bend=self.draw(each, -0.8, 0.8),
-            width=self.draw((count, 1), *HAIRS.ranges["width"]),
-            length=self.draw(each, 0.2, 0.9),
+            angle=draws.uniform(0.0, 3.1416, MOST_HAIRS),
+            along=draws.uniform(-0.3, 0.3, MOST_HAIRS),
+            across=draws.uniform(-0.5, 0.5, MOST_HAIRS),
+            bend=draws.uniform(-0.8, 0.8, MOST_HAIRS),
+            width=draws.uniform(*HAIRS.ranges["width"], 1),
+            length=draws.uniform(0.2, 0.9, MOST_HAIRS),
             opacity=opacity,
         )
-        brightness = self.draw((count, 1), 0.2, 1.6)
+        brightness = draws.uniform(0.2, 1.6, 1)
         return blend(pictures, brightness * ops.convert_to_tensor(HAIR_COLOUR, "float32"), covered)
 
 
 class RandomInk(RandomLayer):
     """Draws strokes of a pen beside the lesion."""
 
-    def change(self, pictures: Any) -> Any:
+    def change(self, pictures: Any, draws: Draws) -> Any:
         """Draw up to `MOST_MARKS` strokes in one ink."""
-        count = ops.shape(pictures)[0]
-        each = (count, MOST_MARKS)
-        number = ops.floor(self.draw((count, 1), *whole_number(INK.ranges["number"])))
+        number = ops.floor(draws.uniform(*whole_number(INK.ranges["number"]), 1))
         drawn = ops.logical_and(
             ops.arange(MOST_MARKS, dtype="float32") < number,
-            ops.expand_dims(self.chosen(count, INK.probability), -1),
+            draws.chosen(INK.probability, 1),
         )
-        opacity = ops.where(drawn, self.draw((count, 1), *INK.ranges["opacity"]), 0.0)
+        opacity = ops.where(drawn, draws.uniform(*INK.ranges["opacity"], 1), 0.0)
         covered = _cover(
             pictures,
-            angle=self.draw(each, 0.0, 6.2832),
-            along=self.draw(each, -0.25, 0.25),
-            across=self.draw(each, *INK.ranges["distance from the middle"]),
-            bend=self.draw(each, -1.0, 0.5),  # most go around the middle, as a ring drawn around the lesion does
-            width=self.draw((count, 1), *INK.ranges["width"]),
-            length=self.draw(each, 0.1, 0.6),
+            angle=draws.uniform(0.0, 6.2832, MOST_MARKS),
+            along=draws.uniform(-0.25, 0.25, MOST_MARKS),
+            across=draws.uniform(*INK.ranges["distance from the middle"], MOST_MARKS),
+            bend=draws.uniform(-1.0, 0.5, MOST_MARKS),  # most go around the middle
+            width=draws.uniform(*INK.ranges["width"], 1),
+            length=draws.uniform(0.1, 0.6, MOST_MARKS),
             opacity=opacity,
         )
-        ink = ops.take(
-            ops.convert_to_tensor(INKS, "float32"), ops.cast(self.draw((count,), 0, len(INKS)), "int32"), axis=0
-        )
-        return blend(pictures, ink + self.draw((count, 3), -15.0, 25.0), covered)
+        ink = ops.take(ops.convert_to_tensor(INKS, "float32"), ops.cast(draws.uniform(0, len(INKS)), "int32"), axis=0)
+        return blend(pictures, ink + draws.uniform(-15.0, 25.0, 3), covered)
 
 
 class RandomRuler(RandomLayer):
     """Draws the ticks of a ruler beside the lesion; every fifth is longer."""
 
-    def change(self, pictures: Any) -> Any:
+    def change(self, pictures: Any, draws: Draws) -> Any:
         """Draw one row of ticks."""
-        count = ops.shape(pictures)[0]
         x, y, side = grid(pictures)
 
         def draw(low: float, high: float) -> Any:
-            return self.draw((count, 1, 1), low, high)
+            return draws.uniform(low, high, 1, 1)
 
         angle, space = draw(0.0, 6.2832), draw(*RULER.ranges["space between ticks"])
         place = (ops.cos(angle) * x + ops.sin(angle) * y) / space + draw(0.0, 5.0)
@@ -96,8 +89,8 @@ class RandomRuler(RandomLayer):
             * _inside(height * side)
             * _inside((length - height) * side)
         )
-        shown = ops.where(self.chosen(count, RULER.probability), self.draw((count,), 0.6, 1.0), 0.0)
-        grey = ops.where(self.draw((count, 1), 0.0, 1.0) < 0.75, 30.0, 235.0) + self.draw((count, 1), -20.0, 20.0)
+        shown = ops.where(draws.chosen(RULER.probability), draws.uniform(0.6, 1.0), 0.0)
+        grey = ops.where(draws.uniform(0.0, 1.0, 1) < 0.75, 30.0, 235.0) + draws.uniform(-20.0, 20.0, 1)
         return blend(pictures, grey * ops.ones((1, 3)), covered * ops.reshape(shown, (-1, 1, 1)))
 
 

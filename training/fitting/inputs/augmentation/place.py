@@ -6,7 +6,7 @@ from typing import Any, Final
 import keras
 from keras import ops
 
-from training.fitting.inputs.augmentation.random_layer import RandomLayer
+from training.fitting.inputs.augmentation.random_layer import Draws, RandomLayer
 
 TURN: Final = 0.5  # of a full turn, either way: a lesion has no top and bottom
 ZOOM: Final = (0.85, 1.15)  # of the side, as far as the picture reaches
@@ -25,18 +25,18 @@ class RandomPlace(RandomLayer):
         super().__init__(seed, **options)
         self.zoom = zoom
 
-    def change(self, pictures: Any) -> Any:
+    def change(self, pictures: Any, draws: Draws) -> Any:
         """Draw an affine map for each picture."""
-        count, height, width = ops.shape(pictures)[0], pictures.shape[1], pictures.shape[2]
-        angle = self.draw((count,), -math.tau * TURN, math.tau * TURN)
-        zoom = self.draw((count,), *self.zoom)
-        mirror = ops.where(self.draw((count,), -1.0, 1.0) < 0, -1.0, 1.0)  # with a half turn, also vertically
+        height, width = pictures.shape[1:3]
+        angle = draws.uniform(-math.tau * TURN, math.tau * TURN)
+        zoom = draws.uniform(*self.zoom)
+        mirror = ops.where(draws.uniform(-1.0, 1.0) < 0, -1.0, 1.0)  # with a half turn, also vertically
         cosine, sine = ops.cos(angle) * zoom, ops.sin(angle) * zoom
         across, down = cosine * mirror, sine * mirror
         # Maps each output pixel to its input pixel: shift back, then turn about the middle.
         middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
-        back_x = -middle_x - self.draw((count,), -SHIFT * width, SHIFT * width)
-        back_y = -middle_y - self.draw((count,), -SHIFT * height, SHIFT * height)
+        back_x = -middle_x - draws.uniform(-SHIFT * width, SHIFT * width)
+        back_y = -middle_y - draws.uniform(-SHIFT * height, SHIFT * height)
         left = across * back_x - sine * back_y + middle_x
         top = down * back_x + cosine * back_y + middle_y
         return resample(pictures, ops.stack([across, -sine, left, down, cosine, top], axis=-1))

@@ -1,19 +1,20 @@
 """The base of the layers that change pictures at random."""
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import keras
 from keras import ops
 
 from training.fitting.inputs.augmentation.changes import Range
 
+NUMBERS: Final = 64  # random numbers for a picture in each layer
+
 
 class RandomLayer(keras.layers.Layer):  # type: ignore[misc]
     """A layer with a random generator. Its state is a variable, so it is in a checkpoint.
 
-    In training, `change` gets float32 RGB in 0..255, shape (N, height, width, 3), and returns the same. Outside
-    training, the pictures stay as they are.
+    Outside training, the pictures stay as they are.
     """
 
     def __init__(self, seed: int, **options: Any) -> None:
@@ -23,23 +24,47 @@ class RandomLayer(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, pictures: Any, training: bool = False) -> Any:
         """Change the pictures, in training."""
-        return self.change(pictures) if training else pictures
+        return self.apply(pictures) if training else pictures
 
-    def change(self, pictures: Any) -> Any:
-        """Change every picture as its own draws decide."""
+    def apply(self, pictures: Any) -> Any:
+        """Change the pictures by the next random numbers of the generator."""
+        shape = (ops.shape(pictures)[0], NUMBERS)
+        return self.change(pictures, Draws(keras.random.uniform(shape, seed=self.random)))
+
+    def change(self, pictures: Any, draws: "Draws") -> Any:
+        """Change every picture as its draws decide.
+
+        Args:
+            pictures: float32 RGB in 0..255, shape (N, height, width, 3).
+            draws: of these pictures.
+
+        Returns:
+            the same shape, type and range.
+        """
         raise NotImplementedError
 
-    def draw(self, shape: tuple[Any, ...], low: float, high: float) -> Any:
-        """Draw uniformly between `low` and `high`."""
-        return keras.random.uniform(shape, low, high, seed=self.random)
 
-    def draw_log(self, shape: tuple[Any, ...], low: float, high: float) -> Any:
+class Draws:
+    """Random numbers for a batch, drawn at once: XLA takes long to compile each call of a generator."""
+
+    def __init__(self, numbers: Any) -> None:
+        """Take numbers between 0 and 1, shape (N, NUMBERS)."""
+        self._numbers, self._used = numbers, 0
+
+    def uniform(self, low: float, high: float, *shape: int) -> Any:
+        """Draw uniformly between `low` and `high`, with the shape (N, *shape)."""
+        first, self._used = self._used, self._used + math.prod(shape)
+        if self._used > NUMBERS:
+            raise IndexError(f"a layer draws more than {NUMBERS} numbers for a picture")
+        return low + (high - low) * ops.reshape(self._numbers[:, first : self._used], (-1, *shape))
+
+    def logarithmic(self, low: float, high: float, *shape: int) -> Any:
         """Draw values whose logarithms are uniform between those of `low` and `high`."""
-        return ops.exp(self.draw(shape, math.log(low), math.log(high)))
+        return ops.exp(self.uniform(math.log(low), math.log(high), *shape))
 
-    def chosen(self, count: Any, probability: float) -> Any:
-        """Choose pictures with a probability: true or false, shape (N,)."""
-        return self.draw((count,), 0.0, 1.0) < probability
+    def chosen(self, probability: float, *shape: int) -> Any:
+        """Choose with a probability: true or false, shape (N, *shape)."""
+        return self.uniform(0.0, 1.0, *shape) < probability
 
 
 def whole_number(low_high: Range) -> tuple[float, float]:

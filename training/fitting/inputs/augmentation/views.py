@@ -79,7 +79,7 @@ class _Always(keras.layers.Layer):  # type: ignore[misc]
     def call(self, pixels: Any) -> Any:
         changed = ops.cast(pixels, "float32")
         for layer in self.layers:
-            changed = layer.change(changed)
+            changed = layer.apply(changed)
         return changed
 
     def compute_output_spec(self, pixels: Any) -> Any:

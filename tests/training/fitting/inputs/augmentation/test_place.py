@@ -32,9 +32,10 @@ def test_a_lesion_is_moved_turned_scaled_and_mirrored_within_bounds() -> None:
     distance = (down - spots[:, 0, None, None]) ** 2 + (across - spots[:, 1, None, None]) ** 2
     picture = np.moveaxis(255 * np.exp(-distance / 8), 0, -1).astype(np.float32)  # a spot in each channel
     seen = keras.ops.convert_to_numpy(RandomPlace(7)(np.repeat(picture[None], 64, axis=0), training=True))
-    places = np.stack([np.stack(np.unravel_index(seen[..., c].reshape(64, -1).argmax(1), (size, size)), 1)
+    seen = seen[:, 7:-7, 7:-7]  # a reflection of a spot may be further out
+    places = np.stack([np.stack(np.unravel_index(seen[..., c].reshape(64, -1).argmax(1), (size - 14, size - 14)), 1)
                        for c in range(3)], 1).astype(float)  # fmt: skip
-    assert np.abs(places[:, 0] - 32).max() <= 0.1 * size + 1.5
+    assert np.abs(places[:, 0] - 25).max() <= 0.1 * size + 1.5
     assert np.ptp(places[:, 0], axis=0).min() > 0.1 * size
     right, above = places[:, 1] - places[:, 0], places[:, 2] - places[:, 0]
     lengths = np.hypot(*right.T)
