@@ -22,8 +22,8 @@ def test_the_matrix_of_srgb_is_the_published_one() -> None:
 
 def test_an_ignored_profile_makes_colours_paler_and_keeps_grey() -> None:
     p3, adobe = (keras.ops.convert_to_numpy(ignored_profile(space)).T for space in (DISPLAY_P3, ADOBE_RGB))
-    np.testing.assert_allclose(p3, [[0.8225, 0.1774, 0], [0.0332, 0.9669, 0], [0.0171, 0.0724, 0.9108]], atol=2e-3)
-    np.testing.assert_allclose(adobe, [[0.7152, 0.2848, 0], [0, 1, 0], [0, 0.0412, 0.9588]], atol=2e-3)
+    np.testing.assert_allclose(p3, [[0.8225, 0.1774, 0.0], [0.0332, 0.9669, 0.0], [0.0171, 0.0724, 0.9108]], atol=2e-3)
+    np.testing.assert_allclose(adobe, [[0.7152, 0.2848, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0412, 0.9588]], atol=2e-3)
     np.testing.assert_allclose(p3.sum(axis=1), 1, atol=1e-5)
 
 

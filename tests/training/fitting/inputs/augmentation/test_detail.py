@@ -11,7 +11,7 @@ LINE = 48
 
 def matrix(sigma: float, factor: float) -> np.ndarray:
     given = smoothing(LINE, np.array([sigma], np.float32), np.array([factor], np.float32))
-    return np.asarray(keras.ops.convert_to_numpy(given))[0]
+    return np.asarray(keras.ops.convert_to_numpy(given)[0])
 
 
 def test_without_blur_and_reduction_nothing_changes() -> None:

@@ -18,7 +18,7 @@ def picture() -> np.ndarray:
     spot = np.exp(-((x - 40) ** 2 + (y - 33) ** 2) / 200)
     texture = np.random.default_rng(4).normal(0, 6, (70, 92))
     planes = [200 - 90 * spot + texture, 150 - 100 * spot + x / 5 + texture, 130 - 90 * spot + y / 4 + texture]
-    return np.clip(np.stack(planes, axis=-1), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.stack(planes, axis=-1), 0, 255), np.uint8)
 
 
 @pytest.mark.parametrize("quality", [40, 60, 80, 95])
