@@ -68,7 +68,8 @@ class Picture(Message):
 class Explanation(Message):
     """The parts of the picture that are evidence for the likeliest class.
 
-    `grid` has h rows of w values in 0..1, top row first. It covers the square that the model sees: `image.square`. 1 is the strongest evidence in this picture; 0 is none, or evidence against the class.
+    `grid` has h rows of w values in 0..1, top row first. It covers the square that the model sees: `image.square`.
+    1 is the strongest evidence in this picture; 0 is none, or evidence against the class.
     """
 
     code: str

@@ -64,8 +64,8 @@ def decide(
 ) -> Outcome:
     """Choose the one outcome.
 
-    see_a_doctor comes first: also a poor or unfamiliar picture must not read as harmless if the model suspects a
-    malignant lesion, and also the malignant classes together can reach the threshold although no single class is likely.
+    see_a_doctor comes first. A poor or unfamiliar picture must not read as harmless if the model suspects a malignant
+    lesion. And the malignant classes together can reach the threshold although no single class is likely.
     """
     if malignant >= manifest.operating_points[ANY_MALIGNANT].threshold:
         return "see_a_doctor"
