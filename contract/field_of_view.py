@@ -23,6 +23,7 @@ WHITE: Final = 232  # a pixel of no less in any channel is white
 
 CORNER_PX: Final = 3  # of the thumbnail; at least two corners are dark, or white, where there is a surround
 FULL_LINE: Final = 0.97  # share of dark or white pixels in a row or column that belongs to a frame
+MIN_STEP: Final = 25  # 0..255, within 3 px of the thumbnail, where a frame ends
 MIN_FIELD: Final = 0.25  # share of the side; if a frame left less, the picture itself is dark or white
 RAYS: Final = 96
 MIN_POINTS: Final = 12  # of the edge; three would be enough for a circle
@@ -132,10 +133,11 @@ def _search(thumbnail: "np.ndarray") -> tuple[Box | None, Circle | None]:
     area = None
     left, top, right, bottom = 0, 0, thumbnail.shape[1], thumbnail.shape[0]
     for _ in range(2):  # a dermoscope's circle can lie inside a white margin
-        surround = _surround(thumbnail[top:bottom, left:right])
+        part = thumbnail[top:bottom, left:right]
+        surround = _surround(part)
         if surround is None:
             break
-        inner = _inside_frame(surround)
+        inner = _inside_frame(surround, part)
         left, top, right, bottom = (
             left + inner[0], top + inner[1], left + inner[2], top + inner[3],
         )  # fmt: skip
@@ -178,21 +180,30 @@ def _white(pixels: "np.ndarray") -> "np.ndarray":
     return pixels.min(axis=-1) >= WHITE
 
 
-def _inside_frame(surround: "np.ndarray") -> tuple[int, int, int, int]:
-    """Leave out the rows and columns at the edges that belong to a frame: left, top, right, bottom."""
-    height, width = bottom, right = surround.shape
-    left = top = 0
-    while bottom - top > MIN_FIELD * height and surround[top, left:right].mean() >= FULL_LINE:
-        top += 1
-    while bottom - top > MIN_FIELD * height and surround[bottom - 1, left:right].mean() >= FULL_LINE:
-        bottom -= 1
-    while right - left > MIN_FIELD * width and surround[top:bottom, left].mean() >= FULL_LINE:
-        left += 1
-    while right - left > MIN_FIELD * width and surround[top:bottom, right - 1].mean() >= FULL_LINE:
-        right -= 1
+def _inside_frame(surround: "np.ndarray", thumbnail: "np.ndarray") -> tuple[int, int, int, int]:
+    """Leave out the rows and columns at the edges that belong to a frame: left, top, right, bottom.
+
+    A frame ends with a step in brightness. Without one, that side of the picture lies in the shade or in bright light.
+    """
+    grey = thumbnail.mean(axis=-1)
+    height, width = surround.shape
+    top, bottom = _inside_lines(surround, grey)
+    left, right = _inside_lines(surround[top:bottom].T, grey[top:bottom].T)
     if bottom - top <= MIN_FIELD * height or right - left <= MIN_FIELD * width:
         return 0, 0, width, height
     return left, top, right, bottom
+
+
+def _inside_lines(surround: "np.ndarray", grey: "np.ndarray") -> tuple[int, int]:
+    """Find the first row inside a frame, and the one after the last."""
+    full = surround.mean(axis=1) >= FULL_LINE
+    if full.all():
+        return 0, len(full)
+    first, last = int(full.argmin()), len(full) - int(full[::-1].argmin())
+    light = grey.mean(axis=1)
+    step_above = abs(light[min(first + 2, last - 1)] - light[first - 1]) if first else 0
+    step_below = abs(light[max(last - 3, first)] - light[last]) if last < len(full) else 0
+    return first if step_above >= MIN_STEP else 0, last if step_below >= MIN_STEP else len(full)
 
 
 def _find_circle(surround: "np.ndarray") -> Circle | None:
