@@ -6,11 +6,10 @@ from benchmarks.serving.worker import Ready, Setup
 def onnx_runtime(setup: Setup) -> Ready:
     """https://onnxruntime.ai/docs/performance/tune-performance/threading.html."""
     import numpy as np
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = setup.threads
-    session = onnxruntime.InferenceSession(setup.model, options, ["CPUExecutionProvider"])
+    from contract.onnx_runtime import open_session
+
+    session = open_session(setup.model, intra_op_num_threads=setup.threads)
     pixels = np.load(setup.pixels)
     return Ready(lambda: session.run(None, {"pixels": pixels}))
 
