@@ -1,5 +1,7 @@
 """Inference runtimes on decoded pixels, each set up as its documentation describes for one picture at a time."""
 
+import sys
+
 from benchmarks.serving.worker import Ready, Setup
 
 
@@ -44,6 +46,9 @@ def openvino_bf16(setup: Setup) -> Ready:
 
 def _openvino(setup: Setup, precision: dict[str, str]) -> Ready:
     import numpy as np
+
+    # Its import reports to Google Analytics, unless this package is missing or a file in the home folder forbids it.
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # makes its import fail
     import openvino
 
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": setup.threads, **precision}
