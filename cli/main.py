@@ -1,8 +1,10 @@
 """The `lesion` command: adds all commands, and turns every error into one sentence and an exit status."""
 
 import errno
+import signal
 import sys
 import traceback
+from types import FrameType
 
 import click
 
@@ -11,6 +13,7 @@ from cli.cost import cost
 from cli.cross_validate import cross_validate
 from cli.data import data
 from cli.demo import demo
+from cli.escape import escape_message
 from cli.evaluate import card, evaluate
 from cli.local import local
 from cli.models.group import models
@@ -22,7 +25,7 @@ from cli.upload import upload
 from contract.errors import AnalyzerError
 from local.errors import LocalStackError
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+FAILED, MISUSED = 1, 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,14 +53,15 @@ cli.add_command(demo)
 
 
 def main() -> None:
-    """Run the command line; exit 0 on success, 1 on failure, 2 on wrong usage, 130 on Ctrl-C."""
+    """Run the command line; exit 0 on success, 1 on failure, 2 on wrong usage, 128 + its number after a signal."""
+    received = _handle_signals()
     try:
         status = cli.main(standalone_mode=False)  # a command's own exit status is returned
     except click.UsageError as error:
         error.show()
         sys.exit(MISUSED)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; no incomplete file was left", INTERRUPTED)
+        _fail("interrupted; no incomplete file was left", 128 + (received or [signal.SIGINT])[0])
     except (AnalyzerError, LocalStackError, click.ClickException) as error:
         _fail(error.format_message() if isinstance(error, click.ClickException) else str(error), FAILED)
     except OSError as error:
@@ -68,8 +72,27 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _handle_signals() -> list[int]:
+    """Let SIGTERM and SIGHUP act as Ctrl-C, so that a command stops its programs; return a list for the first of them.
+
+    Only the first raises an error: another one would interrupt the clean-up.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del frame
+        received.append(number)
+        if len(received) == 1:
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP
+            signal.signal(number, interrupt)
+    return received
+
+
 def _fail(sentence: str, status: int) -> None:
     if "--debug" in sys.argv:
         traceback.print_exc()
-    click.echo(f"lesion: {sentence}", err=True)
+    click.echo(f"lesion: {escape_message(sentence)}", err=True)
     sys.exit(status)

@@ -48,12 +48,14 @@ if TYPE_CHECKING:
 @click.option("--logit-adjustment", type=float, metavar="TAU", help="Factor of the log of each class's frequency.")
 @click.option("--label-smoothing", type=float, metavar="SHARE", help="Share of a label spread over all classes.")
 @click.option("--mixup", type=float, metavar="ALPHA", help="Mix each picture with another; 0.2 is usual, 0: off.")
-@click.option("--augment/--no-augment", default=None, help="Turn, zoom, shift, mirror and relight training pictures.")
+@click.option("--augment", type=click.Choice(["none", "basic", "full"]),
+              help="Change training pictures. basic: place and light; full: also borders, marks, blur, exposure, "
+                   "colour, JPEG.")  # fmt: skip
 @click.option(
     "--frozen-views",
     type=int,
     metavar="N",
-    help="Views of each picture, up to 8, if the frozen stages run once; 0: they never do.",
+    help="Views of each picture if the frozen stages run once, up to 8, or 64 with --augment full; 0: they never do.",
 )
 @click.option("--precision", type=click.Choice(["auto", "float32", "mixed_float16", "mixed_bfloat16"]),
               help="The precision of training. The exported model is float32.")  # fmt: skip

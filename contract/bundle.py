@@ -88,6 +88,31 @@ class Group(Part):
     metrics: dict[str, Metric]  # those that can be computed for these pictures
 
 
+class ChangeEffect(Part):
+    """What one change of the pictures, such as a dark border, does to answers that were right.
+
+    The shares are those of malignant pictures with the outcome see_a_doctor before the change; the three add up to 1.
+    """
+
+    group: str  # of similar changes
+    low_risk: Metric  # share with the outcome low_risk, and no finding about the quality
+    noticed: Metric  # share that is unfamiliar or inconclusive, or has a finding: the person knows that it failed
+    unchanged: Metric  # share that is still see_a_doctor
+    probability_change: Metric  # mean absolute change of the malignant probability
+    probability_change_p95: Metric  # its 95th percentile
+    class_changes: Metric | None = None  # share of pictures of all classes whose leading class changes; only for turns
+
+
+class Robustness(Part):
+    """How well the answers hold when pictures are changed as cameras, dermoscopes and programs change them."""
+
+    pictures: Annotated[int, Field(ge=1)]  # malignant, see_a_doctor before the change
+    lesions: Annotated[int, Field(ge=1)]
+    all_pictures: Annotated[int, Field(ge=1)]  # of all classes: for `class_changes`
+    all_lesions: Annotated[int, Field(ge=1)]
+    changes: dict[str, ChangeEffect]  # by name, of training/evaluation/robustness/changes.py
+
+
 class Shipped(Part):
     """Which file serves, and why."""
 
@@ -142,6 +167,7 @@ class Manifest(Part):
     metrics: dict[str, Metric]  # on test lesions
     per_class: dict[str, Group]  # one class against the rest, by code; without classes that have no test picture
     slices: dict[str, dict[str, Group]]  # attribute (age, sex, site, confirmed_by) -> its value -> group
+    robustness: Robustness | None = None  # absent if there were too few test pictures, and in older bundles
     data: DataRecord
     training: TrainingRecord
     licence: str

@@ -37,7 +37,7 @@ class PayloadTooLargeError(AnalyzerError):
 
 
 class UnsupportedPictureError(AnalyzerError):
-    """The first bytes match no accepted format: the caller must send JPEG, PNG or WebP."""
+    """The first bytes match no accepted format: the caller must send JPEG, PNG, WebP or HEIC."""
 
     code, status, title = "unsupported_picture", 415, "This picture format is not supported"
 

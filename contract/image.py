@@ -1,46 +1,56 @@
-"""The only picture decoder: from encoded bytes to upright RGB pixels, with limits against hostile input.
+"""The only picture decoder: from encoded bytes to upright sRGB pixels, with limits against hostile input.
 
 Training, the function and the page all open pictures here, so the model sees the same pixels in training and serving.
-Importing this loads Pillow but not numpy, which only `decode_image` needs.
+Importing this loads Pillow but not numpy, which only `decode_image` needs. `contract/picture/` reads what Pillow does
+not, or not safely.
 """
 
 import io
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from PIL import Image, ImageOps
+from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from contract.errors import (
-    AnalyzerError,
-    TooFewPixelsError,
-    TooManyPixelsError,
-    UnreadableImageError,
-    UnsupportedPictureError,
+from contract.errors import AnalyzerError, UnreadableImageError, UnsupportedPictureError
+from contract.heif.sniff import HEIF_CONTENT_TYPES, sniff_heif
+from contract.known_mistakes import known_mistake
+from contract.picture.colour import profile_space, to_srgb
+from contract.picture.jpeg import END_OF_IMAGE, unterminated_pixels
+from contract.picture.limits import (
+    MAX_PIXELS as MAX_PIXELS,
 )
-from contract.metadata import SEQUENTIAL_FRAMES, START_OF_SCAN, jpeg_segments, strip_metadata
+from contract.picture.limits import (
+    MIN_SIDE_PX as MIN_SIDE_PX,
+)
+from contract.picture.limits import (
+    PNG_BYTES_PER_PX,
+    UNREADABLE,
+    WEBP_BYTES_PER_PX,
+    check_jpeg,
+    check_size,
+    webp_canvas,
+)
+from contract.picture.metadata import strip_metadata
+from contract.picture.reduction import middle_of, reduce_over_white, scale_transparency
 
 if TYPE_CHECKING:
     import numpy as np
 
 # A cache of decoded pictures is reused only with the same version. Increase the version in the commit that changes the
 # pixels that `decode_image` returns for any file; tests/contract/test_decoder_version.py compares them.
-DECODER_VERSION: Final = 1
+DECODER_VERSION: Final = 2
 
-MAX_PIXELS: Final = 50_000_000  # a 50-megapixel phone photo; above it, a small file can be a decompression bomb
-MAX_SCANS: Final = 100  # of a progressive JPEG; encoders make about ten, and each visits every pixel for a few bytes
-MIN_SIDE_PX: Final = 32  # a smaller picture shows no lesion
-CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
+CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp", *HEIF_CONTENT_TYPES)
 JPEG_QUALITY: Final = 90
-MIN_CROP_SIDE_PX: Final = 128  # a smaller square is always scaled: the crop can be half a pixel off centre
-MAX_CROP_SHARE: Final = 1 / 128  # of the square's side; if more would be cut off, the square is scaled
-
+# A picture may first be reduced by whole factors, which is fast, to this many times the wanted side; then it is scaled
+# with an antialiasing filter. See docs/decisions/pixels.md.
+REDUCED_SIDES: Final = 2
 _UPRIGHT: Final = {  # EXIF orientation -> the operation that turns the stored pixels upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -50,6 +60,15 @@ _UPRIGHT: Final = {  # EXIF orientation -> the operation that turns the stored p
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_RIGHT_TO_LEFT: Final = frozenset({2, 3, 6, 7})  # turning brings the last column or row that is stored to the left ...
+_BOTTOM_TO_TOP: Final = frozenset({3, 4, 7, 8})  # ... or to the top
+
+
+def _open_heif(encoded: io.BytesIO) -> ImageFile:
+    from contract.heif.decoder import HeifImageFile  # only when a HEIC comes, which is seldom
+
+    return HeifImageFile(encoded)
+
 
 # Pillow's classes instead of Image.open(): that imports every plugin to find WebP's, treats a JPEG with two pictures as
 # another format, and warns about large pictures.
@@ -57,6 +76,8 @@ _OPENERS: Final[dict[str, Callable[[io.BytesIO], ImageFile]]] = {
     "image/jpeg": JpegImageFile,
     "image/png": PngImageFile,
     "image/webp": WebPImageFile,
+    "image/heic": _open_heif,
+    "image/heif": _open_heif,
 }
 
 
@@ -80,52 +101,70 @@ def sniff_content_type(encoded: bytes) -> str | None:
         return "image/png"
     if encoded.startswith(b"RIFF") and encoded[8:12] == b"WEBP":
         return "image/webp"
-    return None
+    return sniff_heif(encoded)
 
 
 def decode_image(encoded: bytes, size: int) -> DecodedImage:
     """Open a picture, turn it upright, and scale its centre square to the input size of the model.
 
-    Of an animation the first frame is used; transparent pixels are put on white; of EXIF only the orientation is read.
+    Of an animation the first frame is used; transparent pixels are put on white; colours with a profile are converted
+    to sRGB; of the other metadata only the orientation is read. The result depends on the picture and hardly on its
+    format and its size in pixels: docs/inference.md has the bounds.
 
     Args:
-        encoded: the bytes of a JPEG, PNG or WebP file.
+        encoded: the bytes of a JPEG, PNG, WebP or HEIC file.
         size: the side of the square to return, in pixels.
 
     Raises:
-        UnsupportedPictureError: the bytes are not the start of a JPEG, PNG or WebP.
-        TooManyPixelsError: the header declares more than MAX_PIXELS; nothing was decoded.
+        UnsupportedPictureError: the bytes are not the start of a JPEG, PNG, WebP or HEIC, or the HEIC is of a kind that
+            cannot be decoded here.
+        TooManyPixelsError: the header declares more than MAX_PIXELS, or the format needs more than MAX_DECODED_BYTES;
+            nothing was decoded.
         TooFewPixelsError: a side is shorter than MIN_SIDE_PX.
-        UnreadableImageError: the picture is truncated or damaged, or a JPEG with more than MAX_SCANS scans.
+        UnreadableImageError: the picture is truncated or damaged, or a JPEG with more than MAX_SCANS scans or of a kind
+            that the decoder does not know.
     """
     import numpy as np
 
-    with _opened(encoded) as (picture, orientation):
+    with _opened(encoded) as (picture, plan):
         width, height = picture.size
-        # JPEG: decode at the smallest scale of its DCT, 1/1 to 1/8, whose shorter side still has `size` pixels
-        upright = _decode_upright(picture, orientation, draft_size=(size, size))
-    square = _over_white(_centre_square(upright, size))
-    turned = orientation >= 5
-    return DecodedImage(np.asarray(square), *((height, width) if turned else (width, height)))
+        upright = _decode_upright(picture, plan, (size, size), middle=True)
+    square = to_srgb(_centre_square(upright, size), plan.profile)
+    return DecodedImage(np.asarray(square), *((height, width) if plan.turned else (width, height)))
 
 
 def to_plain_jpeg(encoded: bytes, max_side_px: int) -> bytes:
-    """Re-encode a picture as an upright JPEG without any metadata, its longer side at most `max_side_px`.
+    """Re-encode a picture as an upright sRGB JPEG without any metadata, its longer side at most `max_side_px`.
 
     The shorter side stays at MIN_SIDE_PX or more, so that the result is accepted wherever the picture is.
 
     Raises:
         the same errors as `decode_image`.
     """
-    with _opened(encoded) as (picture, orientation):
-        upright = _decode_upright(picture, orientation, draft_size=(max_side_px, max_side_px))
-    scale = min(1.0, max_side_px / max(upright.size))
-    width, height = (max(MIN_SIDE_PX, round(side * scale)) for side in upright.size)
-    plain = _over_white(upright.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0))
+    with _opened(encoded) as (picture, plan):
+        scale = min(1.0, max_side_px / max(picture.size))
+        width, height = (max(MIN_SIDE_PX, round(side * scale)) for side in picture.size)
+        upright = _decode_upright(picture, plan, (width, height), middle=False)
+    target = (height, width) if plan.turned else (width, height)
+    scaled = upright.picture.resize(target, Image.Resampling.BICUBIC, box=upright.box)
+    plain = to_srgb(scaled, plan.profile)
     plain.info.clear()
     jpeg = io.BytesIO()
     plain.save(jpeg, "JPEG", quality=JPEG_QUALITY)
     return jpeg.getvalue()
+
+
+def decode_upright(encoded: bytes) -> Image.Image:
+    """Open a picture, turn it upright, and return all of it at its full size, in RGB: to change whole pictures.
+
+    Raises:
+        the same errors as `decode_image`.
+    """
+    with _opened(encoded) as (picture, plan):
+        size = picture.size
+        upright = _decode_upright(picture, plan, size, middle=False)
+    target = (size[1], size[0]) if plan.turned else size
+    return to_srgb(upright.picture.resize(target, Image.Resampling.BICUBIC, box=upright.box), plan.profile)
 
 
 @contextmanager
@@ -141,120 +180,139 @@ def open_picture(encoded: bytes) -> Iterator[Image.Image]:
         yield picture
 
 
+class _Upright(NamedTuple):
+    """A decoded picture, upright and RGB."""
+
+    picture: Image.Image
+    box: tuple[float, float, float, float]  # its edges: left, top, right, bottom; some lie inside the outermost pixels
+
+
+class _Plan(NamedTuple):
+    """How an opened picture is to be decoded."""
+
+    encoded: bytes  # without metadata
+    content_type: str
+    orientation: int  # as in EXIF, 1..8
+    profile: bytes  # an ICC profile, unchecked; empty if there is none
+    can_draft: bool  # whether the decoder can reduce the picture
+
+    @property
+    def turned(self) -> bool:
+        """Whether width and height change places."""
+        return self.orientation >= 5
+
+
 @contextmanager
-def _opened(encoded: bytes) -> Iterator[tuple[ImageFile, int]]:
-    """Open a picture by reading only its header; also return its EXIF orientation, 1..8."""
+def _opened(encoded: bytes) -> Iterator[tuple[ImageFile, _Plan]]:
+    """Open a picture by reading only its header."""
+    if not encoded:
+        raise UnsupportedPictureError("The file is empty. Please send a JPEG, PNG, WebP or HEIC picture.")
     content_type = sniff_content_type(encoded)
     if content_type is None:
-        raise UnsupportedPictureError("The file is not a JPEG, PNG or WebP picture. Please send one of these.")
+        raise UnsupportedPictureError(
+            known_mistake(encoded) or "The file is not a JPEG, PNG, WebP or HEIC picture. Please send one of these."
+        )
+    can_draft = content_type in HEIF_CONTENT_TYPES
     if content_type == "image/webp":
-        _check_size(*_webp_canvas(encoded))  # Pillow's WebP opener allocates the canvas at once
+        # Pillow's WebP opener allocates the canvas at once
+        check_size(*webp_canvas(encoded), WEBP_BYTES_PER_PX, "WebP")
     if content_type == "image/jpeg":
-        _check_scans(encoded)
-    bare, orientation = strip_metadata(encoded, content_type)
-    with _translated_errors(), _OPENERS[content_type](io.BytesIO(bare)) as picture:
-        _check_size(*picture.size)
-        picture.decodermaxblock = max(len(bare), 1)  # decode at once: in blocks of 64 kB the decoder restarts often
-        yield picture, orientation
+        can_draft = check_jpeg(encoded)
+    bare, orientation, profile = strip_metadata(encoded, content_type)
+    with _translated_errors(), _open_bare(bare, content_type) as picture:
+        check_size(*picture.size, PNG_BYTES_PER_PX)
+        yield (
+            picture,
+            _Plan(bare, content_type, orientation, profile or picture.info.get("icc_profile", b""), can_draft),
+        )
 
 
-def _decode_upright(picture: ImageFile, orientation: int, draft_size: tuple[int, int]) -> Image.Image:
-    """Decode the opened picture and turn it upright: RGB, or RGBA if it may have transparent pixels."""
-    picture.draft("RGB", draft_size)
-    decoded = _eight_bits(picture)
-    decoded = decoded.convert("RGBA" if decoded.has_transparency_data else "RGB")
-    return decoded.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else decoded
-
-
-def _centre_square(picture: Image.Image, size: int) -> Image.Image:
-    """Scale the largest square in the middle to `size`; crop instead if it is only slightly larger.
-
-    A HAM10000 picture has 225 px after decoding at half scale, and the model 224: scaling would blur it, and take a
-    sixth of the decoding time.
-    """
-    width, height = picture.size
-    if size >= MIN_CROP_SIDE_PX and 0 <= min(width, height) - size <= size * MAX_CROP_SHARE:
-        left, top = (width - size) // 2, (height - size) // 2
-        return picture.crop((left, top, left + size, top + size))
-    return ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
-
-
-def _eight_bits(picture: ImageFile) -> Image.Image:
-    """Convert 16-bit grey of a PNG, and its transparent grey or colour of any depth, to 8 bits.
-
-    Pillow does neither: it clips 16-bit grey at 255, and compares 8-bit pixels with the unscaled number in the file.
-    """
-    key = picture.info.get("transparency")
-    rawmode = picture.tile[0].args if picture.tile else None
-    if rawmode == "L;2" and key is not None:
-        picture.info["transparency"] = key * 85
-    elif rawmode == "L;4" and key is not None:
-        picture.info["transparency"] = key * 17
-    elif rawmode == "RGB;16B" and key is not None:
-        picture.info["transparency"] = tuple(channel >> 8 for channel in key)
-    elif rawmode == "I;16B":
-        grey = picture.point(lambda value: value * (1 / 256)).convert("L")
-        if key is not None:
-            grey.info["transparency"] = key >> 8
-        return grey
+def _open_bare(bare: bytes, content_type: str) -> ImageFile:
+    picture = _OPENERS[content_type](io.BytesIO(bare))
+    picture.decodermaxblock = max(len(bare), 1)  # decode at once: in blocks of 64 kB the decoder restarts often
     return picture
 
 
-def _over_white(picture: Image.Image) -> Image.Image:
-    """Put transparent pixels on white, and return RGB."""
-    if picture.mode != "RGBA":
-        return picture
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+def _decode_upright(picture: ImageFile, plan: _Plan, target: tuple[int, int], *, middle: bool) -> _Upright:
+    """Decode the opened picture: upright, over white, RGB in the colours of its profile.
+
+    Args:
+        picture: as opened.
+        plan: as opened.
+        target: the size that it will be scaled to, before it is turned; the result has at least REDUCED_SIDES times as
+            many pixels on each side, or all that the picture has.
+        middle: whether only the middle of a long strip is wanted.
+    """
+    wanted = (REDUCED_SIDES * target[0], REDUCED_SIDES * target[1])
+    decoded, edges = _decode(picture, plan, wanted)
+    left, top, right, bottom = middle_of(decoded) if middle else (0, 0, *decoded.size)
+    across, down = (max(1, side // enough) for side, enough in zip(decoded.size, wanted, strict=True))
+    if middle:
+        across = down = min(across, down)
+    keep_ink = profile_space(plan.profile) == "CMYK"
+    reduced = reduce_over_white(decoded, (across, down), (left, top, right, bottom), keep_ink=keep_ink)
+    if reduced.mode == "CMYK":
+        reduced = to_srgb(reduced, plan.profile)
+    width, height = (min(right, edges[0]) - left) / across, (min(bottom, edges[1]) - top) / down
+    if plan.orientation in _UPRIGHT:
+        reduced = reduced.transpose(_UPRIGHT[plan.orientation])
+    if plan.turned:
+        width, height = height, width
+    x = reduced.width - width if plan.orientation in _RIGHT_TO_LEFT else 0.0
+    y = reduced.height - height if plan.orientation in _BOTTOM_TO_TOP else 0.0
+    return _Upright(reduced, (x, y, x + width, y + height))
 
 
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise TooManyPixelsError(
-            f"The picture has {width} x {height} pixels; at most {MAX_PIXELS // 1_000_000} megapixels are allowed. "
-            "Please send a smaller copy."
-        )
-    if min(width, height) < MIN_SIDE_PX:
-        raise TooFewPixelsError(
-            f"The picture has {width} x {height} pixels; each side must have at least {MIN_SIDE_PX}. "
-            "Please send the original."
-        )
+def _decode(picture: ImageFile, plan: _Plan, wanted: tuple[int, int]) -> tuple[ImageFile, tuple[float, float]]:
+    """Decode all pixels; a JPEG at the smallest scale of its DCT, 1/1 to 1/8, that still has `wanted` pixels.
+
+    Also return the width and height at that scale, which need not be whole: the last pixels can be partial.
+    """
+    edges = _draft(picture, plan, wanted)
+    scale_transparency(picture)
+    try:
+        picture.load()
+    except OSError:
+        mended = _decode_unterminated(plan, wanted) if plan.content_type == "image/jpeg" else None
+        if mended is None:
+            raise
+        return mended, edges
+    return picture, edges
 
 
-def _check_scans(encoded: bytes) -> None:
-    components = scans = 0
-    for segment in jpeg_segments(encoded):
-        if segment.marker in SEQUENTIAL_FRAMES:
-            components = _byte(encoded, segment.body + 5)
-        if segment.marker != START_OF_SCAN:
-            continue
-        if scans == 0 and components and _byte(encoded, segment.body) == components:
-            return  # this scan has all components: libjpeg refuses a second one, so the pixels need no search
-        scans += 1
-        if scans > MAX_SCANS:
-            raise UnreadableImageError(
-                f"The picture is stored in more than {MAX_SCANS} scans, which no camera does. Please save it again."
-            )
+def _draft(picture: ImageFile, plan: _Plan, wanted: tuple[int, int]) -> tuple[float, float]:
+    drafted = picture.draft("RGB", wanted) if plan.can_draft else None
+    return drafted[1][2:] if drafted else picture.size
 
 
-def _byte(encoded: bytes, at: int) -> int:
-    return encoded[at] if at < len(encoded) else 0
+def _decode_unterminated(plan: _Plan, wanted: tuple[int, int]) -> ImageFile | None:
+    """Decode a JPEG without an end-of-image marker if all of its pixels are there; else return None.
+
+    It is decoded with different bytes in the place of the marker. If any pixel were missing, the decoder would take
+    these bytes for pixels, and the two results would differ.
+    """
+    pixels = unterminated_pixels(plan.encoded)
+    if pixels is None:
+        return None
+    decoded = []
+    for padding in (b"", _PADDING):
+        picture = _open_bare(pixels + padding + END_OF_IMAGE, plan.content_type)
+        _draft(picture, plan, wanted)
+        picture.load()
+        decoded.append(picture)
+    return decoded[0] if decoded[0].tobytes() == decoded[1].tobytes() else None
 
 
-def _webp_canvas(encoded: bytes) -> tuple[int, int]:
-    """Read width and height from a WebP header (RFC 9649, sections 2.5 to 2.7)."""
-    chunk, body = encoded[12:16], encoded[20:30]
-    if len(body) == 10 and chunk == b"VP8X":
-        return 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
-    if len(body) == 10 and chunk == b"VP8L":
-        packed = int.from_bytes(body[1:5], "little")
-        return 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
-    if len(body) == 10 and chunk == b"VP8 ":
-        width, height = struct.unpack("<HH", body[6:10])
-        return width & 0x3FFF, height & 0x3FFF
-    raise UnreadableImageError(_UNREADABLE)
+_PADDING: Final = b"\xb5\x4a\x93\x6c" * 16  # begins with a 1, whereas the decoder fills what is missing with 0
 
 
-_UNREADABLE: Final = "The picture is damaged or incomplete and cannot be read. Please send it again or send another."
+def _centre_square(upright: _Upright, size: int) -> Image.Image:
+    """Scale the largest square in the middle to `size`, with the filter that the training pictures were scaled with."""
+    left, top, right, bottom = upright.box
+    side = min(right - left, bottom - top)
+    left, top = (left + right - side) / 2, (top + bottom - side) / 2
+    box = (left, top, left + side, top + side)
+    return upright.picture.resize((size, size), Image.Resampling.BILINEAR, box=box)
 
 
 @contextmanager
@@ -265,4 +323,4 @@ def _translated_errors() -> Iterator[None]:
     except AnalyzerError:
         raise
     except Exception as error:  # Pillow's parsers raise errors of any type for a damaged file
-        raise UnreadableImageError(_UNREADABLE) from error
+        raise UnreadableImageError(UNREADABLE) from error

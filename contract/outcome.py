@@ -1,15 +1,32 @@
 """From the output of the model to the outcome for a person; docs/decisions/outcomes.md has the reasons."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
-from contract.api import ClassProbability, Outcome
-from contract.bundle import ANY_MALIGNANT, Manifest
+from contract.api import ClassProbability, OperatingPoint, Outcome
+from contract.bundle import ANY_MALIGNANT, Unfamiliar
 from contract.labels import BY_CODE
 from contract.quality import Finding
 
 MIN_LEADING_PROBABILITY = 0.4  # below it no class is clearly likelier than the others
+
+
+class DecisionRules(Protocol):
+    """The part of a manifest that decides. In training these facts exist before the manifest."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class codes, in the order of the outputs."""
+
+    @property
+    def operating_points(self) -> Mapping[str, OperatingPoint]:
+        """The thresholds of decisions, among them ANY_MALIGNANT."""
+
+    @property
+    def unfamiliar(self) -> Unfamiliar:
+        """The threshold for pictures unlike the training pictures."""
 
 
 def rank_classes(probabilities: np.ndarray, labels: Sequence[str]) -> list[ClassProbability]:
@@ -30,7 +47,7 @@ def rank_classes(probabilities: np.ndarray, labels: Sequence[str]) -> list[Class
     ]
 
 
-def malignant_probability(probabilities: np.ndarray, manifest: Manifest) -> float:
+def malignant_probability(probabilities: np.ndarray, manifest: DecisionRules) -> float:
     """Add up the probabilities of the classes of the any-malignant operating point."""
     counted = manifest.operating_points[ANY_MALIGNANT].classes
     share = sum(float(probabilities[manifest.labels.index(code)]) for code in counted)
@@ -43,7 +60,7 @@ def decide(
     malignant: float,
     unfamiliar_score: float,
     findings: Sequence[Finding],
-    manifest: Manifest,
+    manifest: DecisionRules,
 ) -> Outcome:
     """Choose the one outcome.
 

@@ -7,7 +7,7 @@ from contract.labels import CODES
 
 PROBABILITY_COLUMNS: Final = {code: f"p_{code}" for code in CODES}
 COLUMNS: Final = (
-    "picture",  # a path below the folder, or a key in the bucket
+    "picture",  # a path below the folder, or a key in the bucket; unchanged: each format of a table escapes it itself
     "outcome",
     "leading_class",
     "malignant_probability",

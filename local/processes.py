@@ -5,15 +5,19 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 import urllib3
 
 from local.errors import LocalStackError
 
 HOST = "127.0.0.1"  # no other machine can reach the local stack
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, `kill`, a terminal that is closed
 STOP_GRACE_S = 10.0  # between SIGTERM and SIGKILL
 POLL_S = 0.05
 
@@ -25,15 +29,18 @@ class Program:
         """Start the program and append its output to `log`."""
         self.name, self.log = name, log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                command,
-                env={**os.environ, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C then reaches only the parent, which stops its programs in order
-            )
+        with log.open("ab") as output, ExitStack() as stop_on_error:
+            with _delayed_signals():  # in the middle of a start, an error would leave a process that nobody knows
+                self._process = subprocess.Popen(
+                    command,
+                    env={**os.environ, **environment},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C then reaches only the parent, which stops its programs in order
+                )
+                stop_on_error.callback(self.stop)
+            stop_on_error.pop_all()
 
     @property
     def pid(self) -> int:
@@ -76,6 +83,40 @@ class Program:
     def _last_log_line(self) -> str:
         lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         return f"{lines[-1].strip() if lines else 'it printed nothing'} (the full log is {self.log})"
+
+
+@contextmanager
+def ignored_signals() -> Iterator[None]:
+    """Ignore Ctrl-C, SIGTERM and SIGHUP while programs are stopped: a second one would leave some running."""
+    with _handled_signals(lambda *_: None):
+        yield
+
+
+@contextmanager
+def _delayed_signals() -> Iterator[None]:
+    """Handle Ctrl-C, SIGTERM and SIGHUP at the end of the block."""
+    received: list[int] = []
+    with _handled_signals(lambda number, _: received.append(number)):
+        yield
+    for number in received:
+        signal.raise_signal(number)
+
+
+@contextmanager
+def _handled_signals(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle the stop signals with a function; a signal that is ignored, as under nohup, stays ignored."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread handles signals
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    handled = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    for number in handled:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in handled.items():
+            signal.signal(number, handler)
 
 
 def responds(url: str, statuses: Sequence[int] = (200,), *, timeout_s: float = 5.0) -> bool:

@@ -1,10 +1,8 @@
 """The complete stack on one machine: AWS's APIs by moto, the Lambda function behind an HTTP API, and the page."""
 
-import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +13,7 @@ from filelock import FileLock, Timeout
 from local import resources
 from local.errors import LocalStackError
 from local.function.emulator import emulator_binary
-from local.processes import HOST, POLL_S, Program, check_port, free_port, responds
+from local.processes import HOST, POLL_S, Program, check_port, free_port, ignored_signals, responds
 from local.state import kill_orphans, remove_state, write_state
 
 if TYPE_CHECKING:
@@ -81,12 +79,14 @@ class LocalStack:
                 f"A local stack already runs from {self.folder}: stop it with `lesion local down`."
             ) from error
         kill_orphans(self.folder)
-        self._old_sigterm = signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM then acts as Ctrl-C
+        self._old_sigterm = signal.getsignal(signal.SIGTERM)
+        if self._old_sigterm == signal.SIG_DFL:  # `lesion` has its own handler
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM then acts as Ctrl-C
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         """Stop all programs."""
-        with _ignore_signals():
+        with ignored_signals():
             for program in reversed(self._programs):
                 program.stop()
             remove_state(self.folder)
@@ -181,14 +181,3 @@ class LocalStack:
         write_state(self.folder, self._urls, self.aws_environment, self._programs)
         # with a short timeout, a second request would start a second execution environment of the function
         program.wait_until(lambda: responds(ready, statuses, timeout_s=START_TIMEOUT_S), START_TIMEOUT_S)
-
-
-@contextlib.contextmanager
-def _ignore_signals() -> Iterator[None]:
-    """Ignore a second Ctrl-C or SIGTERM while the programs are stopped."""
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

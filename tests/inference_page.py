@@ -1,14 +1,25 @@
-"""The tables of docs/inference.md that come from the code: `python -m tests.inference_page` updates them."""
+"""The tables of docs/inference.md that come from the code: `python -m tests.inference_page` updates them.
 
+`python -m tests.inference_page NAME=metrics.json` first takes the results on changed pictures from the report of
+`lesion evaluate`, for the column NAME ("before" or "after").
+"""
+
+import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from contract import quality
+from contract.api import Metric
+from contract.bundle import Robustness
 from functions.classify.metrics import METRICS
 from tests.odd_pictures import odd_pictures
+from training.evaluation.robustness.goals import low_risk_goal, misses_goal
+from training.evaluation.robustness.names import words_for
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "inference.md"
+CHANGED_PICTURES = PAGE.parent / "robustness"  # results of `lesion evaluate`, by the name of a column
 # Share of 8,802 HAM10000 pictures with the finding, at 224 px: measured, see the page. All pictures have the same size.
 FALSE_ALARMS = {
     "too_small": "not measured",
@@ -62,7 +73,67 @@ def odd_inputs() -> str:
     return table(("input", "status", "answer"), *rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"findings": findings, "metrics": metrics, "odd inputs": odd_inputs}
+def changed_pictures(folder: Path = CHANGED_PICTURES) -> str:
+    """The results on changed pictures, of each model that was measured."""
+    models = {
+        name: Robustness.model_validate_json(path.read_text())
+        for name in ("before", "after")
+        if (path := folder / f"{name}.json").exists()
+    }
+    columns = [
+        column if len(models) == 1 else f"{column}, {name}"
+        for column in ("`low_risk`", "noticed", "mean change", "other leading class")
+        for name in models
+    ]
+    rows: list[tuple[object, ...]] = [("change", *columns, "goal")]
+    for change in dict.fromkeys(change for model in models.values() for change in model.changes):
+        effects = [model.changes[change] for model in models.values()]
+        low_risk = [share(effect.low_risk) for effect in effects]
+        rows.append(
+            (
+                words_for(change),
+                *(f"**{it}**" if misses_goal(effect) else it for it, effect in zip(low_risk, effects, strict=True)),
+                *(f"{effect.noticed.value:.1%}" for effect in effects),
+                *(f"{effect.probability_change.value:.3f}" for effect in effects),
+                *("-" if effect.class_changes is None else share(effect.class_changes) for effect in effects),
+                f"{low_risk_goal(effects[0]):.0%}",
+            )
+        )
+    return "\n".join([*(describe(name, model) for name, model in models.items()), "", table(*rows)])
+
+
+def describe(name: str, model: Robustness) -> str:
+    """A line of a list: the pictures, and how many changes miss a goal."""
+    missed = sum(misses_goal(effect) for effect in model.changes.values())
+    return (
+        f"- **{name.capitalize()}:** {model.pictures} malignant pictures of {model.lesions} lesions; "
+        f"{model.all_pictures:,} pictures of all classes are turned. {missed} of {len(model.changes)} changes miss "
+        "a goal."
+    )
+
+
+def share(metric: Metric) -> str:
+    """A share with its interval, in percent."""
+    return f"{100 * metric.value:.1f} ({100 * metric.low:.1f} to {100 * metric.high:.1f})%"
+
+
+def take_changed_pictures(name: str, report: Path, folder: Path = CHANGED_PICTURES) -> None:
+    """Keep the results on changed pictures of a report, rounded, for the column of this name."""
+    results = json.loads(report.read_text(), parse_float=lambda digits: round(float(digits), 6))["robustness"]
+    changes = results.pop("changes")
+    lines = ",\n".join(f"  {json.dumps(change)}: {json.dumps(effect)}" for change, effect in changes.items())
+    folder.mkdir(exist_ok=True)
+    text = f'{json.dumps(results)[:-1]}, "changes": {{\n{lines}\n}}}}\n'
+    Robustness.model_validate_json(text)
+    (folder / f"{name}.json").write_text(text)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "findings": findings,
+    "metrics": metrics,
+    "odd inputs": odd_inputs,
+    "changed pictures": changed_pictures,
+}
 
 
 def with_tables(page: str) -> str:
@@ -76,4 +147,7 @@ def with_tables(page: str) -> str:
 
 
 if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        column, _, metrics_json = argument.partition("=")
+        take_changed_pictures(column, Path(metrics_json))
     PAGE.write_text(with_tables(PAGE.read_text()))

@@ -10,11 +10,20 @@ from typing import Any, NamedTuple
 
 from PIL import Image, ImageCms, PngImagePlugin
 
+from tests.heic_files import (
+    encode_heic,
+    heic_of_10_bits,
+    heic_of_two_pictures,
+    heic_with_size,
+    only_a_video,
+)
+from tests.odd_metadata import incomplete, lossless, with_endings, with_orientations, with_profiles, without_end
 from tests.picture_blocks import (
     arithmetic_jpeg,
     insert_after_soi,
     interlaced_png,
     jpeg_segment,
+    lossless_jpeg,
     png_chunk,
     png_file,
     resized_jpeg_header,
@@ -66,7 +75,9 @@ def plain_picture(mode: str = "RGB", size: tuple[int, int] = (SIDE_PX, 72)) -> I
 
 
 def encode(picture: Image.Image, kind: str, **options: Any) -> bytes:
-    """Encode a picture with Pillow."""
+    """Encode a picture with Pillow, or as HEIC."""
+    if kind == "HEIC":
+        return encode_heic(picture, **options)
     encoded = io.BytesIO()
     picture.save(encoded, kind, **options)
     return encoded.getvalue()
@@ -95,6 +106,11 @@ def _usual() -> dict[str, bytes]:
         "WebP, lossless": encode(rgb, "WEBP", lossless=True),
         "WebP, transparent": encode(plain_picture("RGBA"), "WEBP"),
         "WebP, transparent and lossless": encode(plain_picture("RGBA"), "WEBP", lossless=True),
+        "HEIC": encode(rgb, "HEIC"),
+        "HEIC, colour at full resolution": encode(rgb, "HEIC", chroma=444),
+        "HEIC, grey": encode(plain_picture("L"), "HEIC"),
+        "HEIC, transparent": encode(plain_picture("RGBA"), "HEIC"),
+        "HEIC, odd sides": encode(plain_picture(size=(97, 73)), "HEIC"),
         "one pixel over the smallest side": encode(plain_picture(size=(33, 33)), "PNG"),
         "the smallest side": encode(plain_picture(size=(32, 32)), "WEBP"),
         "a strip of 8000 x 40": encode(plain_picture(size=(8000, 40)), "JPEG"),
@@ -113,6 +129,7 @@ def _unusual() -> dict[str, bytes]:
         "JPEG, YCCK": ycck_jpeg(rgb),
         "JPEG, stored as RGB": encode(rgb, "JPEG", keep_rgb=True),
         "JPEG, arithmetic coding": arithmetic_jpeg(64, 48),
+        **lossless(plain_picture(size=(64, 48))),
         "JPEG, two pictures in one (MPO)": encode(rgb, "MPO", save_all=True, append_images=frames),
         "JPEG, fill bytes between segments": insert_after_soi(encode(rgb, "JPEG"), b"\xff" * 9),
         "PNG, animated": encode(rgb, "PNG", save_all=True, append_images=frames, duration=100),
@@ -137,6 +154,10 @@ def _unusual() -> dict[str, bytes]:
         "PNG, RGB, one colour transparent": encode(rgb, "PNG", transparency=(1, 2, 3)),
         "PNG, palette too short for its pixels": png_file(40, 40, 8, 3, b"\x09" * 1600, png_chunk(b"PLTE", bytes(6))),
         "PNG, without its last chunk": encode(rgb, "PNG")[:-12],
+        "HEIC, tiles": encode(plain_picture(size=(300, 200)), "HEIC", tile_size=128),
+        "HEIC, 10 bits": heic_of_10_bits(plain_picture("L")),
+        "HEIC, two pictures in one": heic_of_two_pictures(rgb, plain_picture(size=(64, 64))),
+        "HEIC, with a thumbnail": encode(rgb, "HEIC", thumbnails=[32]),
         "WebP, animated": encode(rgb, "WEBP", save_all=True, append_images=frames, duration=100),
     }
 
@@ -164,18 +185,24 @@ def _decorated() -> dict[str, bytes]:
         "JPEG, GPS and a name in its EXIF": encode(rgb, "JPEG", exif=telling),
         "PNG, GPS and a name in its EXIF": encode(rgb, "PNG", exif=telling),
         "WebP, GPS and a name in its EXIF": encode(rgb, "WEBP", exif=telling),
+        "HEIC, GPS and a name in its EXIF": encode(rgb, "HEIC", exif=telling),
         "JPEG, sRGB profile": encode(rgb, "JPEG", icc_profile=srgb),
         "PNG, sRGB profile": encode(rgb, "PNG", icc_profile=srgb),
         "JPEG, profile of another colour space": encode(rgb, "JPEG", icc_profile=lab),
         **{
             f"{kind}, EXIF orientation {orientation}": encode(rgb, kind, exif=_orientation(orientation))
-            for kind in ("JPEG", "PNG", "WEBP")
+            for kind in ("JPEG", "PNG", "WEBP", "HEIC")
             for orientation in range(1, 9)
         },
+        **with_profiles(rgb, encode),
+        **with_orientations(rgb, encode),
+        **without_end(jpeg, encode(rgb, "JPEG", progressive=True)),
+        **with_endings(jpeg),
         "JPEG followed by a zip": jpeg + archive.getvalue(),
         "JPEG followed by HTML": jpeg + b"<html><script>alert(1)</script></html>",
         "PNG followed by garbage": png + PROSE * 50,
         "WebP followed by garbage": webp + PROSE * 50,
+        "HEIC followed by garbage": encode(rgb, "HEIC") + PROSE * 50,
         "JPEG, HTML in its comment": encode(rgb, "JPEG", comment=b"<html><script>alert(1)</script>"),
         "JPEG, colour profile in many segments": encode(rgb, "JPEG", icc_profile=profile),
         "JPEG, truncated colour profile": insert_after_soi(jpeg, jpeg_segment(0xE2, icc)),
@@ -231,7 +258,7 @@ def _other_formats() -> dict[str, bytes]:
         "TIFF": encode(rgb, "TIFF"),
         "AVIF": encode(rgb, "AVIF"),
         "ICO": encode(rgb, "ICO"),
-        "HEIC": struct.pack(">L", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(500),
+        "HEIC, only a video": only_a_video(),
         "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" width="99" height="99"><rect width="9" height="9"/></svg>',
         "PDF": b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n%%EOF\n",
         "HTML": b"<!doctype html><title>Not found</title>",
@@ -255,6 +282,8 @@ def _damaged() -> dict[str, bytes]:
         "WebP": encode(rgb, "WEBP"),
         "WebP, lossless": encode(rgb, "WEBP", lossless=True),
         "WebP, transparent": encode(plain_picture("RGBA"), "WEBP"),
+        "HEIC": encode(rgb, "HEIC"),
+        "HEIC, tiles": encode(plain_picture(size=(300, 200)), "HEIC", tile_size=128),
     }
     cuts: dict[str, Callable[[int], int]] = {
         "after 24 bytes": lambda _: 24,
@@ -262,7 +291,7 @@ def _damaged() -> dict[str, bytes]:
         "in the middle": lambda length: length // 2,
         "near the end": lambda length: length - 60,
     }
-    jpeg, png, webp = whole["JPEG"], whole["PNG"], whole["WebP"]
+    jpeg, png, webp, heic = whole["JPEG"], whole["PNG"], whole["WebP"], whole["HEIC"]
     middle = len(png) // 2
     return {
         **{
@@ -273,10 +302,12 @@ def _damaged() -> dict[str, bytes]:
         "JPEG, only its signature": jpeg[:3],
         "PNG, only its signature": png[:8],
         "WebP, only its signature": webp[:12],
-        "JPEG, without its last byte": jpeg[:-1],
+        **incomplete(jpeg, whole["JPEG, progressive"]),
+        "HEIC, only its first box": heic[: heic.index(b"meta") - 4],
         "JPEG, HTML after the signature": jpeg[:3] + b"<html></html>" * 40,
         "JPEG, without image data": b"\xff\xd8" + jpeg_segment(0xE0, b"JFIF\0" + bytes(9)) + b"\xff\xd9",
         "JPEG, 12 bits": twelve_bit_jpeg(64, 48),
+        "JPEG, lossless, 16 bits": lossless_jpeg(plain_picture("L", (64, 48)), bits=16),
         "JPEG of 2000 scans": with_scans(whole["JPEG, progressive"], 2000),
         "JPEG, its only scan repeated": with_scans(jpeg, 1),
         "JPEG, no rows": resized_jpeg_header(jpeg, SIDE_PX, 0),
@@ -301,15 +332,23 @@ def _too_many_pixels() -> dict[str, bytes]:
         "JPEG, progressive, of 60000 x 60000": resized_jpeg_header(
             encode(plain_picture(), "JPEG", progressive=True), 60_000, 60_000
         ),
+        "JPEG, CMYK, progressive, of 8000 x 5000": resized_jpeg_header(
+            encode(plain_picture("CMYK"), "JPEG", progressive=True), 8_000, 5_000
+        ),
         "PNG of 60000 x 60000": png_file(60_000, 60_000, 8, 2, bytes(180_001), rows=1),
         "PNG of 10000 x 5001": png_file(10_000, 5_001, 1, 0, bytes(1251), rows=1),
         "PNG of 2147483647 x 2147483647": png_file(2**31 - 1, 2**31 - 1, 8, 2, b"", rows=0),
+        "WebP of 5000 x 4000": riff_chunk(
+            b"VP8 ", b"\x30\x01\0\x9d\x01\x2a" + struct.pack("<HH", 5_000, 4_000) + bytes(20)
+        ),
         "WebP of 16383 x 16383": riff_chunk(
             b"VP8 ", b"\x30\x01\0\x9d\x01\x2a" + struct.pack("<HH", 16_383, 16_383) + bytes(20)
         ),
         "WebP, lossless, of 16384 x 16384": riff_chunk(
             b"VP8L", b"\x2f" + struct.pack("<L", 16_383 | 16_383 << 14) + bytes(25)
         ),
+        "HEIC of 60000 x 60000": heic_with_size(encode(plain_picture(), "HEIC"), 60_000, 60_000),
+        "HEIC of 10000 x 5001": heic_with_size(encode(plain_picture(), "HEIC"), 10_000, 5_001),
         "WebP, extended, of 60000 x 60000": riff_chunk(b"VP8X", bytes(4) + (59_999).to_bytes(3, "little") * 2),
         "WebP, extended, of 16777216 x 255": riff_chunk(b"VP8X", bytes(4) + b"\xff\xff\xff" + b"\xfe\0\0"),
     }
@@ -318,6 +357,6 @@ def _too_many_pixels() -> dict[str, bytes]:
 def _too_few_pixels() -> dict[str, bytes]:
     return {
         f"{kind} of {width} x {height}": encode(plain_picture(size=(width, height)), kind)
-        for kind in ("JPEG", "PNG", "WEBP")
+        for kind in ("JPEG", "PNG", "WEBP", "HEIC")
         for width, height in ((1, 1), (31, 400), (400, 31))
     }

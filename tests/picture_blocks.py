@@ -106,3 +106,87 @@ def twelve_bit_jpeg(width: int, height: int) -> bytes:
 def _grey_jpeg(frame_marker: int, bits: int, width: int, height: int) -> bytes:
     frame = struct.pack(">BHHB", bits, height, width, 1) + bytes((1, 0x11, 0))
     return b"\xff\xd8" + jpeg_segment(0xDB, b"\0" + b"\1" * 64) + jpeg_segment(frame_marker, frame)
+
+
+def lossless_jpeg(picture: Image.Image, bits: int = 8) -> bytes:
+    """Write a lossless JPEG (T.81, annex H): each sample as its difference from the one at its left or above."""
+    planes, (width, height) = [plane.tobytes() for plane in picture.split()], picture.size
+    codes = []
+    for at in range(width * height):
+        for plane in planes:
+            before = plane[at - 1] if at % width else plane[at - width] if at else 128
+            difference = plane[at] - before
+            length = abs(difference).bit_length()
+            value = difference if difference > 0 else difference + (1 << length) - 1
+            codes.append(f"{length:05b}" + (f"{value:0{length}b}" if length else ""))
+    joined = "".join(codes)
+    joined += "1" * (-len(joined) % 8)
+    data = bytes(int(joined[at : at + 8], 2) for at in range(0, len(joined), 8)).replace(b"\xff", b"\xff\0")
+    numbers = range(1, len(planes) + 1)
+    frame = struct.pack(">BHHB", bits, height, width, len(planes)) + b"".join(bytes((at, 0x11, 0)) for at in numbers)
+    table = bytes((0, 0, 0, 0, 0, 17, *bytes(11), *range(17)))  # 17 codes of five bits
+    scan = bytes((len(planes),)) + b"".join(bytes((at, 0)) for at in numbers) + bytes((1, 0, 0))
+    segments = jpeg_segment(0xC3, frame) + jpeg_segment(0xC4, table) + jpeg_segment(0xDA, scan)
+    return b"\xff\xd8" + segments + data + b"\xff\xd9"
+
+
+def film(body: bytes = b"") -> bytes:
+    """Write the start of an MP4 film as phones append it; its bytes include markers of a JPEG."""
+    brand = struct.pack(">L4s4sL4s4s", 24, b"ftyp", b"mp42", 0, b"mp42", b"isom")
+    data = b"\xff\xda\0\x08\1\1\0\0\x3f\0" + b"frame " * 50 + b"\xff\xc0\xff\xd9" + body
+    return brand + struct.pack(">L4s", len(data) + 8, b"mdat") + data
+
+
+def samsung_trailer() -> bytes:
+    """Write Samsung's blocks behind a picture, and their index."""
+    block = b"\0\0\x30\x0a" + struct.pack("<L", 16) + b"MotionPhoto_Data" + film()
+    index = b"SEFH" + struct.pack("<LLHHLL", 106, 1, 0, 0x0A30, len(block), len(block))
+    return block + index + struct.pack("<L", len(index)) + b"SEFT"
+
+
+def icc_segments(profile: bytes, chunks: int) -> list[bytes]:
+    """Split a colour profile over several segments of a JPEG."""
+    step = -(-len(profile) // chunks)
+    parts = [profile[at : at + step] for at in range(0, len(profile), step)]
+    return [
+        jpeg_segment(0xE2, b"ICC_PROFILE\0" + bytes((number, len(parts))) + part)
+        for number, part in enumerate(parts, 1)
+    ]
+
+
+def xmp_packet(orientation: int, *, element: bool = False) -> bytes:
+    """Write an XMP packet with only the orientation."""
+    attribute = b"" if element else b' tiff:Orientation="%d"' % orientation
+    inside = b"<tiff:Orientation>%d</tiff:Orientation>" % orientation if element else b""
+    return (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
+        + attribute
+        + b">"
+        + inside
+        + b"</rdf:Description>"
+        b"</rdf:RDF></x:xmpmeta>"
+    )
+
+
+def png_text(kind: bytes, keyword: bytes, text: bytes, *, compressed: bool = True) -> bytes:
+    """Write a text chunk of a PNG."""
+    packed = zlib.compress(text) if kind == b"zTXt" or (kind == b"iTXt" and compressed) else text
+    middle = {b"tEXt": b"", b"zTXt": b"\0", b"iTXt": bytes((compressed, 0)) + b"\0\0"}[kind]
+    return png_chunk(kind, keyword + b"\0" + middle + packed)
+
+
+def raw_profile_text(name: bytes, body: bytes) -> bytes:
+    """Write a block as ImageMagick writes it into a text of a PNG."""
+    digits = body.hex().encode()
+    lines = b"\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+    return b"\n" + name + b"\n%8d\n" % len(body) + lines + b"\n"
+
+
+def exif_block(order: str, orientation: int, *, kind: int = 3, before: int = 0) -> bytes:
+    """Write a TIFF directory with the orientation, as a number of type `kind`, after `before` other entries."""
+    other = struct.pack(f"{order}HHLHH", 0x0100, 3, 1, 7, 0)
+    number = {1: "BBH", 3: "HH", 4: "L"}.get(kind, "HH")
+    entry = struct.pack(f"{order}HHL{number}", 0x0112, kind, 1, orientation, *bytes(len(number) - 1))
+    mark = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    return mark + struct.pack(f"{order}LH", 8, before + 1) + other * before + entry + bytes(4)

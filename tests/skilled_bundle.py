@@ -23,6 +23,7 @@ from contract.bundle import (
 )
 from contract.image import decode_image
 from contract.onnx_runtime import open_session
+from tests.low_risk_shares import low_risk_shares
 from tests.tiny_bundle import tiny_graph, write_tiny_bundle
 from training.artifact.golden import write_golden
 from training.artifact.held_out import join_predictions, write_held_out
@@ -120,6 +121,7 @@ def _finish(
             "data": data,
             "operating_points": points,
             "metrics": {"balanced_accuracy": accuracy},
+            "robustness": low_risk_shares({}) if answers else None,
         }
     )
     (bundle / MANIFEST).write_text(manifest.model_dump_json())

@@ -11,6 +11,10 @@ ClassBalance = Literal["weights", "sampling", "focal", "logit_adjusted", "none"]
 
 Monitor = Literal["balanced_accuracy", "balanced_loss"]
 
+# basic: turn, zoom, shift, mirror, and change the light a little. full: also what dermoscopes, cameras and people do to
+# pictures; see training/fitting/inputs/augmentation/changes.py.
+Augment = Literal["none", "basic", "full"]
+
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 
 IMAGENET: Final = "imagenet"  # the weights that Keras publishes; Keras downloads and caches them
@@ -52,13 +56,16 @@ class TrainingConfig:
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0  # alpha: shares are drawn from Beta(alpha, alpha); 0: no mixup
 
-    augment: bool = True  # turn, zoom, shift, mirror and change the light of training pictures
-    # Views of each picture when the output of the frozen stages is computed once; 0: it is never computed once.
-    frozen_views: Annotated[int, Field(ge=0, le=8)] = 2
+    augment: Augment = "basic"  # how training pictures are changed
+    # Views of each picture when the output of the frozen stages is computed once; 0: it is never computed once. Only
+    # full augmentation has more than 8 that differ.
+    frozen_views: Annotated[int, Field(ge=0, le=64)] = 2
 
     precision: Precision = "auto"  # of the backbone in training; the exported model is float32
 
     def __post_init__(self) -> None:
-        """Refuse a run that trains nothing."""
+        """Refuse a run that trains nothing, and views that would repeat."""
         if self.head_epochs + self.fine_tune_epochs == 0:
             raise ValueError("head_epochs and fine_tune_epochs are both 0: nothing would be trained")
+        if self.frozen_views > 8 and self.augment != "full":
+            raise ValueError("frozen_views over 8 need augment full: without it, the ninth view repeats the first")

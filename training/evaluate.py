@@ -36,7 +36,7 @@ class EvaluatedBundle:
 
 
 def evaluate_bundle(
-    inputs: EvaluationInputs, cache: Path, on_progress: OnProgress = ignore_progress
+    inputs: EvaluationInputs, cache: Path, on_progress: OnProgress = ignore_progress, *, robustness: int
 ) -> EvaluatedBundle:
     """Evaluate a bundle with its own ONNX file, thresholds and temperature, and write a report.
 
@@ -47,6 +47,7 @@ def evaluate_bundle(
         inputs: from `training.evaluation.inputs.check_inputs`.
         cache: folder for decoded pictures, kept between runs.
         on_progress: called with the name of the step, the number done, and the total.
+        robustness: so many malignant pictures get every change of `training.evaluation.robustness.changes`; 0: none.
 
     Raises:
         BundleError: the reference embeddings of the bundle cannot be read.
@@ -69,6 +70,7 @@ def evaluate_bundle(
         rows,
         seed=manifest.data.split_seed,
         on_progress=on_progress,
+        robustness=robustness,
         given=given,
         absent=evaluation_set.absent,
     )

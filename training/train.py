@@ -26,6 +26,7 @@ from training.evaluation.calibration.reference_set import build_reference, sampl
 from training.evaluation.evaluate_onnx import CalibratedModel, evaluate_onnx
 from training.evaluation.measure import Evaluation
 from training.evaluation.report.write import Subject, write_report
+from training.evaluation.robustness.goals import PICTURES_AFTER_TRAINING
 from training.fit_model import FittedModel, RunContext, fit_model
 from training.fitting.resuming.stop import watch_signals
 from training.progress import Reporter
@@ -143,6 +144,7 @@ def _measure(fitted: FittedModel, exported: _Exported, folder: Path, reporter: R
             rows,
             seed=config.seed,
             on_progress=reporter.on_progress,
+            robustness=PICTURES_AFTER_TRAINING,
         )
         subject = Subject(
             model="This model",

@@ -1,9 +1,6 @@
 """The Flask application; `gunicorn 'webapp.app:create_app()'` serves it."""
 
-import io
-from typing import IO
-
-from flask import Flask, Request
+from flask import Flask
 
 from webapp import display_text
 from webapp.access_log import log_requests
@@ -13,26 +10,6 @@ from webapp.pages import add_error_pages, create_pages
 from webapp.pictures import PictureDecoder
 from webapp.security import add_security_headers
 from webapp.settings import Settings
-
-
-class DisklessRequest(Request):
-    """A request whose uploads stay in memory: no picture is ever written to disk, not even as a temporary file."""
-
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
-    ) -> IO[bytes]:
-        del total_content_length, content_type, filename, content_length
-        return io.BytesIO()  # MAX_CONTENT_LENGTH limits its size
-
-
-class Page(Flask):
-    """Flask with requests that write nothing to disk."""
-
-    request_class = DisklessRequest
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -45,7 +22,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         SettingsError: the page cannot run with its environment.
     """
     settings = settings or Settings.from_env()
-    app = Page(__name__)
+    app = Flask(__name__)
+    app.url_map.strict_slashes = False  # /model/ is /model
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_upload_bytes,
         TRUSTED_HOSTS=list(settings.trusted_hosts) or None,

@@ -66,7 +66,7 @@ class ClassifyClient:
                 raise SettingsError(f"CLASSIFY_AUTH is iam. {error}") from error
 
     def predict(self, encoded: bytes) -> Prediction:
-        """Classify a picture: the bytes of a JPEG, PNG or WebP file.
+        """Classify a picture: the bytes of a JPEG, PNG, WebP or HEIC file.
 
         Raises:
             ClassifyProblemError: the API refused the picture, or is too busy.

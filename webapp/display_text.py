@@ -50,7 +50,13 @@ OUTCOMES: Final[dict[Outcome, OutcomeText]] = {
 
 _POOR_PICTURE: Final = "The picture is not good enough for an answer."
 
-_FORMAT_NAMES: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WebP"}
+_FORMAT_NAMES: Final = {
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/webp": "WebP",
+    "image/heic": "HEIC",
+    "image/heif": "HEIF",
+}
 _METRIC_NAMES: Final = {
     "auc": "AUC",
     "auroc": "AUROC",

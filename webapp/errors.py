@@ -26,6 +26,24 @@ class NoPictureChosenError(AnalyzerError):
     code, status, title = "no_picture_chosen", 400, "No picture was chosen"
 
 
+class EmptyFileError(AnalyzerError):
+    """The chosen file has no bytes."""
+
+    code, status, title = "empty_file", 400, "The file is empty"
+
+
+class SeveralPicturesError(AnalyzerError):
+    """The form has more than one picture."""
+
+    code, status, title = "several_pictures", 400, "Please send one picture"
+
+
+class FormUnreadableError(AnalyzerError):
+    """The body is not a complete form: the person must send it again."""
+
+    code, status, title = "form_unreadable", 400, "The form could not be read"
+
+
 class PageBusyError(AnalyzerError):
     """This process is already opening as many pictures as its memory allows."""
 

@@ -5,23 +5,26 @@ from typing import Final
 
 from flask import Blueprint, Flask, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, SecurityError
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from contract.api import Prediction
-from contract.errors import AnalyzerError, PayloadTooLargeError
+from contract.errors import AnalyzerError
 from contract.image import CONTENT_TYPES
 from contract.labels import DISCLAIMER
 from webapp.access_log import add_to_log
 from webapp.classify_client import ClassifyClient
 from webapp.csrf import CsrfTokens
 from webapp.display_text import outcome_text
-from webapp.errors import ClassifyError, ClassifyProblemError, NoPictureChosenError
+from webapp.errors import ClassifyError, ClassifyProblemError
 from webapp.heatmap import draw_heatmap
 from webapp.pictures import PictureDecoder, Preview, data_url
+from webapp.uploads import receive_upload
 
 # Statuses of the API that a person can act on. All others, such as a bad request or a missing permission, are faults of
 # this page and are shown as "cannot answer at the moment".
 SHOWN_STATUSES: Final = (413, 415, 422, 429, 503)
+
+HEIC_SUFFIXES: Final = (".heic", ".heif")  # browsers other than Safari do not know the content types
 
 _SENTENCES: Final = {
     400: "The request cannot be understood.",
@@ -59,7 +62,7 @@ def create_pages(
         page = render_template(
             "form.html",
             token=tokens.make(),
-            accept=",".join(CONTENT_TYPES),
+            accept=",".join((*CONTENT_TYPES, *HEIC_SUFFIXES)),
             max_upload_bytes=max_upload_bytes,
             disclaimer=DISCLAIMER,
             refusal=refusal,
@@ -75,21 +78,12 @@ def create_pages(
     def classify() -> ResponseReturnValue:
         """Show the prediction for the picture in the field `image`, or the form again with an error."""
         try:
-            upload = request.files.get("image")  # reads the whole form, and raises if it is too large
-            tokens.check(request.form.get("token", ""), request.headers.get("Sec-Fetch-Site"))
-            encoded = upload.read() if upload else b""
-            if not encoded:
-                raise NoPictureChosenError("Please choose a picture first, then press the button.")
-            prepared = decoder.prepare(encoded)
+            upload = receive_upload(request, max_upload_bytes)
+            tokens.check(upload.token, request.headers.get("Sec-Fetch-Site"))
+            prepared = decoder.prepare(upload.picture)
             wait_for_preview = decoder.start_preview(prepared)  # at the same time as the prediction
             prediction = client.predict(prepared)
             preview = wait_for_preview()
-        except RequestEntityTooLarge:
-            limit_mb = max_upload_bytes / 1_000_000
-            too_large = PayloadTooLargeError(
-                f"The picture is too large. At most {limit_mb:g} MB are allowed: please send a smaller one."
-            )
-            return form(_refusal_of(too_large))
         except AnalyzerError as error:
             return form(_refusal_of(error))
         add_to_log(prediction_id=prediction.prediction_id, model_version=prediction.model_version)

@@ -29,7 +29,7 @@ class Preview:
 
 
 class PictureDecoder:
-    """Decodes one picture at a time: a transparent WebP of 50 megapixels takes 1 GB of memory for 2 s."""
+    """Decodes one picture at a time: the largest one takes over 300 MB of memory for up to 2 s."""
 
     def __init__(self, longest_queue_s: float = LONGEST_QUEUE_S) -> None:
         self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decoder")

@@ -107,10 +107,10 @@ def _start_function(bundle: Path, workers: int) -> Iterator[PredictionClient]:
     """Run the deployed function's code in the Lambda emulator, with a bundle on this machine."""
     import tempfile
 
-    from contract.api import MAX_BODY_BYTES
     from contract.bundle import read_bundle
     from local.function.concurrency import Function
     from local.function.emulator import FunctionFailedError
+    from local.processes import ignored_signals
 
     manifest = read_bundle(bundle)
     with tempfile.TemporaryDirectory(prefix="lesion-") as folder:
@@ -118,8 +118,6 @@ def _start_function(bundle: Path, workers: int) -> Iterator[PredictionClient]:
         function = Function(environment=environment, logs=Path(folder), concurrency=workers)
 
         def predict(encoded: bytes) -> "Prediction | Problem":
-            if len(encoded) > MAX_BODY_BYTES:
-                encoded = encoded[: MAX_BODY_BYTES + 1]  # still too large, so refused in the same way; less to send
             try:
                 headers = [("Content-Type", CONTENT_TYPE)]
                 result = function.invoke(http_event("POST", "/v1/predictions", headers=headers, body=encoded))
@@ -130,4 +128,5 @@ def _start_function(bundle: Path, workers: int) -> Iterator[PredictionClient]:
         try:
             yield PredictionClient(predict=predict, answered_by=manifest.version)
         finally:
-            function.stop()
+            with ignored_signals():
+                function.stop()

@@ -1,26 +1,42 @@
 """The results table of `lesion predict --out`: rows go to a journal, which becomes the table at the end."""
 
-import csv
 import importlib.util
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from filelock import Timeout
 
+from cli.prediction.picture_file import UNREADABLE
+from cli.prediction.table_formats import Row, write_csv, write_parquet
 from contract.errors import AnalyzerError
-from contract.rows import COLUMNS, PROBABILITY_COLUMNS
+from contract.rows import COLUMNS
 from training.file_lock import lock_file
 
 FORMATS = (".csv", ".parquet")
-_NUMBERS = {"malignant_probability", *PROBABILITY_COLUMNS.values()}
-_WHOLE_NUMBERS = {"width", "height"}
 
-Row = dict[str, Any]
 Fingerprint = tuple[int, int]  # of a picture file: size in bytes, time of the last change in nanoseconds
+
+
+def check_out(out: Path) -> None:
+    """Check that a table can be written to `out`.
+
+    Raises:
+        AnalyzerError: `out` exists or has another suffix than those of FORMATS, or pyarrow is not installed.
+    """
+    if out.suffix.lower() not in FORMATS:
+        raise AnalyzerError(f"{out}: name a file that ends in {' or '.join(FORMATS)}.")
+    if out.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise AnalyzerError("Parquet needs pyarrow, which is not installed: pip install pyarrow, or write a .csv.")
+    if out.exists():
+        raise AnalyzerError(f"{out} exists: delete it, or choose another --out.")
+
+
+def files_beside(out: Path) -> tuple[Path, Path]:
+    """Return the paths of the journal and of the lock file of a table."""
+    return out.with_name(f"{out.name}.journal"), out.with_name(f"{out.name}.lock")
 
 
 class Results:
@@ -37,25 +53,21 @@ class Results:
             answered_by: the version of the model or the URL of the API. A journal of another one is refused.
 
         Raises:
-            AnalyzerError: `out` exists or has another suffix, pyarrow is not installed, another run writes the table,
-                or the journal belongs to another model.
+            AnalyzerError: `check_out` refuses `out`, another run writes the table, or the journal belongs to another
+                model.
         """
-        if out.suffix.lower() not in FORMATS:
-            raise AnalyzerError(f"{out}: name a file that ends in {' or '.join(FORMATS)}.")
-        if out.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-            raise AnalyzerError("Parquet needs pyarrow, which is not installed: pip install pyarrow, or write a .csv.")
+        check_out(out)
         out.parent.mkdir(parents=True, exist_ok=True)
         self._out = out
-        self._journal_path = out.with_name(f"{out.name}.journal")
+        self._journal_path, lock_path = files_beside(out)
         with ExitStack() as opened:
             try:
-                opened.enter_context(lock_file(out.with_name(f"{out.name}.lock"), wait=False))
+                opened.enter_context(lock_file(lock_path, wait=False))
             except Timeout as error:
                 raise AnalyzerError(
                     f"Another run is writing {out}: wait until it ends, or choose another --out."
                 ) from error
-            if out.exists():
-                raise AnalyzerError(f"{out} exists: delete it, or choose another --out.")
+            check_out(out)  # the run that held the lock may have written it
             self._journal = opened.enter_context(self._journal_path.open("a+", encoding="utf-8"))
             self._rows = self._read_journal(answered_by)
             self._opened = opened.pop_all()  # the lock and the journal, until the end of the `with` block
@@ -69,8 +81,14 @@ class Results:
         self._opened.close()
 
     def has(self, picture: str, fingerprint: Fingerprint) -> bool:
-        """Return whether the picture has a row already, and its file has not changed since."""
-        return picture in self._rows and self._rows[picture][0] == fingerprint
+        """Return whether the picture has a row already, and its file has not changed since.
+
+        A file that could not be read has none: a permission changes without a change of the file.
+        """
+        if picture not in self._rows:
+            return False
+        before, row = self._rows[picture]
+        return before == fingerprint and row.get("error") != UNREADABLE
 
     def add(self, picture: str, fingerprint: Fingerprint, row: Row) -> None:
         """Write a row to the journal."""
@@ -108,25 +126,3 @@ class Results:
             )
         self._journal.truncate(len(complete.encode()))
         return {picture: ((size, changed), row) for picture, (size, changed), row in map(json.loads, lines)}
-
-
-def write_csv(rows: Iterable[Row], path: Path) -> None:
-    """Write rows as CSV with the columns COLUMNS; missing values are empty."""
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:  # file names may be any bytes
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def write_parquet(rows: Iterable[Row], path: Path) -> None:
-    """Write rows as Parquet with the columns COLUMNS; missing values are null."""
-    import pyarrow
-    from pyarrow import parquet
-
-    def column_type(column: str) -> Any:
-        if column in _NUMBERS:
-            return pyarrow.float64()
-        return pyarrow.int32() if column in _WHOLE_NUMBERS else pyarrow.string()
-
-    schema = pyarrow.schema([(column, column_type(column)) for column in COLUMNS])
-    parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), path)

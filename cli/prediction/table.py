@@ -1,29 +1,24 @@
 """`lesion predict --out`: classify many pictures in parallel, and write one table."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
 from cli.console import print_json, progress_bars
+from cli.escape import escape_name
 from cli.prediction.client import PredictionClient, open_client
-from cli.prediction.results import Fingerprint, Results
+from cli.prediction.find_pictures import NamedPicture, find_pictures
+from cli.prediction.picture_file import predict_file
+from cli.prediction.results import Fingerprint, Results, check_out, files_beside
+from cli.prediction.summary import print_left_out, print_refused, summary_of
 from contract.api import Prediction, Problem
 from contract.errors import AnalyzerError
 from contract.rows import row_of
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 HOW_TO_CONTINUE = "The finished rows are kept: run the same command again to continue."
-
-
-class NamedPicture(NamedTuple):
-    """A picture file, and its name in the table."""
-
-    name: str  # its path below the folder in the command, or its path in the command
-    path: Path
 
 
 def predict_table(
@@ -37,49 +32,45 @@ def predict_table(
     Raises:
         AnalyzerError: there is no picture, `out` cannot be written, or neither an API nor a model can be used.
     """
-    pictures = list(_find_pictures(paths))
-    if not pictures:
-        raise AnalyzerError(f"There is no picture ({', '.join(SUFFIXES)}) in {paths[0]}: name another folder.")
+    check_out(out)
     workers = workers or os.cpu_count() or 1
-    with (
-        open_client(url, bundle, workers=workers) as client,
-        Results(out, answered_by=client.answered_by) as results,
-    ):
-        fingerprints = {picture.name: _fingerprint(picture.path) for picture in pictures}
-        missing = [picture for picture in pictures if not results.has(picture.name, fingerprints[picture.name])]
-        with progress_bars() as on_progress, ThreadPoolExecutor(workers) as threads:
-            on_progress("classifying", len(pictures) - len(missing), len(pictures))
-            try:
-                answers = threads.map(lambda picture: _predict(client, picture), missing)
-                for number, answer in enumerate(answers, start=1):
-                    name = missing[number - 1].name
-                    results.add(name, fingerprints[name], row_of(name, answer))
-                    on_progress("classifying", len(pictures) - len(missing) + number, len(pictures))
-            except KeyboardInterrupt:
-                click.echo(HOW_TO_CONTINUE, err=True)
-                raise
-            finally:
-                threads.shutdown(wait=False, cancel_futures=True)
-        rows = results.finish([picture.name for picture in pictures])
-    refused = sum(row["error"] is not None for row in rows)
+    with open_client(url, bundle, workers=workers) as client:
+        pictures, left_out = find_pictures(paths, skip=files_beside(out))
+        if not as_json:
+            print_left_out(left_out)
+        if not pictures:
+            raise AnalyzerError(f"There is no picture in {paths[0]}: name another folder.")
+        with Results(out, answered_by=client.answered_by) as results:
+            _classify(client, pictures, results, workers)
+            rows = results.finish([picture.name for picture in pictures])
+    summary = summary_of(rows, left_out)
     if as_json:
-        summary = {"out": str(out), "pictures": len(rows), "refused": refused, "answered_by": client.answered_by}
-        print_json(summary)
+        print_json({"out": escape_name(str(out)), "answered_by": client.answered_by, **summary})
     else:
-        click.echo(f"{out}: {len(rows)} pictures, {refused} of them refused. Never a diagnosis.")
-    if refused:
+        print_refused(rows)
+        pictures_text = f"pictures answered: {summary['answered']}, refused: {summary['refused']}"
+        click.echo(f"{escape_name(str(out))}: {pictures_text}; files left out: {len(left_out)}. Never a diagnosis.")
+    if summary["refused"]:
         raise click.exceptions.Exit(1)
 
 
-def _find_pictures(paths: Sequence[Path]) -> Iterator[NamedPicture]:
-    for start in paths:
-        if not start.is_dir():
-            yield NamedPicture(str(start), start)
-            continue
-        for path in sorted(start.rglob("*")):
-            below = path.relative_to(start)
-            if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in below.parts):
-                yield NamedPicture(below.as_posix() if len(paths) == 1 else str(path), path)
+def _classify(client: PredictionClient, pictures: Sequence[NamedPicture], results: Results, workers: int) -> None:
+    """Add a row for each picture that has none yet."""
+    fingerprints = {picture.name: _fingerprint(picture.path) for picture in pictures}
+    missing = [picture for picture in pictures if not results.has(picture.name, fingerprints[picture.name])]
+    finished = len(pictures) - len(missing)
+    with progress_bars() as on_progress, ThreadPoolExecutor(workers) as threads:
+        on_progress("classifying", finished, len(pictures))
+        try:
+            answers = threads.map(lambda picture: _predict(client, picture), missing)
+            for number, (picture, answer) in enumerate(zip(missing, answers, strict=True), start=1):
+                results.add(picture.name, fingerprints[picture.name], row_of(picture.name, answer))
+                on_progress("classifying", finished + number, len(pictures))
+        except KeyboardInterrupt:
+            click.echo(HOW_TO_CONTINUE, err=True)
+            raise
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _fingerprint(path: Path) -> Fingerprint:
@@ -97,19 +88,12 @@ def _predict(client: PredictionClient, picture: NamedPicture) -> Prediction | Pr
         AnalyzerError: there is no model, or the API does not answer. Such an error is not about the picture, so it
             must not become a row.
     """
+    if picture.problem:
+        return picture.problem
     try:
-        encoded = picture.path.read_bytes()
-    except OSError as error:
-        return _problem("unreadable_file", "The file cannot be read", f"{error.strerror or error}.")
-    try:
-        answer = client.predict(encoded)
+        answer = predict_file(client, picture.path)
     except AnalyzerError as error:
         raise AnalyzerError(f"{picture.name}: {error} {HOW_TO_CONTINUE}") from error
     if isinstance(answer, Problem) and answer.status >= 500:
         raise AnalyzerError(f"{picture.name}: {answer.detail} {HOW_TO_CONTINUE}")
     return answer
-
-
-def _problem(code: str, title: str, detail: str) -> Problem:
-    return Problem(type=f"urn:skin-lesion-analyzer:problem:{code}", title=title, status=422, detail=detail, code=code,
-                   request_id="")  # fmt: skip

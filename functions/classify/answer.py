@@ -51,7 +51,7 @@ def answer_picture(
     """Answer one picture.
 
     Args:
-        encoded: the bytes of a JPEG, PNG or WebP file.
+        encoded: the bytes of a JPEG, PNG, WebP or HEIC file.
         classifier: the model.
         explain: whether to add the explanation of the likeliest class.
         stopwatch: started when the request arrived; None starts one now.

@@ -1,7 +1,8 @@
 """The Lambda handler: an event in, a response out.
 
 An event is an HTTP request from API Gateway (payload format 2.0), or a batch of pictures in S3 from the distributed map
-of Step Functions.
+of Step Functions. The sender of any other event, such as a queue, treats every returned value as success: so it gets an
+exception.
 """
 
 import functools
@@ -12,6 +13,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics, Tracer
 
 from contract.errors import AnalyzerError, MalformedRequestError
+from functions.classify.http.event import is_http_event
 from functions.classify.http.routes import create_routes
 from functions.classify.metrics import SERVICE, record_event, record_load, record_load_failure
 from functions.classify.model_holder import Clock, ModelHolder
@@ -44,30 +46,33 @@ class Handler:
             on_failure=functools.partial(record_load_failure, metrics, logger),
             clock=clock,
         )
-        routes = create_routes(models, logger, tracer, metrics)
+        answer = create_routes(models, logger, tracer, metrics)
 
         @logger.inject_lambda_context(clear_state=True)
         @tracer.capture_lambda_handler(capture_response=False, capture_error=False)
         @metrics.log_metrics(capture_cold_start_metric=True)
         def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
             record_event(metrics)
-            if "Items" in event:
+            if _is_batch(event):
                 from functions.classify.batch import classify_batch  # not loaded by containers that only answer HTTP
 
                 return classify_batch(event, context, settings=settings, models=models, logger=logger, metrics=metrics)
-            return dict(routes.resolve(event, context))
+            return answer(event, context)
 
         self._handle, self._models = handle, models
 
-    def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """Answer one event.
+    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
+        """Answer one event; whatever is wrong with an HTTP request is in the answer.
 
         Raises:
-            MalformedRequestError: it is neither an HTTP request nor a batch. Callers of the HTTP API cannot cause this.
+            MalformedRequestError: it is neither an HTTP request nor a batch, or not a valid batch.
             AnalyzerError: a batch could not be answered; Step Functions retries it.
         """
-        if "Items" not in event and "http" not in event.get("requestContext", {}):
-            raise MalformedRequestError("The event is neither an HTTP request nor a batch of pictures.")
+        if not isinstance(event, dict) or not (_is_batch(event) or is_http_event(event)):
+            raise MalformedRequestError(
+                "The event is neither an HTTP request (API Gateway, payload format 2.0) nor a batch of pictures "
+                '(BatchInput and Items). Try {"requestContext": {"http": {"method": "GET", "path": "/v1/health"}}}.'
+            )
         return dict(self._handle(event, context))
 
     def preload(self, loader: ModelLoader | None = None) -> None:
@@ -80,3 +85,7 @@ class Handler:
             self._models.current(loader)
         except AnalyzerError:
             return  # it is in the log, and the next request tries again
+
+
+def _is_batch(event: dict[str, Any]) -> bool:
+    return "Items" in event or "BatchInput" in event

@@ -91,7 +91,7 @@ class Emulator:
         self._program = Program(name, command, environment=environment, log=log)
         try:
             self._program.wait_until(lambda: accepts_connections(port), START_TIMEOUT_S)
-        except LocalStackError:
+        except BaseException:  # also Ctrl-C
             self._program.stop()
             raise
         timeout = urllib3.Timeout(connect=5.0, read=START_TIMEOUT_S + FUNCTION_TIMEOUT_S)

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contract.bundle import MODEL, Manifest, read_bundle
+from contract.bundle import MODEL, REFERENCE, Manifest, Robustness, read_bundle
 from contract.errors import DatasetError
 from operations.comparison.gates import GateResult, apply_gates
 from operations.comparison.paired_bootstrap import Changes, measure_changes
+from operations.comparison.robustness import apply_robustness_gates
 from operations.comparison.serving_cost import ServingCost, measure_serving_costs
 from training.artifact.held_out import HeldOut, join_predictions, read_held_out
 from training.data.ham10000 import Dataset
+from training.evaluation.robustness.goals import PICTURES
 from training.progress import OnProgress, ignore_progress
 
 
@@ -25,6 +27,7 @@ class Comparison:
     scope: str  # a sentence: on which pictures
     changes: Changes
     costs: tuple[ServingCost, ServingCost]  # of the challenger, of the champion
+    robustness: tuple[Robustness | None, Robustness | None]  # the same; None: not measured
     gates: list[GateResult]
 
     @property
@@ -35,12 +38,13 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonPictures:
-    """Labelled pictures that both models classify, instead of the predictions that their bundles keep."""
+    """Labelled pictures that both models classify, instead of the results that their bundles keep."""
 
     folder: Path
     metadata: Path | None  # their table, if it is not HAM10000's in the folder
     cache: Path  # folder of decoded pictures
     on_progress: OnProgress = ignore_progress
+    robustness: int = PICTURES  # so many malignant pictures get every change
 
 
 def compare(challenger: Path, champion: Path, pictures: ComparisonPictures | None = None) -> Comparison:
@@ -49,7 +53,7 @@ def compare(challenger: Path, champion: Path, pictures: ComparisonPictures | Non
     Args:
         challenger: the folder of one version.
         champion: the folder of the version that it would replace.
-        pictures: to compare on; None compares the predictions for the test pictures that the bundles keep.
+        pictures: to compare on; None compares the results on the test pictures that the bundles keep.
 
     Raises:
         BundleError: a bundle is incomplete.
@@ -59,8 +63,9 @@ def compare(challenger: Path, champion: Path, pictures: ComparisonPictures | Non
     manifests = read_bundle(challenger), read_bundle(champion)
     if pictures is None:
         predictions, scope = _read_predictions(folders, manifests)
+        robustness = manifests[0].robustness, manifests[1].robustness
     else:
-        predictions, scope = _predict(folders, manifests, pictures)
+        predictions, robustness, scope = _measure(folders, manifests, pictures)
     changes = measure_changes(*predictions, manifests, seed=manifests[0].data.split_seed)
     costs = measure_serving_costs(challenger, champion, manifests)
     return Comparison(
@@ -69,7 +74,8 @@ def compare(challenger: Path, champion: Path, pictures: ComparisonPictures | Non
         scope=scope,
         changes=changes,
         costs=costs,
-        gates=apply_gates(changes, *costs),
+        robustness=robustness,
+        gates=[*apply_gates(changes, *costs), *apply_robustness_gates(*robustness)],
     )
 
 
@@ -93,10 +99,10 @@ def _read_predictions(
     return (challenger, champion), "The test pictures of both models, with the predictions that their bundles keep."
 
 
-def _predict(
+def _measure(
     folders: tuple[Path, Path], manifests: tuple[Manifest, Manifest], pictures: ComparisonPictures
-) -> tuple[tuple[HeldOut, HeldOut], str]:
-    """Let both models classify the pictures that, as far as is known, neither was trained on."""
+) -> tuple[tuple[HeldOut, HeldOut], tuple[Robustness | None, Robustness | None], str]:
+    """Let both models classify the pictures that, as far as is known, neither was trained on, and changes of them."""
     from training.evaluation.pictures.evaluation_set import read_evaluation_set
 
     labelled = [read_evaluation_set(pictures.folder, pictures.metadata, manifest) for manifest in manifests]
@@ -107,11 +113,13 @@ def _predict(
             f"Every picture of {pictures.folder} was used to train {manifests[0].version} or {manifests[1].version}: "
             "name others with --data."
         )
-    predictions = [
-        _classify(folder, manifest, _select(each.dataset, common), pictures)
-        for folder, manifest, each in zip(folders, manifests, labelled, strict=True)
-    ]
-    return (predictions[0], predictions[1]), " ".join(dict.fromkeys(each.scope for each in labelled))
+    scope = " ".join(dict.fromkeys(each.scope for each in labelled))
+    datasets = [_select(each.dataset, common) for each in labelled]
+    models = list(zip(folders, manifests, datasets, strict=True))
+    challenger, champion = (_classify(*model, pictures) for model in models)
+    seed = manifests[0].data.split_seed  # both get the same changes
+    effects = [_change_pictures(*model, seed, pictures) for model in models]
+    return (challenger, champion), (effects[0], effects[1]), scope
 
 
 def _select(dataset: Dataset, image_ids: pd.Index) -> Dataset:
@@ -127,3 +135,21 @@ def _classify(folder: Path, manifest: Manifest, dataset: Dataset, pictures: Comp
     batch = Pictures(pixels, np.arange(len(dataset.rows)), dataset.rows["class_index"].to_numpy())
     answers = run_onnx(folder / MODEL, batch, f"classifying with {manifest.version}", pictures.on_progress)
     return join_predictions(dataset.rows, answers.probabilities)
+
+
+def _change_pictures(
+    folder: Path, manifest: Manifest, dataset: Dataset, seed: int, pictures: ComparisonPictures
+) -> Robustness | None:
+    """Measure the robustness of a model; None if there are too few pictures."""
+    from contract.reference import Reference
+    from training.evaluation.robustness.measure import TooFewPicturesError, measure_robustness
+    from training.evaluation.robustness.serving import ServedModel
+
+    def report(step: str, done: int, total: int) -> None:
+        pictures.on_progress(f"{step} with {manifest.version}", done, total)
+
+    served = ServedModel(folder / MODEL, manifest.input.size, Reference.read(folder / REFERENCE), manifest)
+    try:
+        return measure_robustness(served, dataset.rows, at_most=pictures.robustness, seed=seed, on_progress=report)
+    except TooFewPicturesError:
+        return None

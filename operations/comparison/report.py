@@ -69,6 +69,10 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             column: {group: _as_dicts(metrics) for group, metrics in groups.items()}
             for column, groups in changes.slices.items()
         },
+        "robustness": {
+            model: measured and measured.model_dump()
+            for model, measured in zip(("challenger", "champion"), comparison.robustness, strict=True)
+        },
         "costs": dict(zip(("challenger", "champion"), map(asdict, comparison.costs), strict=True)),
     }
 

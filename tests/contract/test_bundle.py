@@ -29,6 +29,8 @@ from contract.bundle import (
 )
 from contract.errors import BundleError
 from contract.labels import CODES, MALIGNANT_CODES
+from tests.low_risk_shares import low_risk_shares
+from tests.tiny_bundle import write_tiny_bundle
 
 MADE = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 CONTENTS = {MODEL: b"a model", REFERENCE: b"a reference", "report/roc.png": b"a curve"}
@@ -131,6 +133,15 @@ def test_a_manifest_survives_serialization(tmp_path: Path) -> None:
     manifest = read_bundle(tmp_path)
     assert parse_manifest(manifest.model_dump_json()) == manifest
     assert parse_manifest(manifest.model_dump_json().encode()) == manifest
+
+
+def test_a_manifest_keeps_its_results_on_changed_pictures_and_an_older_one_has_none(tmp_path: Path) -> None:
+    robustness = low_risk_shares({"ink": 0.1}, class_changes={"turned_90": 0.07})
+    measured = write_tiny_bundle(tmp_path / "measured", robustness=robustness.model_dump(mode="json"))
+    assert parse_manifest(read_bundle(measured).model_dump_json()).robustness == robustness
+    older = write_tiny_bundle(tmp_path / "older")
+    assert "robustness" not in (older / MANIFEST).read_text()
+    assert read_bundle(older).robustness is None
 
 
 REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {

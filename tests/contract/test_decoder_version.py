@@ -15,8 +15,11 @@ from contract.image import DECODER_VERSION, decode_image
 
 # version -> SHA-256 of the decoded pixels. When this test fails and the change is meant: raise DECODER_VERSION and add
 # the new hash. Never change the hash of a version that was published.
-PIXELS_SHA256 = {1: "a2c8347b56b25019815bb9cc8b890047ffde0776e2e23ef9582e5962e50a475f"}
-SIZES = (32, 61, 224)  # px: enlarged, scaled down, and cut out without scaling
+PIXELS_SHA256 = {
+    1: "a2c8347b56b25019815bb9cc8b890047ffde0776e2e23ef9582e5962e50a475f",
+    2: "9654723b0aea17ca75a4311b4bc0e2238972c91a7e1ff74f91698134700e14b9",
+}
+SIZES = (32, 61, 224)  # px: enlarged, and scaled down by little and by much
 
 
 def pattern(width: int, height: int, channels: int) -> np.ndarray:
@@ -43,6 +46,7 @@ def pictures() -> dict[str, bytes]:
         "PNG, transparent": encode(transparent, "PNG"),
         "PNG, grey": encode(grey, "PNG"),
         "PNG, grey of 16 bits": encode(grey.astype(np.uint16) * 251, "PNG"),
+        "PNG, large enough to be reduced first": encode(pattern(1001, 1403, 3), "PNG", 8),
         "PNG, nearly the model's size": encode(pattern(225, 300, 3), "PNG"),
         "WebP": encode(colour, "WEBP", 6, lossless=True),
         "WebP, transparent": encode(transparent, "WEBP", lossless=True, exact=True),

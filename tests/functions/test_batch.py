@@ -124,7 +124,17 @@ def test_a_retried_batch_leaves_one_copy(s3: Any, batch_handler: Handler, origin
         {"Items": [{"Size": 3}]},
         {"Items": [{"Key": "x"}] * 101},
         {"Items": "x"},
+        {"Items": None},
+        {"Items": {"Key": "x"}},
+        {"Items": ["x"]},
+        {"Items": [{"Key": 1}]},
+        {"Items": [{"Key": "x\ud800"}]},
         {"BatchInput": None},
+        {"BatchInput": []},
+        {"BatchInput": {}},
+        {"BatchInput": {"source": {"bucket": SOURCE}}},
+        {"BatchInput": {"source": SOURCE, "results": RESULTS}},
+        {"BatchInput": {"source": {"bucket": SOURCE}, "results": {"bucket": RESULTS}, "more": 1}},
         {"BatchInput": {"source": {"bucket": "../x"}, "results": {"bucket": RESULTS}}},
     ],
     ids=str,
@@ -132,6 +142,14 @@ def test_a_retried_batch_leaves_one_copy(s3: Any, batch_handler: Handler, origin
 def test_an_invalid_batch_is_refused_in_a_sentence(batch_handler: Handler, changes: dict[str, Any]) -> None:
     with pytest.raises(MalformedRequestError, match="The batch is not valid at"):
         batch_handler(batch_event([{"Key": "x"}], **changes), LambdaContext())
+
+
+@pytest.mark.parametrize("missing", ["Items", "BatchInput"])
+def test_a_batch_without_a_part_is_refused_in_a_sentence(batch_handler: Handler, missing: str) -> None:
+    event = batch_event([{"Key": "x"}])
+    del event[missing]
+    with pytest.raises(MalformedRequestError, match=f"The batch is not valid at {missing}: Field required."):
+        batch_handler(event, LambdaContext())
 
 
 def test_without_a_model_the_whole_batch_fails_and_can_be_retried(tmp_path: Path) -> None:

@@ -112,7 +112,10 @@ def test_any_unknown_path_with_any_method_gets_a_404_or_a_405(handler: Handler, 
     event["requestContext"]["http"] |= {"method": method, "path": f"/nowhere{path}"}
     response = handler({**event, "rawPath": f"/nowhere{path}"}, LambdaContext())
     assert response["statusCode"] in (404, 405)
-    check(response)
+    if method.upper() == "HEAD":
+        assert response["body"] == ""
+    else:
+        check(response)
 
 
 LINES = st.sampled_from(
@@ -161,7 +164,8 @@ def test_any_valid_form_gets_the_status_of_its_picture(
     response = ask("POST", PREDICTIONS, data=form, content_type="multipart/form-data")
     check(response)
     sent = [encoded for name, encoded in fields if name == "image"]
-    expected = next((odd.status for odd in odd_pictures().values() if sent and odd.encoded == sent[0]), 400)
+    statuses = [odd.status for odd in odd_pictures().values() if sent == [odd.encoded]]
+    expected = statuses[0] if statuses else 400  # no picture, or several
     assert response["statusCode"] == expected
 
 

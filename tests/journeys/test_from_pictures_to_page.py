@@ -89,7 +89,7 @@ def test_the_page_explains_that_a_file_is_not_a_picture(urls: dict[str, str], pa
     page.goto(urls["page"])
     page.get_by_label("Picture of the lesion").set_input_files(tmp_path / "notes.jpg")
     page.get_by_role("button", name="Look at this picture").click()
-    expect(page.get_by_text("JPEG, PNG or WebP").first).to_be_visible()
+    expect(page.get_by_text("JPEG, PNG, WebP or HEIC").first).to_be_visible()
     expect(page.get_by_label("Picture of the lesion")).to_be_visible()  # the form is there for another picture
 
 
@@ -115,7 +115,7 @@ def test_predict_gets_the_same_result_from_the_stack_an_api_and_a_bundle(
 
     refused = lesion("predict", "mole.jpg", "notes.txt", cwd=folder)
     assert refused.returncode == 1
-    assert "notes.txt: The file is not a JPEG, PNG or WebP picture" in refused.stdout
+    assert "notes.txt: The file is not a JPEG, PNG, WebP or HEIC picture" in refused.stdout
     assert "mole.jpg: " in refused.stdout
 
 

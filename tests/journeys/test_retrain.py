@@ -15,7 +15,7 @@ from operations.account import open_stack
 from operations.deployment import Deployment, parameter_of
 
 SMALLEST = ["--size", "32", "--weights", "none", "--head-epochs", "1", "--fine-tune-epochs", "0", "--batch-size", "8",
-            "--no-augment"]  # fmt: skip
+            "--augment", "none"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

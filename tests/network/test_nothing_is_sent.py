@@ -98,7 +98,16 @@ def test_training_and_evaluation_send_nothing(synthetic_dir: Path, tmp_path: Pat
     assert "quantized in" in trained.output
     assert_nothing_was_sent(trained)
     (bundle,) = models.iterdir()
-    evaluate = [LESION, "evaluate", "--bundle", str(bundle), "--data", str(synthetic_dir), "--out", str(tmp_path / "out")]
+    evaluate = [
+        LESION,
+        "evaluate",
+        "--bundle",
+        str(bundle),
+        "--data",
+        str(synthetic_dir),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert_nothing_was_sent(run_isolated([*evaluate, *cache], tmp_path / "evaluation"))
 
 

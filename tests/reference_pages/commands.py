@@ -19,7 +19,8 @@ command has `-h` and `--help`, which print the text below.
 | 0 | success |
 | 1 | failure: one sentence on standard error says why and what to do next; `lesion --debug ...` adds the traceback |
 | 2 | wrong usage: an unknown command or option, or a value out of range |
-| 130 | Ctrl-C |"""
+| 129, 130, 143 | interrupted by SIGHUP (a closed terminal), Ctrl-C or SIGTERM; all programs that the command started \
+are stopped. `lesion local up` and `lesion demo` exit 0 once they serve |"""
 
 
 def commands_page() -> str:

@@ -17,7 +17,7 @@ from cli.train import train
     ("arguments", "sentence"),
     [
         (["--size", "8"], "--size: Input should be greater than or equal to 32"),
-        (["--frozen-views", "12"], "--frozen-views: "),
+        (["--frozen-views", "12"], "frozen_views over 8 need augment full"),
         (["--head-epochs", "0", "--fine-tune-epochs", "0"], "nothing would be trained"),
         (["--train-from", "conv9"], "--train-from"),
     ],
@@ -30,8 +30,8 @@ def test_a_value_out_of_range_is_refused_by_its_option(tmp_path: Path, arguments
 
 def test_an_interrupted_run_says_so_and_the_same_command_resumes_it(synthetic_dir: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from cli.main import main; main()", "train", str(synthetic_dir), "--weights",
-               "none", "--size", "32", "--head-epochs", "500", "--patience", "500", "--batch-size", "8", "--no-augment",
-               "--out", str(tmp_path / "models"), "--cache", str(tmp_path / "cache")]  # fmt: skip
+               "none", "--size", "32", "--head-epochs", "500", "--patience", "500", "--batch-size", "8", "--augment",
+               "none", "--out", str(tmp_path / "models"), "--cache", str(tmp_path / "cache")]  # fmt: skip
     outputs = []
     for _ in range(2):
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:

@@ -7,8 +7,8 @@ from training.config import TrainingConfig
 
 
 def test_values_given_as_text_become_numbers() -> None:
-    config = TrainingConfig(size="96", head_learning_rate="0.01", augment="false")  # type: ignore[arg-type]
-    assert (config.size, config.head_learning_rate, config.augment) == (96, 0.01, False)
+    config = TrainingConfig(size="96", head_learning_rate="0.01", mixup="0")  # type: ignore[arg-type]
+    assert (config.size, config.head_learning_rate, config.mixup) == (96, 0.01, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,8 @@ def test_values_given_as_text_become_numbers() -> None:
         {"batch_size": 1},
         {"head_learning_rate": 0},
         {"frozen_views": 9},
+        {"frozen_views": 65, "augment": "full"},
+        {"augment": True},
         {"label_smoothing": 1.0},
         {"class_balance": "luck"},
         {"balance_power": 2},

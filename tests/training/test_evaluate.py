@@ -14,14 +14,18 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from cli.evaluate import card, evaluate
-from contract.bundle import read_bundle
+from contract.bundle import Robustness, read_bundle
 from contract.labels import CODES
 from tests.browser import opened_browser, recorded_requests
+from tests.low_risk_shares import low_risk_shares
 from tests.tiny_bundle import write_tiny_bundle
 from tests.training.data.test_explore import Page
 from training.data.ham10000 import Dataset, read_dataset
 from training.data.split import sample_lesions, split_by_lesion
 from training.evaluation.pictures.evaluation_set import read_evaluation_set
+from training.evaluation.robustness.goals import misses_goal, worst_changes
+from training.evaluation.robustness.measure import SMALLEST
+from training.evaluation.robustness.names import NAMES
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,8 @@ def bundle_trained_on(dataset: Dataset, folder: Path, **changes: Any) -> Path:
 
 def lesion_evaluate(bundle: Path, folder: Path, out: Path, *options: object) -> Result:
     arguments = ["--bundle", bundle, "--data", folder, "--out", out, "--cache", out.parent / "cache", *options]
+    if "--robustness" not in options:  # it takes seconds
+        arguments.append("--no-robustness")
     return CliRunner().invoke(evaluate, list(map(str, arguments)))
 
 
@@ -180,6 +186,56 @@ def test_a_model_trained_on_a_sample_is_evaluated_on_its_held_out_part(dataset: 
     assert np.array_equal(evaluation_set.positions, split_by_lesion(sample, 7).test)
     whole_set = read_evaluation_set(dataset.folder, None, manifest)  # this manifest names no number of images
     assert whole_set.dataset.sha256 == dataset.sha256
+
+
+@pytest.fixture(scope="module")
+def changed(synthetic_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    """Evaluate a model that answers see_a_doctor to everything, also on changed pictures."""
+    folder = tmp_path_factory.mktemp("changed")
+    bundle = write_tiny_bundle(folder / "models", malignant_threshold=0.0)
+    return lesion_evaluate(bundle, synthetic_dir, folder / "report", "--robustness", 24), folder / "report"
+
+
+def test_an_evaluation_changes_malignant_pictures_and_reports_each_change(changed: tuple[Result, Path]) -> None:
+    done, report = changed
+    assert done.exit_code == 0, done.output
+    robustness = Robustness.model_validate(json.loads((report / "metrics.json").read_text())["robustness"])
+    assert SMALLEST <= robustness.pictures <= 24
+    assert list(robustness.changes) == list(NAMES)
+    assert all(effect.low_risk.value == 0 for effect in robustness.changes.values())
+    missed = len(worst_changes(robustness.changes))
+    assert f"{robustness.pictures} malignant pictures with the outcome see_a_doctor" in done.stdout
+    assert f"changed in {len(NAMES)} ways: {missed} of these miss their goal" in done.stdout
+    text = (report / "report.html").read_text()
+    for name, named in NAMES.items():
+        marked = " *" if misses_goal(robustness.changes[name]) else ""
+        assert f'<th scope="row">{named.words}{marked}</th>' in text
+    assert any(path.name.endswith("-robustness.png") for path in (report / "figures").iterdir())
+
+
+def test_too_few_malignant_pictures_are_named_in_the_notes(bundle: Path, tmp_path: Path) -> None:
+    options = ("--metadata", write_labelled_noise(tmp_path / "set", ["nv", "mel"] * 3), "--robustness", 20, "--json")
+    done = lesion_evaluate(bundle, tmp_path / "set", tmp_path / "report", *options)
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert result["robustness"] is None
+    assert "The robustness was not measured: 3 malignant pictures, and at least 20 are needed." in result["notes"]
+
+
+def test_without_robustness_no_picture_is_changed(held_out: tuple[Result, Path]) -> None:
+    done, report = held_out
+    assert json.loads(done.stdout)["robustness"] is None
+    assert not any("robustness" in note for note in json.loads(done.stdout)["notes"])
+    assert 'id="robustness-title"' not in (report / "report.html").read_text()
+
+
+def test_the_card_shows_every_change_or_that_none_was_measured(bundle: Path, tmp_path: Path) -> None:
+    robustness = low_risk_shares({"dark_circle_1.0": 0.358}).model_dump(mode="json")
+    measured = write_tiny_bundle(tmp_path / "measured", robustness=robustness)
+    shown = CliRunner().invoke(card, ["--bundle", str(measured)]).stdout
+    assert "| dark circle, diameter 1.0 | 35.8% (35.8% to 36.8%) | 0.0% | 64.2% |" in shown
+    assert all(f"| {named.words} |" in shown for named in NAMES.values())
+    assert "Not measured for this model." in CliRunner().invoke(card, ["--bundle", str(bundle)]).stdout
 
 
 def refused(done: Result, *words: str) -> None:

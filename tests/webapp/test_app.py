@@ -31,7 +31,7 @@ ROUTES = [
     ("GET", "/<script>", 404),
     ("POST", "/model", 405),
     ("DELETE", "/", 405),
-    ("POST", "/", 403),
+    ("POST", "/", 400),
 ]
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "gunicorn", "--config", "python:webapp.gunicorn_conf", "webapp.app:create_app()"]

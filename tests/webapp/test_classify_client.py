@@ -8,6 +8,8 @@ import pytest
 
 from contract.api import ModelDescription
 from contract.errors import ModelUnavailableError, TooManyRequestsError, UnreadableImageError
+from tests.heic_files import encode_heic
+from tests.odd_pictures import plain_picture
 from tests.webapp.conftest import Answer, AnswerWith, LoopbackApi, MakePicture, MakePrediction
 from webapp.classify_client import MAX_ANSWER_BYTES, ClassifyClient
 from webapp.errors import ClassifyError, ClassifyProblemError, ClassifyTimeoutError
@@ -33,6 +35,11 @@ def test_the_content_type_comes_from_the_bytes(
 ) -> None:
     client.predict(picture(kind=kind))
     assert api.asked[0].headers["content-type"] == f"image/{content_type}"
+
+
+def test_the_content_type_of_a_heic_comes_from_the_bytes(api: LoopbackApi, client: ClassifyClient) -> None:
+    client.predict(encode_heic(plain_picture()))
+    assert api.asked[0].headers["content-type"] == "image/heic"
 
 
 def test_the_description_of_the_model_is_requested(

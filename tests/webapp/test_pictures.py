@@ -7,6 +7,8 @@ from PIL import Image
 
 from contract.api import MAX_BODY_BYTES
 from contract.errors import TooFewPixelsError, UnreadableImageError, UnsupportedPictureError
+from tests.heic_files import encode_heic
+from tests.odd_pictures import plain_picture
 from tests.webapp.conftest import MakePicture
 from webapp.errors import PageBusyError
 from webapp.pictures import SENT_SIDES_PX, SHOWN_SIDE_PX, PictureDecoder
@@ -54,6 +56,17 @@ def test_the_preview_is_upright_and_has_no_metadata(decoder: PictureDecoder, pic
     assert "exif" not in shown.info
     assert b"SecretCamera" not in preview.jpeg
     assert b"2024:02:03" not in preview.jpeg
+
+
+def test_a_heic_is_sent_as_it_is_and_shown_as_jpeg(decoder: PictureDecoder) -> None:
+    """Browsers other than Safari cannot show it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    heic = encode_heic(plain_picture(size=(600, 450)), exif=exif)
+    assert decoder.prepare(heic) is heic
+    preview = decoder.start_preview(heic)()
+    assert opened(preview.jpeg).format == "JPEG"
+    assert opened(preview.jpeg).size == (preview.width, preview.height) == (450, 600)
 
 
 @pytest.mark.parametrize(

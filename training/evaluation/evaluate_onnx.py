@@ -1,7 +1,7 @@
-"""Evaluate the ONNX file that serves: on held-out pictures, and on pictures that show no lesion."""
+"""Evaluate the ONNX file that serves: on held-out pictures, on pictures without a lesion, and on changed pictures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from training.evaluation.measure import Evaluation, evaluate_predictions
 from training.evaluation.metrics import Predictions
 from training.evaluation.out_of_distribution import OutOfDistribution
 from training.evaluation.pictures.painted import paint_ood_pictures
+from training.evaluation.robustness.measure import TooFewPicturesError, measure_robustness
+from training.evaluation.robustness.serving import ServedModel
 from training.progress import OnProgress, ignore_progress
 
 
@@ -36,6 +38,7 @@ def evaluate_onnx(
     *,
     seed: int,
     on_progress: OnProgress,
+    robustness: int = 0,
     given: Mapping[str, ModelOutputs] | None = None,
     absent: Sequence[str] = (),
 ) -> tuple[Evaluation, Predictions]:
@@ -45,8 +48,9 @@ def evaluate_onnx(
         model: with the file to evaluate.
         pictures: labelled pictures.
         rows: of these pictures, with the columns of `training.data.ham10000.Dataset.rows`.
-        seed: of the bootstrap and of the painted pictures.
-        on_progress: called as ("evaluating", done, total), and for the painted pictures.
+        seed: of the bootstrap, of the painted pictures and of the changes.
+        on_progress: called as ("evaluating", done, total), and for the painted and the changed pictures.
+        robustness: so many malignant pictures get every change of `training.evaluation.robustness.changes`; 0: none.
         given: outputs of the model on more pictures without a lesion, by kind.
         absent: columns that the table does not have.
     """
@@ -70,6 +74,13 @@ def evaluate_onnx(
     )
     out_of_distribution = {kind: score(kind_outputs) for kind, kind_outputs in kinds.items()}
     evaluation = evaluate_predictions(predictions, rows, seed, out_of_distribution=out_of_distribution, absent=absent)
+    if robustness:
+        served = ServedModel(model.file, pictures.pixels.shape[1], model.reference, calibration)
+        try:
+            measured = measure_robustness(served, rows, at_most=robustness, seed=seed, on_progress=on_progress)
+            evaluation = replace(evaluation, robustness=measured)
+        except TooFewPicturesError as error:
+            evaluation = replace(evaluation, left_out=(*evaluation.left_out, str(error)))
     return evaluation, predictions
 
 

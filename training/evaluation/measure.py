@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from contract.api import Metric
-from contract.bundle import ANY_MALIGNANT, Group
+from contract.bundle import ANY_MALIGNANT, Group, Robustness
 from contract.labels import CODES
 from training.evaluation.bootstrap import RESAMPLES, Measure, exact_interval, resample_lesions, with_interval
 from training.evaluation.calibration.operating_points import OPERATING_POINTS, has_class, sum_probabilities
@@ -38,6 +38,7 @@ class Evaluation:
     slices: dict[str, dict[str, Group]]  # name of SLICED_BY -> group -> metrics
     out_of_distribution: dict[str, Detection] = field(default_factory=dict)  # kind of picture without a lesion -> ...
     unfamiliarity: dict[str, np.ndarray] = field(default_factory=dict)  # "lesions" and each of these kinds -> scores
+    robustness: Robustness | None = None  # None: not measured
     left_out: tuple[str, ...] = ()  # sentences: the metrics that could not be measured, and why
 
 
@@ -84,7 +85,8 @@ def evaluate_predictions(
     order = [*(name for name in metrics if name not in LAST), *(name for name in LAST if name in metrics)]
     scored = _scored(predictions.probabilities, truth)
     return Evaluation(
-        **_size(rows),
+        pictures=len(rows),
+        lesions=int(rows["lesion_id"].nunique()),
         metrics={name: metrics[name] for name in order},
         per_class=per_class,
         confusion=_confusion(predictions.probabilities, truth),

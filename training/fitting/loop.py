@@ -10,6 +10,7 @@ import numpy as np
 from training.data.pictures import Pictures
 from training.fitting.epoch import Epoch
 from training.fitting.imbalance import loss_weights
+from training.fitting.inputs.augmentation.views import PhotographicChanges
 from training.fitting.inputs.batches import PREDICT_BATCH, Batches, Examples, draw_epoch
 from training.fitting.inputs.features import FeatureCache, features_folder, predict
 from training.fitting.models import PhaseModels, build_models
@@ -123,10 +124,16 @@ class _Loop:
         run = self._run
         if not phase.uses_features:
             return Examples.of_pixels(run.train), Examples.of_pixels(run.validation)
-        views = run.config.frozen_views if run.config.augment else 1
-        folder = features_folder(self._classifier, phase.train_from, views, run.train, run.validation, run.scratch)
+        config = run.config
+        views = 1 if config.augment == "none" else config.frozen_views
+        changed = config.augment == "full" and views > 1
+        changes = PhotographicChanges(config.seed, self._classifier.size) if changed else None
+        folder = features_folder(
+            self._classifier, phase.train_from, views, run.train, run.validation, run.scratch, changes
+        )
         self._checkpointer.features.add(folder.name)
-        cache = FeatureCache(self._classifier.below(phase.train_from), folder, run.reporter.on_progress, run.stop)
+        below = self._classifier.below(phase.train_from)
+        cache = FeatureCache(below, folder, run.reporter.on_progress, run.stop, changes)
         return cache.examples(run.train, run.validation, views)
 
     def _training_batches(self, train: Examples, phase: int, epoch: int) -> Batches:

@@ -7,7 +7,8 @@ import keras
 
 from training.config import TrainingConfig
 from training.fitting.imbalance import build_loss
-from training.fitting.inputs.augment import Mix, build_augmentation
+from training.fitting.inputs.augmentation.build import build_augmentation
+from training.fitting.inputs.augmentation.mixup import Mix
 from training.fitting.metrics import BalancedAccuracy, BalancedLoss
 from training.fitting.phases import Phase
 from training.fitting.precision import scale_loss
@@ -33,8 +34,8 @@ def build_models(classifier: Classifier, phase: Phase, run: Run) -> PhaseModels:
         outputs = Mix(dtype="float32")(*inputs)
     else:
         inputs = outputs = keras.Input(shape, dtype=dtype)
-    if config.augment and phase.input_stage == "all":
-        outputs = build_augmentation(config.seed)(outputs)
+    if config.augment != "none" and phase.input_stage == "all":
+        outputs = build_augmentation(config.seed, config.augment)(outputs)
     training = keras.Model(inputs, classifier.logits_of(outputs, phase.input_stage), name="training")
     loss = build_loss(config, run.train.class_index)
     run.devices.synchronize_batch_norm(training)

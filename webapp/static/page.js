@@ -42,7 +42,7 @@ if (form) {
     buttonText.textContent = idleText;
   };
 
-  preview.addEventListener("error", () => { preview.hidden = true; });
+  preview.addEventListener("error", () => { preview.hidden = true; }); // for example a HEIC outside Safari
   input.addEventListener("change", showChosen);
   for (const [event, over] of [["dragenter", true], ["dragleave", false], ["drop", false]]) {
     input.addEventListener(event, () => drop.classList.toggle("is-over", over));

@@ -1,6 +1,6 @@
 """The routes of the HTTP API, and the one place where an AnalyzerError becomes a response."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from contract.errors import AnalyzerError, MethodNotAllowedError, NotFoundError
 from contract.image import CONTENT_TYPES, MAX_PIXELS, MIN_SIDE_PX
 from contract.labels import DISCLAIMER
 from functions.classify.answer import Stopwatch, answer_picture
+from functions.classify.http.event import read_event
 from functions.classify.http.request import read_picture, wants_explanation
 from functions.classify.metrics import record_prediction, record_refusal
 from functions.classify.model_holder import ModelHolder
@@ -22,10 +23,13 @@ from functions.classify.model_holder import ModelHolder
 PREDICTIONS, MODEL, HEALTH, OPENAPI = "/v1/predictions", "/v1/model", "/v1/health", "/openapi.json"
 OPENAPI_FILE = Path(__file__).with_name("openapi.json")  # python -m tests.functions.http.openapi_document
 METHODS = {PREDICTIONS: "POST", MODEL: "GET", HEALTH: "GET", OPENAPI: "GET"}
+ALLOW = {"GET": "GET, HEAD, OPTIONS", "POST": "OPTIONS, POST"}  # the Allow header, by the method of the route
+
+HttpAnswerer = Callable[[Mapping[str, Any], Any], dict[str, Any]]  # event and Lambda's context -> result
 
 
-def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: Metrics) -> APIGatewayHttpResolver:
-    """Make the routes for a model."""
+def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: Metrics) -> HttpAnswerer:
+    """Make the function that answers the HTTP requests for a model."""
     app = APIGatewayHttpResolver()
 
     @app.post(PREDICTIONS)
@@ -61,25 +65,47 @@ def create_routes(models: ModelHolder, logger: Logger, tracer: Tracer, metrics: 
 
     @app.not_found
     def no_such_route(_: NoSuchRoute) -> Response[str]:
-        """Answer 405 where the path exists with another method, else 404."""
+        """Answer OPTIONS, and 405 where the path exists with another method, else 404."""
         path = app.current_event.path
-        if path in METHODS:
-            refusal: AnalyzerError = MethodNotAllowedError(f"{path} allows only {METHODS[path]}.")
-            return answer_error(refusal, {"Allow": METHODS[path]})
-        return answer_error(NotFoundError("There is no such route: /openapi.json lists all routes."))
+        if path not in METHODS:
+            return answer_error(NotFoundError("There is no such route: /openapi.json lists all routes."))
+        allow = {"Allow": ALLOW[METHODS[path]]}
+        if app.current_event.http_method == "OPTIONS":
+            return Response(204, headers=allow)
+        return answer_error(MethodNotAllowedError(f"{path} allows only {allow['Allow']}."), allow)
 
     def answer_error(error: AnalyzerError, headers: dict[str, str] | None = None) -> Response[str]:
         """Turn an AnalyzerError into a problem document."""
-        logger.warning("request refused", extra={"code": error.code, "status": error.status, "reason": str(error)})
-        record_refusal(metrics, error)
-        headers = dict(headers or {})
-        if error.retry_after_s is not None:
-            headers["Retry-After"] = str(error.retry_after_s)
-        problem = Problem.of(error, request_id=app.lambda_context.aws_request_id)
-        return Response(error.status, PROBLEM_CONTENT_TYPE, problem.model_dump_json(), headers=headers)
+        status, body, always = refuse(error, app.lambda_context)
+        return Response(status, body=body, headers={**always, **(headers or {})})
 
     app.exception_handler(AnalyzerError)(answer_error)
-    return app
+
+    def refuse(error: AnalyzerError, context: Any) -> tuple[int, str, dict[str, str]]:
+        logger.warning("request refused", extra={"code": error.code, "status": error.status, "reason": str(error)})
+        record_refusal(metrics, error)
+        headers = {"Content-Type": PROBLEM_CONTENT_TYPE}
+        if error.retry_after_s is not None:
+            headers["Retry-After"] = str(error.retry_after_s)
+        problem = Problem.of(error, request_id=context.aws_request_id)
+        return error.status, problem.model_dump_json(), headers
+
+    def answer(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        """Answer one request. HEAD gets the status and the headers of GET (RFC 9110, section 9.3.2)."""
+        try:
+            request = read_event(event)
+        except AnalyzerError as error:
+            status, body, headers = refuse(error, context)
+            return {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
+        http = request["requestContext"]["http"]
+        if http["method"] != "HEAD":
+            return dict(app.resolve(request, context))
+        http["method"] = "GET"
+        result = dict(app.resolve(request, context))
+        length = {"Content-Length": str(len(result["body"].encode()))}
+        return {**result, "headers": {**result["headers"], **length}, "body": ""}
+
+    return answer
 
 
 def _description_of(manifest: Manifest) -> ModelDescription:

@@ -1,6 +1,7 @@
 """`lesion predict --out`: every picture has a row in the table, and an interrupted run continues."""
 
 import csv
+import io
 import json
 import os
 import signal
@@ -16,6 +17,15 @@ from cli.prediction.results import Results
 from contract.errors import AnalyzerError
 from contract.labels import CODES
 from contract.rows import COLUMNS
+from tests.cli.prediction.odd_folder import (
+    NAMES,
+    OBEY_PERMISSIONS,
+    OTHER_FORMATS,
+    SYSTEM_FILES,
+    make_unreadable,
+    original_name,
+    write_files,
+)
 from tests.odd_pictures import odd_pictures
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -35,8 +45,14 @@ def predict(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*words), cwd=cwd, capture_output=True, text=True, timeout=120)
 
 
+def parquet_rows(path: Path) -> list[dict[str, Any]]:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
+    return rows
+
+
 def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -59,7 +75,17 @@ def test_a_folder_becomes_a_table_with_a_row_for_each_picture(pictures: Path, bu
     done = predict(pictures, "--bundle", bundle, "--out", "results.csv", "--json", "--workers", "2", cwd=tmp_path)
     assert done.returncode == 1, done.stderr  # two are refused
     summary = json.loads(done.stdout)
-    assert (summary["pictures"], summary["refused"], summary["answered_by"]) == (9, 2, bundle.name)
+    assert summary == {
+        "out": "results.csv",
+        "answered_by": bundle.name,
+        "pictures": 9,
+        "answered": 7,
+        "refused": 2,
+        "left_out": [
+            {"path": ".hidden.jpg", "reason": "hidden: the name starts with a dot"},
+            {"path": "notes.txt", "reason": "not in a picture format that is accepted"},
+        ],
+    }
     rows = rows_of(tmp_path / "results.csv")
     assert list(rows[0]) == list(COLUMNS)
     names = [row["picture"] for row in rows]
@@ -113,6 +139,97 @@ def test_an_interrupted_run_continues_after_the_finished_rows(
     assert not journal.exists()
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_every_file_of_an_odd_folder_is_a_row_or_is_named(
+    bundle: Path, tmp_path: Path, originals: list[bytes], suffix: str
+) -> None:
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    folder = tmp_path / "odd"
+    write_files(folder, [*NAMES, b"closed/in.jpg", b"unreadable.jpg"], originals[0])
+    write_files(folder, SYSTEM_FILES, b"x")
+    write_files(folder, OTHER_FORMATS, b"x")
+    (folder / "empty.jpg").touch()
+    (folder / "loop").symlink_to(".")
+    (folder / "broken.jpg").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe.jpg")
+    make_unreadable(folder / "unreadable.jpg")
+    make_unreadable(folder / "closed")
+    out = tmp_path / f"r.{suffix}"
+    words = [*OBEY_PERMISSIONS, *command(folder, "--bundle", bundle, "--out", out)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    (folder / "closed").chmod(0o700)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+
+    rows = rows_of(out) if suffix == "csv" else parquet_rows(out)
+    answered = {original_name(row["picture"]): row for row in rows if not row["error"]}
+    assert set(answered) == set(NAMES)
+    assert {row["outcome"] for row in answered.values()} == {rows[-1]["outcome"]}  # they are all the same picture
+    refused = {row["picture"]: row["detail"] for row in rows if row["error"]}
+    assert refused == {
+        "broken.jpg": "The file, or the file that the link names, does not exist.",
+        "closed/": "Permission denied.",
+        "empty.jpg": "The file is empty: copy it again from where it came from.",
+        "unreadable.jpg": "Permission denied.",
+    }
+    counts = f"pictures answered: {len(NAMES)}, refused: 4; files left out: 11."
+    assert done.stdout == f"{out}: {counts} Never a diagnosis.\n"
+    named = done.stderr.splitlines()
+    for name in ["loop/", "pipe.jpg", *map(os.fsdecode, OTHER_FORMATS)]:
+        assert f"    {name}" in named
+    for name, reason in refused.items():
+        assert f"    {name}: {reason}" in named
+    assert f"Left out, a file of the operating system (.DS_Store, Thumbs.db, ...): {len(SYSTEM_FILES)}" in named
+
+
+def test_no_cell_of_a_csv_table_starts_a_formula_in_any_locale(bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    write_files(folder, NAMES, b"\xff\xd8\xff")
+    assert predict(folder, "--bundle", bundle, "--out", "r.csv", cwd=tmp_path).returncode == 1
+    text = (tmp_path / "r.csv").read_text(encoding="utf-8")
+    for separator in (",", ";", "\t"):  # a spreadsheet takes the one of the user's locale
+        cells = [cell for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in line]
+        assert [cell for cell in cells if cell.lstrip().startswith(("=", "+", "-", "@"))] == []
+
+
+def test_long_lists_are_cut_on_the_terminal_and_whole_in_json(bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    write_files(folder, [f"{number:02}.txt".encode() for number in range(30)], b"notes")
+    write_files(folder, [f"{number:02}.jpg".encode() for number in range(30)], b"")
+    done = predict(folder, "--bundle", bundle, "--out", "r.csv", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n    ") == 2 * 21
+    assert "... and 10 more: --json lists all" in done.stderr
+    assert "... and 10 more: the table lists all" in done.stderr
+    whole = predict(folder, "--bundle", bundle, "--out", "again.csv", "--json", cwd=tmp_path)
+    assert len(json.loads(whole.stdout)["left_out"]) == 30
+    assert len(rows_of(tmp_path / "again.csv")) == 30
+
+
+def test_a_file_that_could_not_be_read_is_asked_again_when_an_interrupted_run_continues(tmp_path: Path) -> None:
+    with Results(tmp_path / "r.csv", answered_by="m") as results:
+        results.add("a.jpg", (1, 2), {**row("a.jpg"), "error": "unreadable_file"})
+        results.add("b.jpg", (1, 2), {**row("b.jpg"), "error": "unreadable_image"})
+    with Results(tmp_path / "r.csv", answered_by="m") as results:
+        assert not results.has("a.jpg", (1, 2))
+        assert results.has("b.jpg", (1, 2))
+
+
+def test_files_that_are_left_out_do_not_change_the_exit_status(
+    bundle: Path, tmp_path: Path, originals: list[bytes]
+) -> None:
+    folder = tmp_path / "album"
+    write_files(folder, [b"1.jpg"], originals[0])
+    write_files(folder, [b"notes.txt"], b"It grew.")
+    assert predict(folder, "--bundle", bundle, "--out", "r.csv", cwd=tmp_path).returncode == 0
+    (folder / "1.jpg").unlink()
+    nothing = predict(folder, "--bundle", bundle, "--out", "s.csv", cwd=tmp_path)
+    assert nothing.returncode == 1
+    assert "    notes.txt\n" in nothing.stderr
+    assert [path.name for path in tmp_path.glob("s.csv*")] == []
+
+
 def row(name: str) -> dict[str, Any]:
     return {**dict.fromkeys(COLUMNS), "picture": name}
 
@@ -159,7 +276,7 @@ def test_a_file_name_may_have_any_bytes(tmp_path: Path) -> None:
             results.add(name, (1, 2), row(name))
     with Results(tmp_path / "r.csv", answered_by="m") as results:
         results.finish([name])
-    assert [found["picture"] for found in rows_of(tmp_path / "r.csv")] == [name]
+    assert [found["picture"] for found in rows_of(tmp_path / "r.csv")] == [r'caf\xe9, "x"\x0a.jpg']
 
 
 def test_parquet_keeps_numbers_as_numbers(tmp_path: Path) -> None:
@@ -181,7 +298,7 @@ def test_parquet_keeps_numbers_as_numbers(tmp_path: Path) -> None:
         (
             ["empty", "--bundle", "{bundle}", "--out", "r.csv"],
             1,
-            "There is no picture (.jpg, .jpeg, .png, .webp) in empty",
+            "There is no picture in empty",
         ),
         (["pictures", "--bundle", "{bundle}", "--out", "r.txt"], 1, "name a file that ends in .csv or .parquet"),
         (["pictures", "--bundle", "{bundle}", "--out", "taken.csv"], 1, "taken.csv exists"),

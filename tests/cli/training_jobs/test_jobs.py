@@ -73,9 +73,9 @@ def test_a_plan_can_be_json() -> None:
 
 
 def test_the_training_options_of_lesion_train_become_hyperparameters() -> None:
-    words = ["--head-epochs", "2", "--class-balance", "focal", "--no-augment", "--mixup", "0.2", "--seed", "7"]
+    words = ["--head-epochs", "2", "--class-balance", "focal", "--augment", "none", "--mixup", "0.2", "--seed", "7"]
     plan = json.loads(lesion("retrain", "--plan", "--json", *words).stdout)
-    run = {"head_epochs": "2", "class_balance": "focal", "augment": "false", "mixup": "0.2", "seed": "7"}
+    run = {"head_epochs": "2", "class_balance": "focal", "augment": "none", "mixup": "0.2", "seed": "7"}
     assert run.items() <= plan["hyperparameters"].items()
 
 

@@ -62,7 +62,10 @@ def document() -> str:
                 "title": "Skin Lesion Analyzer",
                 "version": API_VERSION,
                 "summary": "Seven calibrated probabilities for a dermatoscopic picture of a skin lesion.",
-                "description": f"{DISCLAIMER} No picture is stored or logged.",
+                "description": (
+                    f"{DISCLAIMER} No picture is stored or logged. "
+                    "HEAD is answered wherever GET is, and OPTIONS everywhere."
+                ),
                 "license": {"name": LICENCE},
             },
             "servers": [{"url": "/"}],
@@ -116,7 +119,8 @@ def _predict() -> dict[str, Any]:
         "summary": "Classify one picture",
         "description": (
             "The body is the picture, or a form with the picture in one field. The format is read from the picture's "
-            "bytes; the Content-Type only tells whether the body is a form. Of an animation, the first frame is used."
+            "bytes; the Content-Type only tells whether the body is a form. The file name in a form is ignored. Of an "
+            "animation, the first frame is used."
         ),
         "parameters": [
             {

@@ -88,7 +88,7 @@ PROBLEMS: Final = {
     for error in (
         MalformedRequestError("The request has no picture in its body."),
         PayloadTooLargeError("The picture is over 4.5 MB. Send a smaller one."),
-        UnsupportedPictureError("The file is not a JPEG, PNG or WebP picture. Please send one of these."),
+        UnsupportedPictureError("The file is not a JPEG, PNG, WebP or HEIC picture. Please send one of these."),
         UnreadableImageError("The picture is damaged or incomplete and cannot be read. Please send it again."),
         TooManyPixelsError("The picture has 60000 x 60000 pixels; at most 50 megapixels are allowed."),
         TooFewPixelsError("The picture has 1 x 1 pixels; each side must have at least 32."),

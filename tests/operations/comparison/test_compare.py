@@ -8,9 +8,11 @@ import pytest
 from contract.errors import DatasetError
 from operations.comparison.compare import Comparison, ComparisonPictures, compare
 from operations.comparison.report import as_json, as_markdown, as_text
+from tests.tiny_bundle import write_tiny_bundle
 from training.artifact.held_out import read_held_out
 from training.evaluation.bootstrap import RESAMPLES
 from training.evaluation.metrics import balanced_accuracy
+from training.evaluation.robustness.names import GROUPS, NAMES
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def test_the_report_is_text_markdown_and_json(better: Comparison) -> None:
         assert shown in report
         assert "The challenger passes every gate and may replace the champion." in report
         assert "84 pictures of 64 lesions" in report
-    assert markdown.count("| passes |") == len(better.gates) == 6
+    assert markdown.count("| passes |") == len(better.gates) == 6 + len(GROUPS)
     assert values["passed"] is True
     assert values["metrics"]["balanced_accuracy"]["change"]["low"] > 0
 
@@ -91,10 +93,36 @@ def test_a_bundle_without_predictions_is_refused_with_advice(models: dict[str, P
 def test_both_models_can_classify_other_pictures(
     models: dict[str, Path], synthetic_dir: Path, tmp_path: Path, better: Comparison
 ) -> None:
-    pictures = ComparisonPictures(folder=synthetic_dir, metadata=None, cache=tmp_path)
+    pictures = ComparisonPictures(folder=synthetic_dir, metadata=None, cache=tmp_path, robustness=1)
     comparison = compare(models["old"], models["fair"], pictures)
     assert comparison.changes.pictures == 84
     expected = better.changes.metrics["balanced_accuracy"]
     found = comparison.changes.metrics["balanced_accuracy"]
     assert (found.challenger, found.champion) == pytest.approx((expected.challenger, expected.champion))
     assert "another set than the one" in comparison.scope
+    assert comparison.robustness == (None, None)  # one picture is too few
+    assert not comparison.gates[-1].passed
+
+
+def test_both_models_answer_the_same_changes_of_other_pictures(synthetic_dir: Path, tmp_path: Path) -> None:
+    first, second = (
+        write_tiny_bundle(tmp_path / name, size=32, seed=seed, malignant_threshold=0.0)  # see_a_doctor for everything
+        for name, seed in (("first", 0), ("second", 1))
+    )
+    progress: list[str] = []
+    pictures = ComparisonPictures(
+        folder=synthetic_dir,
+        metadata=None,
+        cache=tmp_path,
+        on_progress=lambda step, done, total: progress.append(step),
+        robustness=24,
+    )
+    comparison = compare(first, second, pictures)
+    for measured in comparison.robustness:
+        assert measured is not None
+        assert list(measured.changes) == list(NAMES)
+    gates = comparison.gates[-len(GROUPS) :]
+    assert all(gate.passed for gate in gates)
+    assert gates[0].sentence.startswith("0.0% become low_risk, champion 0.0%")
+    assert {f"changing malignant pictures with {bundle.name}" for bundle in (first, second)} <= set(progress)
+    assert as_json(comparison)["robustness"]["champion"]["changes"].keys() == NAMES.keys()

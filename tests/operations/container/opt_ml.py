@@ -14,7 +14,7 @@ SMALLEST = {
     "head_epochs": "2",
     "fine_tune_epochs": "0",
     "batch_size": "8",
-    "augment": "false",
+    "augment": "none",
 }
 
 

@@ -46,7 +46,7 @@ def test_options_that_are_not_given_come_from_the_stack() -> None:
 
 
 def test_the_training_configuration_survives_as_text() -> None:
-    config = {"size": 64, "augment": False, "mixup": 0.2, "weights": "none"}
+    config = {"size": 64, "augment": "full", "frozen_views": 12, "mixup": 0.2, "weights": "none"}
     made = plan(config=config)
     assert parse_hyperparameters(made.hyperparameters).config == TrainingConfig(**config)  # type: ignore[arg-type]
 

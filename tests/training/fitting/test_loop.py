@@ -123,7 +123,9 @@ def test_a_loss_that_is_not_a_number_ends_the_run_and_names_the_remedy(
         {"class_balance": "logit_adjusted", "mixup": 0.4},  # mixes frozen features
         {"train_from": "conv2", "mixup": 0.4},  # mixes augmented pixels
         {"frozen_views": 0},  # augmented pixels, though all stages except the last are frozen
-        {"train_from": "all", "augment": False},
+        {"train_from": "all", "augment": "none"},
+        {"train_from": "conv2", "augment": "full"},
+        {"augment": "full", "frozen_views": 9},
     ],
 )
 def test_every_configuration_learns(

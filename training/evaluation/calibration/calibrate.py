@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from contract.api import OperatingPoint
+from contract.bundle import Unfamiliar
+from contract.labels import CODES
 from contract.reference import Reference
 from training.artifact.inference import ModelOutputs
 from training.evaluation.calibration.operating_points import choose_operating_points
@@ -20,6 +22,21 @@ class Calibration:
     neighbours: int
     unfamiliar_threshold: float
     false_alarm_rate: float  # share of validation pictures over that threshold, by choice
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of the outputs; with the next it makes this `contract.outcome.DecisionRules`."""
+        return CODES
+
+    @property
+    def unfamiliar(self) -> Unfamiliar:
+        """The entry of the manifest about unfamiliar pictures."""
+        return Unfamiliar(
+            method="knn_cosine_low_rank",
+            neighbours=self.neighbours,
+            threshold=self.unfamiliar_threshold,
+            false_alarm_rate=self.false_alarm_rate,
+        )
 
 
 def calibrate(temperature: float, outputs: ModelOutputs, class_index: np.ndarray, reference: Reference) -> Calibration:

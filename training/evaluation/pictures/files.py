@@ -11,12 +11,12 @@ from training.data.decode import map_decoded
 from training.data.layout import IMAGES, PUBLISHED_PARTS
 from training.evaluation.inputs import existing_folder
 
-SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
+SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif")
 CHUNK: Final = 256  # pictures that are decoded together
 
 
 def find_picture_files(folder: Path) -> dict[str, str]:
-    """Find JPEG, PNG and WebP files, in the folders of HAM10000 if there are any, otherwise anywhere below.
+    """Find JPEG, PNG, WebP and HEIC files, in the folders of HAM10000 if there are any, otherwise anywhere below.
 
     Returns:
         file name without its suffix -> absolute path.
@@ -66,4 +66,4 @@ def _list_pictures(folder: Path) -> list[Path]:
 
 
 def _no_pictures(folder: Path) -> DatasetError:
-    return DatasetError(f"There are no pictures in {folder}: put JPEG, PNG or WebP files there.")
+    return DatasetError(f"There are no pictures in {folder}: put JPEG, PNG, WebP or HEIC files there.")

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from contract.api import Metric
-from contract.bundle import DataRecord, Group, Manifest, TrainingRecord
+from contract.bundle import DataRecord, Group, Manifest, Robustness, TrainingRecord
 from contract.labels import BY_CODE
 from training.evaluation.report.words import EXPLANATIONS, SLICE_NAMES, attribution_of, readable
+from training.evaluation.robustness.names import words_for
 
 MODEL_CARD: Final = "model-card.md"
 
@@ -79,7 +80,9 @@ Balanced accuracy is the mean over the classes that occur in a group. Groups wit
 
 {_slice_table(manifest.slices)}
 
-{_unfamiliar(manifest)}"""
+{_unfamiliar(manifest)}
+
+{_robustness(manifest.robustness)}"""
 
 
 def _class_table(per_class: Mapping[str, Group]) -> str:
@@ -156,6 +159,51 @@ A picture is unfamiliar if its score is over {unfamiliar.threshold:.4f}. The thr
 {_table(("pictures", "share called unfamiliar", "AUROC"), rows)}
 
 Photographs of other things may be harder to detect than painted pictures."""
+
+
+def _robustness(robustness: Robustness | None) -> str:
+    if robustness is None:
+        return """### Changed pictures
+
+Not measured for this model."""
+    return f"""### Changed pictures
+
+{robustness.pictures} malignant pictures of {robustness.lesions} lesions that get the outcome see_a_doctor, changed and
+answered again. An answer is noticed if it is unfamiliar or inconclusive. The last column is about
+{robustness.all_pictures} pictures of all classes.
+
+{robustness_table(robustness)}"""
+
+
+def robustness_table(robustness: Robustness) -> str:
+    """Write the table of changes in Markdown."""
+    return _table(
+        (
+            "change",
+            "low_risk",
+            "noticed",
+            "see_a_doctor",
+            "mean change of the malignant probability",
+            "95th percentile",
+            "other leading class",
+        ),
+        (
+            (
+                words_for(name),
+                _percent(effect.low_risk),
+                f"{effect.noticed.value:.1%}",
+                f"{effect.unchanged.value:.1%}",
+                f"{effect.probability_change.value:.3f}",
+                f"{effect.probability_change_p95.value:.3f}",
+                "-" if effect.class_changes is None else _percent(effect.class_changes),
+            )
+            for name, effect in robustness.changes.items()
+        ),
+    )
+
+
+def _percent(share: Metric) -> str:
+    return f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
 
 
 def _training_data(data: DataRecord, labels: Iterable[str]) -> str:

@@ -7,13 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from contract.api import Metric
-from contract.bundle import Group
+from contract.bundle import ChangeEffect, Group
 from contract.labels import CODES
 from training.evaluation.curves import Curve
 from training.evaluation.report.words import SLICE_NAMES
+from training.evaluation.robustness.names import words_for
 from training.fitting.epoch import Epoch
 from training.reporting.parts import draw_cells, name_rows
-from training.reporting.style import CLASS_COLOURS, FAINT, GROUP_COLOURS, INK, RULE, styled
+from training.reporting.style import CLASS_COLOURS, FAINT, GROUP_COLOURS, INK, RULE, UNKNOWN_COLOUR, styled
 
 _DECISION_COLOURS = {"any_malignant": GROUP_COLOURS[0], "melanoma": GROUP_COLOURS[5]}
 
@@ -158,6 +159,31 @@ def unfamiliarity(lesions: np.ndarray, others: Mapping[str, np.ndarray], thresho
         axes.set_xlim(left=0)
         axes.set_xlabel("unfamiliarity score (dashed: threshold)")
         axes.grid(axis="x")
+    return figure
+
+
+def robustness(effects: Mapping[str, ChangeEffect]) -> Figure:
+    """Draw for each change how many answers became low risk, were noticed, or stayed see_a_doctor."""
+    parts = (
+        ("low_risk", "low risk", GROUP_COLOURS[5]),
+        ("noticed", "noticed", UNKNOWN_COLOUR),
+        ("unchanged", "see a doctor, as before", GROUP_COLOURS[0]),
+    )
+    with styled(0.21 * len(effects) + 1.0) as figure:
+        axes = figure.subplots()
+        starts = np.zeros(len(effects))
+        for field, label, colour in parts:
+            widths = np.array([getattr(effect, field).value for effect in effects.values()])
+            axes.barh(range(len(effects)), widths, left=starts, height=0.7, color=colour, label=label)
+            starts += widths
+        for row, effect in enumerate(effects.values()):
+            axes.plot([effect.low_risk.low, effect.low_risk.high], [row, row], color=INK, linewidth=1.2)
+        name_rows(axes, [words_for(name) for name in effects])
+        axes.tick_params(axis="y", labelsize=7.5)
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_xlabel("share of malignant pictures")
+        figure.legend(loc="outside upper center", ncols=3, handlelength=1.0, columnspacing=1.0, handletextpad=0.4)
     return figure
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from contract.api import Metric, OperatingPoint
-from contract.bundle import Group
+from contract.bundle import ChangeEffect, Group, Robustness
 from contract.labels import BY_CODE, CODES
 from training.evaluation.bootstrap import RESAMPLES
 from training.evaluation.calibration.operating_points import OPERATING_POINTS
@@ -18,6 +18,8 @@ from training.evaluation.measure import Evaluation
 from training.evaluation.report import charts
 from training.evaluation.report.mistakes import Mistake, contact_sheet
 from training.evaluation.report.words import EXPLANATIONS, SLICE_NAMES, attribution_of, readable
+from training.evaluation.robustness.goals import misses_goal
+from training.evaluation.robustness.names import GROUPS, words_for
 from training.evaluation.slices import SMALLEST_SLICE
 from training.fitting.epoch import Epoch
 from training.reporting.page import Chart, as_data_url, write_page
@@ -84,6 +86,9 @@ def write_report(
         decisions=_decisions(evaluation, subject),
         calibration=_calibration(evaluation.metrics),
         slice_names=SLICE_NAMES,
+        change_groups=_change_groups(evaluation.robustness),
+        words_for=words_for,
+        misses_goal=misses_goal,
         smallest_slice=SMALLEST_SLICE,
         resamples=RESAMPLES,
         readable=readable,
@@ -124,6 +129,7 @@ def as_numbers(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mist
             }
             for kind, kind_result in evaluation.out_of_distribution.items()
         },
+        "robustness": evaluation.robustness and evaluation.robustness.model_dump(),
         "left_out": list(evaluation.left_out),
         "epochs": [asdict(epoch) for epoch in subject.epochs],
     }
@@ -183,6 +189,8 @@ def _draw(evaluation: Evaluation, subject: Subject, mistakes: Sequence[Mistake])
         ),
     ]
     drawn += _draw_slices(evaluation, n)
+    if evaluation.robustness is not None:
+        drawn.append(_draw_robustness(evaluation.robustness))
     if evaluation.unfamiliarity and subject.unfamiliar_threshold is not None:
         drawn.append(_draw_unfamiliarity(evaluation.unfamiliarity, subject.unfamiliar_threshold))
     if subject.epochs:
@@ -216,6 +224,15 @@ def _draw_slices(evaluation: Evaluation, n: str) -> list[Chart]:
     ]
 
 
+def _draw_robustness(robustness: Robustness) -> Chart:
+    caption = (
+        "Answers to malignant pictures after each change; before it, all have the outcome see_a_doctor "
+        f"(n = {robustness.pictures:,} pictures of {robustness.lesions:,} lesions). The line is the 95% interval of "
+        "the share with low risk."
+    )
+    return Chart("robustness", "Answers to changed pictures", caption, charts.robustness(robustness.changes))
+
+
 def _draw_unfamiliarity(unfamiliarity: Mapping[str, np.ndarray], threshold: float) -> Chart:
     scores = dict(unfamiliarity)
     lesions = scores.pop("lesions")
@@ -245,6 +262,14 @@ def _decisions(evaluation: Evaluation, subject: Subject) -> list[dict[str, Any]]
         for name, point in subject.operating_points.items()
         if name in OPERATING_POINTS
     ]
+
+
+def _change_groups(robustness: Robustness | None) -> dict[str, dict[str, ChangeEffect]]:
+    """List the effects by the heading of their group."""
+    groups: dict[str, dict[str, ChangeEffect]] = {}
+    for name, effect in ({} if robustness is None else robustness.changes).items():
+        groups.setdefault(GROUPS.get(effect.group, effect.group), {})[name] = effect
+    return groups
 
 
 def _calibration(metrics: Mapping[str, Metric]) -> list[tuple[str, Metric | None, Metric | None]]:

@@ -17,7 +17,7 @@ from contract.errors import TrainingError
 from training.config import TrainFrom
 from training.data.pictures import Pictures
 from training.file_lock import locked_folder
-from training.fitting.inputs.augment import exact_views
+from training.fitting.inputs.augmentation.views import PhotographicChanges, exact_view
 from training.fitting.inputs.batches import PREDICT_BATCH, Examples
 from training.fitting.resuming.stop import StopRequest
 from training.model import Classifier
@@ -27,10 +27,21 @@ _HASH_BATCH: Final = 256  # pictures
 
 
 def features_folder(
-    classifier: Classifier, boundary: TrainFrom, views: int, train: Pictures, validation: Pictures, scratch: Path
+    classifier: Classifier,
+    boundary: TrainFrom,
+    views: int,
+    train: Pictures,
+    validation: Pictures,
+    scratch: Path,
+    changes: PhotographicChanges | None = None,
 ) -> Path:
-    """Name the folder in `scratch` for the features below `boundary`, by a hash of the weights and the pictures."""
+    """Name the folder in `scratch` for the features below `boundary`, by a hash of the weights and the pictures.
+
+    If views are changed, the changes count too.
+    """
     digest = hashlib.sha256(f"{classifier.size} {classifier.precision} {views}".encode())
+    if changes:
+        digest.update(changes.identity.encode())
     for weight in classifier.below(boundary).get_weights():
         digest.update(weight.tobytes())
     for pictures in (train, validation):
@@ -48,6 +59,7 @@ class FeatureCache:
     folder: Path
     on_progress: OnProgress
     stop: StopRequest  # checked after each batch
+    changes: PhotographicChanges | None = None  # made in every view but the first
 
     def examples(self, train: Pictures, validation: Pictures, views: int) -> tuple[Examples, Examples]:
         """Run the frozen stages over all pictures, unless an earlier run already did so.
@@ -108,8 +120,11 @@ class FeatureCache:
                         "the frozen features computed so far are kept. The same command continues with them."
                     )
                 pixels = pictures.batch(start, PREDICT_BATCH)
-                for file, view in zip(files, exact_views(pixels, len(files)), strict=True):
-                    file.write(predict(self.below, view).astype(np.float16).tobytes())
+                for view, file in enumerate(files):
+                    seen = exact_view(pixels, view)
+                    if view and self.changes:
+                        seen = self.changes.apply(seen, view, start, predict)
+                    file.write(predict(self.below, seen).astype(np.float16).tobytes())
                 for file in files:
                     file.flush()
                     os.fsync(file.fileno())  # so that a loss of power can damage the last block only

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from contract.errors import DatasetError
+from tests.heic_files import encode_heic
 from training.evaluation.pictures.files import decode_pictures, find_picture_files
 
 
@@ -34,9 +35,10 @@ def test_two_pictures_with_the_same_name_are_refused(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_decoded_are_counted(tmp_path: Path) -> None:
     write_pictures(tmp_path, "a.jpg", "b.webp")
+    (tmp_path / "d.HEIC").write_bytes(encode_heic(Image.new("RGB", (64, 64))))
     (tmp_path / "c.jpg").write_bytes(b"\xff\xd8\xff")
     ((pixels, left_out),) = decode_pictures(tmp_path, 32)
-    assert (pixels.shape, left_out) == ((2, 32, 32, 3), 1)
+    assert (pixels.shape, left_out) == ((3, 32, 32, 3), 1)
 
 
 def test_a_folder_without_a_decodable_picture_gives_no_pixels(tmp_path: Path) -> None:

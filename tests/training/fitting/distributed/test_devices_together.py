@@ -23,10 +23,10 @@ TWO_HOSTS = ("127.0.0.1", "127.0.0.2")  # one machine under two names
 RUN: dict[str, Any] = {
     "network": "small",
     "loaded": 4,
-    "config": {"head_epochs": 1, "fine_tune_epochs": 2, "train_from": "conv3", "mixup": 0.3},
+    "config": {"head_epochs": 1, "fine_tune_epochs": 2, "train_from": "conv3", "mixup": 0.3, "augment": "full"},
 }
 # Random layers of TensorFlow draw the same on each device, so a run with them gives another result on two devices.
-RUN_WITHOUT_AUGMENTATION = {**RUN, "config": {**RUN["config"], "augment": False}}
+RUN_WITHOUT_AUGMENTATION = {**RUN, "config": {**RUN["config"], "augment": "none"}}
 
 
 def free_port() -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from training.data.pictures import Pictures
+from training.fitting.inputs.augmentation.views import PhotographicChanges
 from training.fitting.inputs.batches import PREDICT_BATCH
 from training.fitting.inputs.features import FeatureCache, features_folder, predict, remove_features
 from training.fitting.resuming.stop import RunInterruptedError, StopRequest
@@ -34,7 +35,13 @@ def small() -> keras.Model:
     return keras.Model(pixels, keras.layers.Conv2D(4, 8, 8)(keras.layers.Rescaling(1 / 255)(pixels)))
 
 
-def compute(small: keras.Model, many: Pictures, folder: Path, stop_at: int | None = None) -> list[Report]:
+def compute(
+    small: keras.Model,
+    many: Pictures,
+    folder: Path,
+    stop_at: int | None = None,
+    changes: PhotographicChanges | None = None,
+) -> list[Report]:
     """Compute two views, and return the progress reports."""
     reports: list[Report] = []
     stop = StopRequest()
@@ -44,7 +51,7 @@ def compute(small: keras.Model, many: Pictures, folder: Path, stop_at: int | Non
         if report[1] == stop_at:
             stop.received = signal.SIGTERM
 
-    FeatureCache(small, folder, on_progress, stop).compute_once(many, 2, "training")
+    FeatureCache(small, folder, on_progress, stop, changes).compute_once(many, 2, "training")
     return reports
 
 
@@ -64,23 +71,41 @@ def test_features_are_computed_once(small: keras.Model, many: Pictures, tmp_path
     assert compute(small, many, tmp_path) == []
 
 
+@pytest.mark.parametrize("seed", [None, 5])
 def test_an_interrupted_computation_continues_and_gives_the_same(
-    small: keras.Model, many: Pictures, tmp_path: Path
+    small: keras.Model, many: Pictures, tmp_path: Path, seed: int | None
 ) -> None:
+    """Also with the photographic changes of a seed."""
+
+    def changes() -> PhotographicChanges | None:
+        return None if seed is None else PhotographicChanges(seed, 32)
+
     interrupted, unbroken = tmp_path / "interrupted", tmp_path / "unbroken"
     for folder in (interrupted, unbroken):
         folder.mkdir()
-    compute(small, many, unbroken)
+    compute(small, many, unbroken, changes=changes())
     with pytest.raises(RunInterruptedError, match="features computed so far are kept"):
-        compute(small, many, interrupted, stop_at=3 * PREDICT_BATCH)
+        compute(small, many, interrupted, stop_at=3 * PREDICT_BATCH, changes=changes())
     with (interrupted / "training-1.partial").open("ab") as file:
         file.write(b"half a row")
-    reports = compute(small, many, interrupted)
+    reports = compute(small, many, interrupted, changes=changes())
     assert reports[0][1] == 3 * PREDICT_BATCH  # the third batch, the last one written, is computed again
     for view in range(2):
         name = f"training-{view}.npy"
         assert (interrupted / name).read_bytes() == (unbroken / name).read_bytes()
     assert {path.name for path in interrupted.iterdir()} == {"training-0.npy", "training-1.npy"}
+
+
+def test_photographic_changes_are_made_in_every_view_but_the_first(
+    small: keras.Model, many: Pictures, tmp_path: Path
+) -> None:
+    plain, changed = tmp_path / "plain", tmp_path / "changed"
+    for folder, changes in ((plain, None), (changed, PhotographicChanges(5, 32))):
+        folder.mkdir()
+        compute(small, many, folder, changes=changes)
+    assert (plain / "training-0.npy").read_bytes() == (changed / "training-0.npy").read_bytes()
+    before, after = (np.load(folder / "training-1.npy") for folder in (plain, changed))
+    assert np.any(before != after, axis=(1, 2, 3)).mean() > 0.9  # light changes a little in all
 
 
 def test_a_full_disk_is_an_error_and_the_features_so_far_are_kept(
@@ -96,13 +121,13 @@ def test_a_full_disk_is_an_error_and_the_features_so_far_are_kept(
     assert compute(small, many, tmp_path)[0][1] == 2 * PREDICT_BATCH
 
 
-def test_the_folder_depends_on_the_weights_and_the_pictures(
+def test_the_folder_depends_on_the_weights_the_pictures_and_the_changes(
     classifier: Classifier, many: Pictures, tmp_path: Path
 ) -> None:
     fewer = Pictures(many.pixels, many.rows[1:], many.class_index[1:])
 
-    def name(views: int = 2, train: Pictures = many) -> str:
-        return features_folder(classifier, "conv2", views, train, many, tmp_path).name
+    def name(views: int = 2, train: Pictures = many, changes: PhotographicChanges | None = None) -> str:
+        return features_folder(classifier, "conv2", views, train, many, tmp_path, changes).name
 
     first = name()
     assert first.startswith("features-conv2-")
@@ -111,7 +136,8 @@ def test_the_folder_depends_on_the_weights_and_the_pictures(
     kernel.assign(before + 0.01)
     with_other_weights = name()
     kernel.assign(before)
-    assert len({first, with_other_weights, name(views=1), name(train=fewer)}) == 4
+    changed = [name(changes=PhotographicChanges(seed, 64)) for seed in (1, 2)]
+    assert len({first, with_other_weights, name(views=1), name(train=fewer), *changed}) == 6
     assert name() == first
 
 
