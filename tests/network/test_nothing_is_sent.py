@@ -1,4 +1,4 @@
-"""No part sends anything by itself: it asks for no name, sends no packet, and no library leaves a file in the home folder.
+"""No part sends anything by itself: it asks for no name, sends no packet, and leaves no file in the home folder.
 
 Each command runs in a network of its own. Its name server and its default route lead nowhere and record everything.
 """
