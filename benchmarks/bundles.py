@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from contract.bundle import INPUT_NAME, OUTPUT_NAMES
+from contract.onnx_runtime import open_session
 
 MODELS = Path("artifacts/models")
 THREADS = 1
@@ -24,7 +24,5 @@ def newest_bundle(parser: argparse.ArgumentParser) -> Path:
 
 def bare_call(model: Path, pixels: np.ndarray) -> Callable[[], Any]:
     """Load a model with one thread, as in ONNX Runtime's documentation; return a function that runs it on `pixels`."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
-    session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+    session = open_session(model, intra_op_num_threads=THREADS)
     return lambda: session.run(list(OUTPUT_NAMES), {INPUT_NAME: pixels})

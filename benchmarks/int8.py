@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from benchmarks.bundles import MODELS, bare_call, newest_bundle
 from contract.bundle import INPUT_NAME, MODEL, MODEL_FP32, OUTPUT_NAMES, read_bundle
 from contract.errors import AnalyzerError
+from contract.onnx_runtime import open_session
 from training.data.decode import decode_files
 from training.evaluation.pictures.evaluation_set import read_evaluation_set
 
@@ -91,7 +91,7 @@ def compare_predictions(bundle: Path, pixels: np.ndarray) -> dict[str, float]:
 
 
 def _probabilities(model: Path, pixels: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     return np.concatenate([session.run(OUTPUT_NAMES[:1], {INPUT_NAME: part})[0] for part in np.array_split(pixels, 20)])
 
 

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import numpy_helper
 from sklearn.linear_model import LogisticRegression
 
@@ -23,6 +22,7 @@ from contract.bundle import (
     version_of,
 )
 from contract.image import decode_image
+from contract.onnx_runtime import open_session
 from tests.low_risk_shares import low_risk_shares
 from tests.tiny_bundle import tiny_graph, write_tiny_bundle
 from training.artifact.golden import write_golden
@@ -46,7 +46,7 @@ def _pixels(folder: Path) -> tuple[Dataset, np.ndarray]:
 def _fitted_head(folder: Path) -> np.ndarray:
     """Fit the head of the tiny graph: shape (7, EMBEDDING)."""
     dataset, pixels = _pixels(folder)
-    session = onnxruntime.InferenceSession(tiny_graph(SIZE).SerializeToString())
+    session = open_session(tiny_graph(SIZE).SerializeToString())
     (embeddings,) = session.run([OUTPUT_NAMES[2]], {INPUT_NAME: pixels})
     model = LogisticRegression(C=1e4, max_iter=5000, fit_intercept=False, class_weight="balanced")
     return np.asarray(model.fit(embeddings, dataset.rows["class_index"]).coef_)
@@ -100,7 +100,7 @@ def _finish(
     split: str,
     golden_of: Path | None,
 ) -> Path:
-    session = onnxruntime.InferenceSession(bundle / MODEL)
+    session = open_session(bundle / MODEL)
     (probabilities,) = session.run([OUTPUT_NAMES[0]], {INPUT_NAME: pixels})
     points = choose_operating_points(probabilities, dataset.rows["class_index"].to_numpy())
     if answers:

@@ -115,6 +115,14 @@ def _module_of(name: str, modules: Container[str]) -> str | None:
     return next((found for found in (name, name.rpartition(".")[0]) if found in modules), None)
 
 
+def test_onnx_runtime_is_imported_only_where_its_telemetry_is_turned_off() -> None:
+    """`contract.onnx_runtime` imports it by a name that is not a literal, so there is no exception."""
+    files = [path for path in published_files() if path.suffix == ".py"]
+    assert ROOT / "contract/onnx_runtime.py" in files
+    found = [str(path) for path in files if any(within(name, "onnxruntime") for name in imported_by(path))]
+    assert found == []
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

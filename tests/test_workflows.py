@@ -91,6 +91,13 @@ def test_the_images_are_set_with_keys_of_the_program() -> None:
     assert keys <= {field.alias for field in StackConfig.model_fields.values()}
 
 
+def test_pulumi_does_not_ask_for_its_newest_version() -> None:
+    """https://www.pulumi.com/docs/iac/cli/environment-variables/."""
+    steps = [step for path in FILES for step in steps_of(path) if step.get("uses", "").startswith("pulumi/")]
+    assert len(steps) == 2
+    assert all(step["env"]["PULUMI_SKIP_UPDATE_CHECK"] == "true" for step in steps)
+
+
 def test_every_make_target_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = {name for path in FILES for step in steps_of(path) for name in re.findall(r"make ([\w-]+)", str(step))}

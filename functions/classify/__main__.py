@@ -28,11 +28,14 @@ def start() -> "Handler":
     """Import everything, and load the model at the same time."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it searches every installed package for plugins
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy has so little work that starting threads takes longer
+    from contract.onnx_runtime import disable_telemetry, import_onnxruntime
     from functions.classify.model_loader import ModelLoader
     from functions.classify.settings import Settings
 
+    disable_telemetry()
     loader = ModelLoader(Settings.from_env())
-    import_module("functions.classify.classifier")  # first, because the thread needs ONNX Runtime next
+    import_onnxruntime()  # first, because the thread needs it next
+    import_module("functions.classify.classifier")
     import_module("awslambdaric.bootstrap")
     from functions.classify.handler import container_handler
 

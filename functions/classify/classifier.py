@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from contract.bundle import INPUT_NAME, MODEL, OUTPUT_NAMES, REFERENCE, Manifest
 from contract.errors import BundleError
+from contract.onnx_runtime import open_session
 from contract.reference import Reference
 
 SUM_TOLERANCE = 1e-3  # of the sum of seven float32 probabilities, which should be 1
@@ -33,12 +33,13 @@ class Classifier:
         """
         self.manifest = manifest
         self.input_size = manifest.input.size
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # only errors
         try:
-            self._session = onnxruntime.InferenceSession(folder / MODEL, options, ["CPUExecutionProvider"])
+            self._session = open_session(
+                folder / MODEL,
+                intra_op_num_threads=threads,
+                inter_op_num_threads=1,
+                log_severity_level=3,  # only errors
+            )
             self._reference = Reference.read(folder / REFERENCE)
             output = self.predict(np.zeros((self.input_size, self.input_size, 3), np.uint8))  # also allocates memory
         except Exception as error:  # the exception classes of ONNX Runtime have no public base class

@@ -18,7 +18,7 @@ def load_classifier(settings: Settings) -> "Classifier":
         ModelUnavailableError: there is none, or it cannot be fetched or opened.
     """
     folder, manifest = fetch_bundle(settings)
-    from functions.classify.classifier import Classifier  # imports NumPy and ONNX Runtime, so it comes after the fetch
+    from functions.classify.classifier import Classifier  # imports NumPy, so it comes after the fetch
 
     return Classifier(folder, manifest, threads=settings.threads)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime
 
 from contract.bundle import INPUT_NAME, MODEL, OUTPUT_NAMES, Manifest
+from contract.onnx_runtime import open_session
 
 WARM_UPS: Final = 2
 ROUNDS: Final = 15  # each model classifies one picture per round, so both see the same state of the machine
@@ -44,8 +44,6 @@ def measure_serving_costs(
 
 def _open(folder: Path, manifest: Manifest) -> tuple[Any, np.ndarray]:
     """Open a session on one thread, with a random picture of shape (1, size, size, 3)."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(folder / MODEL, options, ["CPUExecutionProvider"])
+    session = open_session(folder / MODEL, intra_op_num_threads=1, inter_op_num_threads=1)
     size = manifest.input.size
     return session, np.random.default_rng(0).integers(0, 256, (1, size, size, 3), np.uint8)

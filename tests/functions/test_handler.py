@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 from PIL import Image
 
@@ -13,6 +12,7 @@ from contract.api import MAX_BODY_BYTES, Health, ModelDescription, Prediction, P
 from contract.bundle import MODEL
 from contract.image import decode_image
 from contract.labels import CODES, DISCLAIMER
+from contract.onnx_runtime import open_session
 from functions.classify.handler import Handler
 from functions.classify.model_holder import FIRST_PAUSE_S
 from tests.functions.conftest import Ask, LambdaContext, request_event, settings_for
@@ -41,7 +41,7 @@ def answer_of(response: dict[str, Any]) -> Prediction:
 def test_a_picture_gets_the_output_of_the_model(ask: Ask, bundle: Path, originals: list[bytes]) -> None:
     answer = answer_of(ask("POST", PREDICTIONS, data=originals[0], content_type="image/jpeg"))
 
-    session = onnxruntime.InferenceSession(bundle / MODEL)
+    session = open_session(bundle / MODEL)
     pixels = decode_image(originals[0], 64).pixels[np.newaxis]
     probabilities, class_map = session.run(["probabilities", "class_map"], {"pixels": pixels})
     said = {item.code: item.probability for item in answer.classes}

@@ -41,7 +41,8 @@ def test_a_failure_in_the_thread_is_reported_and_retried(bundle: Path, tmp_path:
 @pytest.mark.parametrize("unneeded", ["botocore.auth", "botocore.session", "urllib3", "boto3"])
 def test_a_container_starts_without_unneeded_modules(unneeded: str) -> None:
     script = (
-        "import sys\nfrom functions.classify import handler, model_loader, s3\n"
+        "import sys\nfrom contract.onnx_runtime import import_onnxruntime\nimport_onnxruntime()\n"
+        "from functions.classify import handler, model_loader, s3\n"
         "from awslambdaric import bootstrap\nprint(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -12,7 +12,8 @@ from typing import Final, Literal
 
 import numpy as np
 import onnx
-import onnxruntime
+
+from contract.onnx_runtime import open_session
 
 Feeds = Callable[[], Iterable[dict[str, np.ndarray]]]  # batches of the model's inputs; each call starts at the first
 
@@ -197,7 +198,7 @@ def _channel_statistics(
         observed.graph.output.append(
             onnx.helper.make_tensor_value_info(f"observed_{number}", onnx.TensorProto.FLOAT, [None])
         )
-    session = onnxruntime.InferenceSession(observed.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(observed.SerializeToString())
     batches = [session.run(None, feed) for feed in feeds()]
     combine = np.max if reduction == "ReduceMax" else np.mean
     by_name = zip(ordered, zip(*batches, strict=True), strict=True)

@@ -18,6 +18,7 @@ import onnx
 
 from contract.bundle import INPUT_NAME, OUTPUT_NAMES
 from contract.errors import TrainingError
+from contract.onnx_runtime import disable_telemetry
 from training.artifact.fold import save_folded
 from training.model import Classifier, build_classifier
 
@@ -104,6 +105,7 @@ def _convert_without_kernels(serving: keras.Model, size: int) -> tuple[onnx.Mode
         {names[kernel.path]: tf.TensorSpec(kernel.shape, name=names[kernel.path]) for kernel in kernels},
     ]
     function = tf.function(run, autograph=False)
+    disable_telemetry()  # tf2onnx imports ONNX Runtime for some graphs
     model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
     return model, {names[kernel.path]: kernel.numpy() for kernel in kernels}
 

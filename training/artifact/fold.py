@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import onnx
-import onnxruntime
+
+from contract.onnx_runtime import import_onnxruntime, open_session
 
 
 def save_folded(model: onnx.ModelProto, path: Path) -> None:
@@ -11,10 +12,8 @@ def save_folded(model: onnx.ModelProto, path: Path) -> None:
 
     Only ONNX Runtime's basic optimizations are portable, so no others are used: docs/decisions/opening.md.
     """
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(path)
-    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    basic = import_onnxruntime().GraphOptimizationLevel.ORT_ENABLE_BASIC
+    open_session(model.SerializeToString(), graph_optimization_level=basic, optimized_model_filepath=str(path))
     folded = onnx.load(path)
     standard = [opset for opset in folded.opset_import if opset.domain == ""]  # it lists all that it knows
     del folded.opset_import[:]

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime
 
 from contract.bundle import GOLDEN, INPUT_NAME, OUTPUT_NAMES
 from contract.errors import BundleError
 from contract.image import decode_image
 from contract.labels import CODES
+from contract.onnx_runtime import open_session
 
 TOLERANCE: Final = 0.05  # of a probability: int8 rounds differently without VNNI; another model differs by more
 
@@ -41,7 +41,7 @@ def write_golden(folder: Path, model: Path, size: int, seed: int) -> None:
     from training.data.synthetic.dataset import paint_lesion
 
     (folder / GOLDEN).parent.mkdir()
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     expected = {}
     for number, code in enumerate(CODES):
         (encoded,) = paint_lesion(code, 1, np.random.default_rng([seed, number]))

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime
 
 from contract.bundle import INPUT_NAME, OUTPUT_NAMES
+from contract.onnx_runtime import open_session
 from training.data.pictures import Pictures
 from training.progress import OnProgress
 
@@ -24,7 +24,7 @@ class ModelOutputs:
 
 def run_onnx(model: Path, pictures: Pictures, step: str, on_progress: OnProgress) -> ModelOutputs:
     """Run an ONNX file over pictures on the CPU, and report progress as `step`."""
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     names = [OUTPUT_NAMES[0], OUTPUT_NAMES[2]]
     probabilities, embeddings = [], []
     for start in range(0, len(pictures), BATCH):

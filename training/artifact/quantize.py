@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 
 from contract.bundle import INPUT_NAME
+from contract.onnx_runtime import import_onnxruntime
 from training.artifact.equalize import correct_biases, equalize
 from training.artifact.fold import save_folded
 from training.artifact.inference import ModelOutputs
@@ -80,7 +81,7 @@ def quantize(model: Path, quantized: Path, pictures: Pictures, seed: int) -> Non
         pictures: training pictures; CALIBRATION_PICTURES of them calibrate the ranges of the activations.
         seed: of the choice of these pictures.
     """
-    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    quantization = import_onnxruntime("onnxruntime.quantization")
 
     def feeds() -> Iterator[dict[str, np.ndarray]]:
         return iter(_CalibrationPictures(pictures, seed).get_next, None)
@@ -90,17 +91,17 @@ def quantize(model: Path, quantized: Path, pictures: Pictures, seed: int) -> Non
     equalize(prepared, feeds)
     correct_biases(prepared, feeds, skip=excluded)
     with _quiet_onnxruntime():
-        quantize_static(
+        quantization.quantize_static(
             prepared,
             quantized,
             _CalibrationPictures(pictures, seed),
-            quant_format=QuantFormat.QDQ,
+            quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTIZED),
             nodes_to_exclude=excluded,
             per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            calibrate_method=quantization.CalibrationMethod.MinMax,
         )
     save_folded(onnx.load(quantized), quantized)
 

@@ -3,14 +3,15 @@
 import base64
 import io
 import sys
+from pathlib import Path
 from typing import Any
 
 import litserve
 import numpy as np
-import onnxruntime
 from PIL import Image, ImageOps
 
 from contract.labels import CODES
+from contract.onnx_runtime import open_session
 from local.processes import HOST
 
 
@@ -19,10 +20,8 @@ class Classify(litserve.LitAPI):  # type: ignore[misc]
 
     def setup(self, device: str) -> None:  # noqa: ARG002  LitServe passes it
         """Load the model in the worker process."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
         self.size = int(sys.argv[3])
-        self.session = onnxruntime.InferenceSession(sys.argv[1], options, ["CPUExecutionProvider"])
+        self.session = open_session(Path(sys.argv[1]), intra_op_num_threads=1)
 
     def decode_request(self, request: dict[str, str]) -> np.ndarray:
         """Decode and resize the picture."""

@@ -1,16 +1,17 @@
 """Inference runtimes on decoded pixels, each set up as its documentation describes for one picture at a time."""
 
+import sys
+
 from benchmarks.serving.worker import Ready, Setup
 
 
 def onnx_runtime(setup: Setup) -> Ready:
     """https://onnxruntime.ai/docs/performance/tune-performance/threading.html."""
     import numpy as np
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = setup.threads
-    session = onnxruntime.InferenceSession(setup.model, options, ["CPUExecutionProvider"])
+    from contract.onnx_runtime import open_session
+
+    session = open_session(setup.model, intra_op_num_threads=setup.threads)
     pixels = np.load(setup.pixels)
     return Ready(lambda: session.run(None, {"pixels": pixels}))
 
@@ -45,6 +46,9 @@ def openvino_bf16(setup: Setup) -> Ready:
 
 def _openvino(setup: Setup, precision: dict[str, str]) -> Ready:
     import numpy as np
+
+    # Its import reports to Google Analytics, unless this package is missing or a file in the home folder forbids it.
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # makes its import fail
     import openvino
 
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": setup.threads, **precision}

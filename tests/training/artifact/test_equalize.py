@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from contract.onnx_runtime import open_session
 from training.artifact.equalize import KERNEL, _channel_statistics, _Graph, correct_biases, equalize, rounded
 
 SIDE = 12
@@ -74,7 +74,7 @@ def network(
 
 
 def run(model: onnx.ModelProto) -> np.ndarray:
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     return np.concatenate([session.run(["logits"], feed)[0] for feed in feeds()])
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from scipy.special import softmax
 
 from contract.bundle import INPUT_NAME, MODEL, MODEL_FP32, OUTPUT_NAMES
 from contract.errors import TrainingError
+from contract.onnx_runtime import open_session
 from tests.tiny_run import TINY_SIZE, TinyRun
 from training.artifact.export import OPSET, TOLERANCE, check_parity, export
 from training.artifact.inference import run_onnx
@@ -40,7 +40,7 @@ def test_the_onnx_file_gives_the_outputs_of_the_keras_model(
     dataset = sample_lesions(read_dataset(pictures_dir), 60, seed=3)
     pixels = open_cache(dataset, TINY_SIZE, tmp_path)
 
-    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    session = open_session(exported)
     outputs = session.run(list(OUTPUT_NAMES), {INPUT_NAME: pixels[:24]})
 
     expected = [output.numpy() for output in classifier.serving(1.7)(pixels[:24])]
@@ -70,8 +70,9 @@ def test_the_file_has_only_standard_operators(exported: Path) -> None:
 UNDER_JAX = """
 import json, os, sys
 from pathlib import Path
-import keras, numpy as np, onnxruntime
+import keras, numpy as np
 from contract.errors import TrainingError
+from contract.onnx_runtime import open_session
 from tests.training.small_classifier import small_classifier
 from training.artifact.export import check_parity, export
 
@@ -86,7 +87,7 @@ del os.environ["PYTHONPATH"]
 export(classifier, 1.7, folder / "model.onnx")
 pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
 trained = keras.ops.convert_to_numpy(classifier.serving(1.7)(pixels)[0])
-session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+session = open_session(folder / "model.onnx")
 (exported,) = session.run(["probabilities"], {"pixels": pixels})
 difference = check_parity(trained, exported)
 spread = float(np.ptp(trained, axis=0).max())
@@ -127,7 +128,7 @@ def test_an_export_without_tensorflow_fails_with_one_sentence(under_jax: list[An
 
 @pytest.mark.parametrize("file", [MODEL, MODEL_FP32])
 def test_both_files_of_a_bundle_have_the_inputs_and_outputs_of_the_contract(tiny_run: TinyRun, file: str) -> None:
-    session = onnxruntime.InferenceSession(tiny_run.trained.folder / file, providers=["CPUExecutionProvider"])
+    session = open_session(tiny_run.trained.folder / file)
     (pixels,) = session.get_inputs()
     assert (pixels.name, pixels.type, pixels.shape) == (INPUT_NAME, "tensor(uint8)", ["N", 64, 64, 3])
     outputs = {output.name: (output.type, output.shape) for output in session.get_outputs()}
@@ -150,7 +151,7 @@ def test_a_picture_gets_the_same_outputs_alone_and_in_a_batch(tiny_run: TinyRun,
 
 @pytest.mark.parametrize("file", [MODEL, MODEL_FP32])
 def test_the_class_map_of_a_file_adds_up_to_its_probabilities(tiny_run: TinyRun, file: str) -> None:
-    session = onnxruntime.InferenceSession(tiny_run.trained.folder / file, providers=["CPUExecutionProvider"])
+    session = open_session(tiny_run.trained.folder / file)
     pixels = np.random.default_rng(4).integers(0, 256, (6, TINY_SIZE, TINY_SIZE, 3), np.uint8)
     probabilities, class_map, _ = session.run(list(OUTPUT_NAMES), {INPUT_NAME: pixels})
     logits = class_map.mean(axis=(2, 3))

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-import onnxruntime
 
 from contract.bundle import INPUT_NAME, OUTPUT_NAMES
 from contract.image import decode_image
+from contract.onnx_runtime import open_session
 from contract.outcome import DecisionRules, decide, malignant_probability, rank_classes
 from contract.quality import Finding, assess
 from contract.reference import Reference
@@ -67,7 +67,7 @@ class ServedModel:
         """
         self.size = size
         self._reference, self._rules = reference, rules
-        self._session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        self._session = open_session(file)
 
     def answer(self, opened: Sequence[Opened]) -> Answers:
         """Answer files that were opened, in their order."""
