@@ -48,19 +48,28 @@ class QualityFinding(Message):
     threshold: float
 
 
+class Square(Message):
+    """The part of the upright picture that the model sees, in pixels of the picture."""
+
+    left: Annotated[int, Field(ge=0)]
+    top: Annotated[int, Field(ge=0)]
+    side: Annotated[int, Field(gt=0)]
+
+
 class Picture(Message):
-    """The size of the upright picture in pixels, and its quality findings."""
+    """The size of the upright picture in pixels, the square of it that the model sees, and its quality findings."""
 
     width: Annotated[int, Field(gt=0)]
     height: Annotated[int, Field(gt=0)]
+    square: Square
     quality: list[QualityFinding]
 
 
 class Explanation(Message):
     """The parts of the picture that are evidence for the likeliest class.
 
-    `grid` has h rows of w values in 0..1, top row first. It covers the centre square of the upright picture, which is
-    all that the model sees. 1 is the strongest evidence in this picture; 0 is none, or evidence against the class.
+    `grid` has h rows of w values in 0..1, top row first. It covers the square that the model sees: `image.square`.
+    1 is the strongest evidence in this picture; 0 is none, or evidence against the class.
     """
 
     code: str
@@ -81,6 +90,7 @@ class Prediction(Message):
     prediction_id: str
     model_version: str
     outcome: Outcome
+    unfamiliar: bool  # the picture is unlike the training pictures; with see_a_doctor, the answer is less certain
     classes: list[ClassProbability]  # all seven, likeliest first
     malignant_probability: Probability
     image: Picture

@@ -8,7 +8,7 @@ not, or not safely.
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from PIL import Image
@@ -18,6 +18,8 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from contract.errors import AnalyzerError, UnreadableImageError, UnsupportedPictureError
+from contract.exposure import correct_exposure, measure_brightness
+from contract.field_of_view import Box, fill_outside, find_field_of_view
 from contract.heif.sniff import HEIF_CONTENT_TYPES, sniff_heif
 from contract.known_mistakes import known_mistake
 from contract.picture.colour import profile_space, to_srgb
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 
 # A cache of decoded pictures is reused only with the same version. Increase the version in the commit that changes the
 # pixels that `decode_image` returns for any file; tests/contract/test_decoder_version.py compares them.
-DECODER_VERSION: Final = 2
+DECODER_VERSION: Final = 3
 
 CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp", *HEIF_CONTENT_TYPES)
 JPEG_QUALITY: Final = 90
@@ -83,11 +85,13 @@ _OPENERS: Final[dict[str, Callable[[io.BytesIO], ImageFile]]] = {
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """The pixels that the model sees, and the size of the whole picture."""
+    """A square of pixels, and the picture that it was cut from."""
 
-    pixels: "np.ndarray"  # RGB in 0..255: uint8, shape (size, size, 3); the centre square of the upright picture
+    pixels: "np.ndarray"  # sRGB in 0..255: uint8, shape (size, size, 3)
     width: int  # of the whole upright picture, in pixels
     height: int
+    square: Box  # the part of the whole upright picture that `pixels` show, in its pixels
+    brightness: float  # of the square as the camera made it, 0..255; see contract/exposure.py
 
 
 def sniff_content_type(encoded: bytes) -> str | None:
@@ -105,11 +109,22 @@ def sniff_content_type(encoded: bytes) -> str | None:
 
 
 def decode_image(encoded: bytes, size: int) -> DecodedImage:
-    """Open a picture, turn it upright, and scale its centre square to the input size of the model.
+    """Decode a picture to the pixels that the model sees: the square of `decode_square`, brightened if it is dark.
 
-    Of an animation the first frame is used; transparent pixels are put on white; colours with a profile are converted
-    to sRGB; of the other metadata only the orientation is read. The result depends on the picture and hardly on its
-    format and its size in pixels: docs/inference.md has the bounds.
+    Raises:
+        the same errors as `decode_square`.
+    """
+    decoded = decode_square(encoded, size)
+    return replace(decoded, pixels=correct_exposure(decoded.pixels, decoded.brightness))
+
+
+def decode_square(encoded: bytes, size: int) -> DecodedImage:
+    """Open a picture, turn it upright, and scale its square to the input size of the model.
+
+    The square is the largest one in the middle; a dark or white surround, as of a dermoscope, is left out
+    (contract/field_of_view.py). Of an animation the first frame is used; transparent pixels are put on white; colours
+    with a profile are converted to sRGB; of the other metadata only the orientation is read. The result depends on the
+    picture and hardly on its format and its size in pixels: docs/inference.md has the bounds.
 
     Args:
         encoded: the bytes of a JPEG, PNG, WebP or HEIC file.
@@ -129,8 +144,18 @@ def decode_image(encoded: bytes, size: int) -> DecodedImage:
     with _opened(encoded) as (picture, plan):
         width, height = picture.size
         upright = _decode_upright(picture, plan, (size, size), middle=True)
-    square = to_srgb(_centre_square(upright, size), plan.profile)
-    return DecodedImage(np.asarray(square), *((height, width) if plan.turned else (width, height)))
+    if plan.turned:
+        width, height = height, width
+    view = find_field_of_view(upright.picture, upright.box)
+    square = to_srgb(upright.picture.resize((size, size), Image.Resampling.BILINEAR, box=view.square), plan.profile)
+    pixels = fill_outside(np.asarray(square), view)
+    return DecodedImage(
+        pixels=pixels,
+        width=width,
+        height=height,
+        square=_in_whole_picture(view.square, upright.box, width, height),
+        brightness=measure_brightness(pixels),
+    )
 
 
 def to_plain_jpeg(encoded: bytes, max_side_px: int) -> bytes:
@@ -184,7 +209,7 @@ class _Upright(NamedTuple):
     """A decoded picture, upright and RGB."""
 
     picture: Image.Image
-    box: tuple[float, float, float, float]  # its edges: left, top, right, bottom; some lie inside the outermost pixels
+    box: Box  # its edges; some lie inside the outermost pixels
 
 
 class _Plan(NamedTuple):
@@ -260,7 +285,7 @@ def _decode_upright(picture: ImageFile, plan: _Plan, target: tuple[int, int], *,
         width, height = height, width
     x = reduced.width - width if plan.orientation in _RIGHT_TO_LEFT else 0.0
     y = reduced.height - height if plan.orientation in _BOTTOM_TO_TOP else 0.0
-    return _Upright(reduced, (x, y, x + width, y + height))
+    return _Upright(reduced, Box(x, y, x + width, y + height))
 
 
 def _decode(picture: ImageFile, plan: _Plan, wanted: tuple[int, int]) -> tuple[ImageFile, tuple[float, float]]:
@@ -306,13 +331,13 @@ def _decode_unterminated(plan: _Plan, wanted: tuple[int, int]) -> ImageFile | No
 _PADDING: Final = b"\xb5\x4a\x93\x6c" * 16  # begins with a 1, whereas the decoder fills what is missing with 0
 
 
-def _centre_square(upright: _Upright, size: int) -> Image.Image:
-    """Scale the largest square in the middle to `size`, with the filter that the training pictures were scaled with."""
-    left, top, right, bottom = upright.box
-    side = min(right - left, bottom - top)
-    left, top = (left + right - side) / 2, (top + bottom - side) / 2
-    box = (left, top, left + side, top + side)
-    return upright.picture.resize((size, size), Image.Resampling.BILINEAR, box=box)
+def _in_whole_picture(square: Box, box: Box, width: int, height: int) -> Box:
+    """Convert a square of the decoded picture to pixels of the whole picture, which has the same middle."""
+    scale = min(width, height) / min(box.right - box.left, box.bottom - box.top)
+    x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+    left, top = width / 2 + (square.left - x) * scale, height / 2 + (square.top - y) * scale
+    side = (square.right - square.left) * scale
+    return Box(left, top, left + side, top + side)
 
 
 @contextmanager

@@ -64,16 +64,13 @@ def decide(
 ) -> Outcome:
     """Choose the one outcome.
 
-    A picture that is unlike the training pictures, or of poor quality, gets neither see_a_doctor nor low_risk. After
-    that, see_a_doctor comes before inconclusive: the malignant classes together can reach the threshold although no
-    single class is likely.
+    see_a_doctor comes first. A poor or unfamiliar picture must not read as harmless if the model suspects a malignant
+    lesion. And the malignant classes together can reach the threshold although no single class is likely.
     """
-    if unfamiliar_score > manifest.unfamiliar.threshold:
-        return "unfamiliar"
-    if findings:
-        return "inconclusive"
     if malignant >= manifest.operating_points[ANY_MALIGNANT].threshold:
         return "see_a_doctor"
-    if classes[0].probability < MIN_LEADING_PROBABILITY:
+    if unfamiliar_score > manifest.unfamiliar.threshold:
+        return "unfamiliar"
+    if findings or classes[0].probability < MIN_LEADING_PROBABILITY:
         return "inconclusive"
     return "low_risk"

@@ -15,6 +15,7 @@ COLUMNS: Final = (
     "width",
     "height",
     "quality",  # codes of the findings, separated by spaces
+    "unfamiliar",  # whether the picture is unlike the training pictures
     "model_version",
     "error",  # a code; with an error, all columns except picture and detail are empty
     "detail",  # the message of the error
@@ -35,5 +36,6 @@ def row_of(picture: str, answer: Prediction | Problem) -> dict[str, Any]:
         "width": answer.image.width,
         "height": answer.image.height,
         "quality": " ".join(finding.code for finding in answer.image.quality),
+        "unfamiliar": answer.unfamiliar,
         "model_version": answer.model_version,
     }

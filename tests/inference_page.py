@@ -26,17 +26,21 @@ FALSE_ALARMS = {
     "too_dark": "0",
     "too_bright": "0",
     "glare": "0.30%",
-    "blurred": "0",
-    "no_lesion": "0.06%",
+    "blurred": "0.49%",
+    "no_lesion": "0.20%",
 }
 MEASURES = {
     "too_small": ("shorter side of the whole picture, px", "under", quality.SHORT_SIDE_PX),
-    "too_dark": ("mean brightness, 0 to 255", "under", quality.DARK_LUMA),
+    "too_dark": ("90th percentile of brightness, 0 to 255", "under", quality.DARK_BRIGHTNESS),
     "too_bright": ("mean brightness, 0 to 255", "over", quality.BRIGHT_LUMA),
     "glare": (f"share of pixels of brightness {quality.GLARE_LUMA:.0f} or more", "over", quality.GLARE_SHARE),
-    "blurred": ("variance of the Laplacian", "under", quality.SHARPNESS),
+    "blurred": (
+        f"variance of the Laplacian in the median of {quality.TILES} x {quality.TILES} tiles",
+        "under",
+        quality.SHARPNESS,
+    ),
     "no_lesion": (
-        f"largest distance in RGB of one of {quality.CELLS} x {quality.CELLS} cells from the median cell",
+        f"largest distance in RGB of one of the tiles, without those at the edges, from the median tile",
         "under",
         quality.CONTRAST,
     ),

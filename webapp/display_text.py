@@ -35,20 +35,27 @@ OUTCOMES: Final[dict[Outcome, OutcomeText]] = {
     "inconclusive": OutcomeText(
         title="No clear answer",
         meaning="No kind of lesion is clearly more likely than the others.",
-        advice="A sharper and closer picture in even light may help. If the lesion worries you, do not wait for a "
-        "better picture: show it to a doctor.",
+        advice="This does not mean that the lesion is harmless. A sharper and closer picture in even light may help. "
+        "If the lesion worries you, do not wait for a better picture: show it to a doctor.",
         reliable=False,
     ),
     "unfamiliar": OutcomeText(
         title="Not like the pictures that the model knows",
         meaning="The picture is too different from the pictures that the model was trained on: dermatoscopic "
         "close-ups of single lesions.",
-        advice="Any answer about this picture would be a guess. If the lesion worries you, show it to a doctor.",
+        advice="This does not mean that the lesion is harmless: any answer about this picture would be a guess. If the "
+        "lesion worries you, show it to a doctor.",
         reliable=False,
     ),
 }
 
 _POOR_PICTURE: Final = "The picture is not good enough for an answer."
+_LESS_CERTAIN: Final = {  # reason -> sentence after a suspicion
+    "poor": "The picture is not good, so this is less certain than usual. A better picture may change the answer, but "
+    "show the lesion to a doctor in any case.",
+    "unfamiliar": "The picture is not like the pictures that the model was trained on, so this is less certain than "
+    "usual. If it shows a lesion on skin, show the lesion to a doctor in any case.",
+}
 
 _FORMAT_NAMES: Final = {
     "image/jpeg": "JPEG",
@@ -73,6 +80,9 @@ def outcome_text(prediction: Prediction) -> OutcomeText:
     text = OUTCOMES[prediction.outcome]
     if prediction.outcome == "inconclusive" and prediction.image.quality:
         return replace(text, meaning=_POOR_PICTURE)
+    if prediction.outcome == "see_a_doctor" and (prediction.unfamiliar or prediction.image.quality):
+        reason = "unfamiliar" if prediction.unfamiliar else "poor"
+        return replace(text, meaning=f"{text.meaning} {_LESS_CERTAIN[reason]}", reliable=False)
     return text
 
 

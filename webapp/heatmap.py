@@ -6,6 +6,8 @@ from typing import Final
 
 from PIL import Image
 
+from contract.api import Square
+
 # Five colours of viridis (S. van der Walt and N. Smith, matplotlib 2.0). Its lightness grows evenly, also for people
 # with colour blindness. Cells without evidence are transparent, so that the lesion shows through.
 STOPS: Final = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
@@ -15,13 +17,12 @@ OUTSIDE: Final = (24, 28, 31, 120)  # red, green, blue, alpha of the area outsid
 _STRONGEST: Final = 254  # palette entries 0..254 are evidence, 255 is OUTSIDE
 
 
-def draw_heatmap(grid: list[list[float]], width: int, height: int) -> bytes:
-    """Draw an explanation at the size of its picture.
-
-    The grid covers the centre square of the picture, see `contract.api.Explanation`. The area outside is darkened.
+def draw_heatmap(grid: list[list[float]], square: Square, width: int, height: int) -> bytes:
+    """Draw an explanation at the size of its picture. The area outside the square that the model sees is darkened.
 
     Args:
         grid: h rows of w values in 0..1, top row first; h and w are at least 1.
+        square: that the grid covers, in pixels of the picture.
         width: of the picture, in pixels.
         height: of the picture, in pixels.
 
@@ -30,10 +31,9 @@ def draw_heatmap(grid: list[list[float]], width: int, height: int) -> bytes:
     """
     rows, columns = len(grid), len(grid[0])
     strengths = Image.frombytes("L", (columns, rows), bytes(round(value * 255) for row in grid for value in row))
-    side = min(width, height)
-    square = strengths.resize((side, side), Image.Resampling.BICUBIC).point(lambda level: level * _STRONGEST / 255)
+    evidence = strengths.resize((square.side, square.side), Image.Resampling.BICUBIC)
     drawn = Image.new("L", (width, height), _STRONGEST + 1)
-    drawn.paste(square, ((width - side) // 2, (height - side) // 2))
+    drawn.paste(evidence.point(lambda level: level * _STRONGEST / 255), (square.left, square.top))
     colours, alphas = _palette()
     drawn.putpalette(colours)
     png = io.BytesIO()

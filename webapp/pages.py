@@ -7,7 +7,7 @@ from flask import Blueprint, Flask, Response, make_response, render_template, re
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from contract.api import Prediction
+from contract.api import Picture, Prediction, Square
 from contract.errors import AnalyzerError
 from contract.image import CONTENT_TYPES
 from contract.labels import DISCLAIMER
@@ -136,7 +136,8 @@ def add_error_pages(app: Flask) -> None:
 
 def _result(prediction: Prediction, preview: Preview) -> Response:
     explanation = prediction.explanation
-    heatmap = draw_heatmap(explanation.grid, preview.width, preview.height) if explanation else None
+    square = _shown_square(prediction.image, preview)
+    heatmap = draw_heatmap(explanation.grid, square, preview.width, preview.height) if explanation else None
     page = render_template(
         "result.html",
         prediction=prediction,
@@ -144,8 +145,20 @@ def _result(prediction: Prediction, preview: Preview) -> Response:
         preview=preview,
         preview_url=data_url("image/jpeg", preview.jpeg),
         heatmap_url=data_url("image/png", heatmap) if heatmap else None,
+        sees_everything=square.side == preview.width == preview.height,
     )
     return _answer(page)
+
+
+def _shown_square(picture: Picture, preview: Preview) -> Square:
+    """Convert the square that the model sees to pixels of the preview."""
+    scale = preview.width / picture.width
+    side = max(1, min(round(picture.square.side * scale), preview.width, preview.height))
+    left, top = (
+        max(0, min(round(start * scale), length - side))
+        for start, length in ((picture.square.left, preview.width), (picture.square.top, preview.height))
+    )
+    return Square(left=left, top=top, side=side)
 
 
 def _refuse(refusal: Refusal) -> Response:

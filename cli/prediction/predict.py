@@ -34,7 +34,7 @@ def predict(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Classify PICTURES (JPEG, PNG or WebP; with --out also folders). Never a diagnosis.
+    """Classify PICTURES (JPEG, PNG, WebP or HEIC; with --out also folders). Never a diagnosis.
 
     Without --url and --bundle, the pictures go to the local stack if it runs, or else to the newest model on this
     machine.
@@ -86,4 +86,6 @@ def describe(name: str, answer: "Prediction | Problem") -> str:
     lines = [f"{name}: {answer.outcome.replace('_', ' ')}, malignant {answer.malignant_probability:.1%}"]
     lines += [f"    {item.probability:6.1%}  {item.code:<5}  {item.name}" for item in answer.classes]
     lines += [f"    {finding.message}" for finding in answer.image.quality]
+    if answer.unfamiliar:
+        lines.append("    The picture is unlike the pictures that the model was trained on.")
     return escape_message("\n".join(lines))

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-from contract.api import Picture, Prediction, QualityFinding, Timing
-from contract.image import decode_image
+from contract.api import Picture, Prediction, QualityFinding, Square, Timing
+from contract.image import DecodedImage, decode_image
 from contract.labels import DISCLAIMER
 from contract.outcome import decide, malignant_probability, rank_classes
 from contract.quality import assess
@@ -65,7 +65,7 @@ def answer_picture(
     stopwatch.lap_ms()
     with segment("## decode"):
         decoded = decode_image(encoded, classifier.input_size)
-        findings = assess(decoded.pixels, width=decoded.width, height=decoded.height)
+        findings = assess(decoded)
     decode_ms = stopwatch.lap_ms()
     with segment("## inference"):
         output = classifier.predict(decoded.pixels)
@@ -83,11 +83,13 @@ def answer_picture(
         prediction_id=str(uuid.uuid4()),
         model_version=manifest.version,
         outcome=outcome,
+        unfamiliar=output.unfamiliar_score > manifest.unfamiliar.threshold,
         classes=classes,
         malignant_probability=malignant,
         image=Picture(
             width=decoded.width,
             height=decoded.height,
+            square=_square(decoded),
             quality=[QualityFinding(**vars(finding)) for finding in findings],
         ),
         explanation=explain_class(output.class_map, classes[0].code, manifest.labels) if explain else None,
@@ -95,3 +97,13 @@ def answer_picture(
         disclaimer=DISCLAIMER,
     )
     return Answer(prediction, output.unfamiliar_score)
+
+
+def _square(decoded: DecodedImage) -> Square:
+    """Round the square that the model sees to whole pixels inside the picture."""
+    side = max(1, min(round(decoded.square.right - decoded.square.left), decoded.width, decoded.height))
+    left, top = (
+        max(0, min(round(start), length - side))
+        for start, length in ((decoded.square.left, decoded.width), (decoded.square.top, decoded.height))
+    )
+    return Square(left=left, top=top, side=side)

@@ -18,6 +18,7 @@ from contract.image import DECODER_VERSION, decode_image
 PIXELS_SHA256 = {
     1: "a2c8347b56b25019815bb9cc8b890047ffde0776e2e23ef9582e5962e50a475f",
     2: "9654723b0aea17ca75a4311b4bc0e2238972c91a7e1ff74f91698134700e14b9",
+    3: "7f8791a14d8ed12a2f60cf75d46e80c991d4c3d22c494323a17971d8af0fa24d",
 }
 SIZES = (32, 61, 224)  # px: enlarged, and scaled down by little and by much
 

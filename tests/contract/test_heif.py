@@ -17,7 +17,7 @@ from contract.heif.boxes import write_box
 from contract.heif.decoder import HeifImageFile
 from contract.heif.nclx import BT2020, COLORANTS, DISPLAY_P3, icc_profile_of
 from contract.heif.picture import read_primary_picture
-from contract.image import decode_image, open_picture, sniff_content_type, to_plain_jpeg
+from contract.image import decode_square, open_picture, sniff_content_type, to_plain_jpeg
 from tests.heic_files import (
     encode_heic,
     heic_of_10_bits,
@@ -93,8 +93,8 @@ def test_every_orientation_is_upright_and_turned_once(number: int) -> None:
     encoded = stored_as(number)
     assert b"Exif" in encoded
     assert (b"irot" in encoded or b"imir" in encoded) == (number > 1)
-    decoded = decode_image(encoded, SIZE)
-    expected = decode_image(encode_heic(UPRIGHT), SIZE)
+    decoded = decode_square(encoded, SIZE)
+    expected = decode_square(encode_heic(UPRIGHT), SIZE)
     assert (decoded.width, decoded.height) == UPRIGHT.size
     assert np.abs(decoded.pixels.astype(int) - expected.pixels).mean() < 1
     with open_picture(to_plain_jpeg(encoded, 304)) as plain:
@@ -162,7 +162,7 @@ def test_a_picture_is_never_reduced_below_the_wanted_size() -> None:
 
 def test_transparent_pixels_are_put_on_white() -> None:
     red = Image.new("RGBA", (80, 80), (255, 0, 0, 128))
-    mean = decode_image(encode_heic(red, chroma=444, quality=-1), SIZE).pixels.mean(axis=(0, 1))
+    mean = decode_square(encode_heic(red, chroma=444, quality=-1), SIZE).pixels.mean(axis=(0, 1))
     assert mean.tolist() == pytest.approx([255, 127, 127], abs=2)
 
 
@@ -175,7 +175,7 @@ def test_colours_that_are_already_multiplied_with_alpha_are_divided() -> None:
     assert tables.alpha
     assert not tables.premultiplied
     marked = with_reference(encoded, write_box(b"prem", struct.pack(">HHH", 1, 1, 2)))
-    mean = decode_image(marked, SIZE).pixels.mean(axis=(0, 1))
+    mean = decode_square(marked, SIZE).pixels.mean(axis=(0, 1))
     assert mean.tolist() == pytest.approx([255, 127, 127], abs=3)
 
 
@@ -238,7 +238,7 @@ def test_the_colorants_follow_from_the_chromaticities(primaries: int) -> None:
 def test_hdr_is_refused_with_the_way_out(transfer: int) -> None:
     encoded = with_property(encode_heic(UPRIGHT), b"colr", b"nclx" + struct.pack(">HHHB", 9, transfer, 9, 0x80))
     with pytest.raises(UnsupportedPictureError, match=r"HDR .* send it as JPEG"):
-        decode_image(encoded, SIZE)
+        decode_square(encoded, SIZE)
 
 
 def test_an_icc_profile_counts_more_than_nclx() -> None:
@@ -266,15 +266,15 @@ def test_the_brands_decide_the_content_type(first_box: bytes, content_type: str 
 
 def test_a_video_and_other_codecs_are_refused_with_the_way_out() -> None:
     with pytest.raises(UnsupportedPictureError, match=r"only a video.* send a JPEG"):
-        decode_image(only_a_video(), SIZE)
+        decode_square(only_a_video(), SIZE)
     for kind in (b"av01", b"iovl", b"iden", b"unci"):
         with pytest.raises(UnsupportedPictureError, match="Please send it as JPEG"):
-            decode_image(encode_heic(UPRIGHT).replace(b"hvc1", kind), SIZE)
+            decode_square(encode_heic(UPRIGHT).replace(b"hvc1", kind), SIZE)
 
 
 def refused(encoded: bytes) -> str:
     with pytest.raises(UnreadableImageError) as caught:
-        decode_image(encoded, SIZE)
+        decode_square(encoded, SIZE)
     return str(caught.value.__cause__)
 
 
@@ -305,7 +305,7 @@ def test_tiles_cannot_share_their_bytes() -> None:
     for tile in tiles:
         place = encoded[largest.start_at : largest.extent_at + 8]
         changed[tile.start_at : tile.extent_at + 8] = place
-    assert decode_image(encoded, SIZE)
+    assert decode_square(encoded, SIZE)
     assert "share their bytes" in refused(bytes(changed))
 
 
@@ -332,12 +332,12 @@ def test_the_size_is_read_from_the_bitstream(sides: tuple[int, int], chroma: int
 
 IMPORTED = """
 import io, sys
-from contract.image import decode_image
+from contract.image import decode_square
 heavy = {"pillow_heif", "_pillow_heif", "contract.heif.decoder"}
 jpeg, heic = eval(sys.stdin.read())
-decode_image(jpeg, 64)
+decode_square(jpeg, 64)
 print(sorted(heavy & set(sys.modules)))
-decode_image(heic, 64)
+decode_square(heic, 64)
 print(sorted(heavy & set(sys.modules)))
 """
 

@@ -19,7 +19,7 @@ from contract.image import (
     CONTENT_TYPES,
     MIN_SIDE_PX,
     DecodedImage,
-    decode_image,
+    decode_square,
     open_picture,
     sniff_content_type,
     to_plain_jpeg,
@@ -48,7 +48,7 @@ def answer_to(encoded: bytes) -> str | None:
     """Decode, and return the code of the AnalyzerError or None; other errors are raised."""
     answer: DecodedImage | AnalyzerError
     try:
-        answer = decode_image(encoded, SIZE)
+        answer = decode_square(encoded, SIZE)
     except AnalyzerError as error:
         answer = error
     if isinstance(answer, AnalyzerError):
@@ -62,7 +62,7 @@ def answer_to(encoded: bytes) -> str | None:
 
 def colour_of(encoded: bytes) -> list[int]:
     """The mean colour of the pixels that the model sees."""
-    return [round(channel) for channel in decode_image(encoded, SIZE).pixels.mean(axis=(0, 1)).tolist()]
+    return [round(channel) for channel in decode_square(encoded, SIZE).pixels.mean(axis=(0, 1)).tolist()]
 
 
 def stored_as(orientation: int, picture: Image.Image, kind: str, **options: object) -> bytes:
@@ -90,7 +90,7 @@ def test_every_decodable_picture_can_be_reencoded_as_a_plain_jpeg(encoded: bytes
 
 def test_an_empty_file_has_its_own_error() -> None:
     with pytest.raises(UnsupportedPictureError, match="The file is empty"):
-        decode_image(b"", SIZE)
+        decode_square(b"", SIZE)
 
 
 def test_the_bytes_decide_the_format() -> None:
@@ -103,7 +103,7 @@ def test_the_bytes_decide_the_format() -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_decoding_twice_gives_the_same_pixels(kind: str) -> None:
     encoded = encode(plain_picture(size=(640, 480)), kind)
-    assert np.array_equal(decode_image(encoded, SIZE).pixels, decode_image(encoded, SIZE).pixels)
+    assert np.array_equal(decode_square(encoded, SIZE).pixels, decode_square(encoded, SIZE).pixels)
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -112,8 +112,8 @@ def test_every_orientation_of_a_lossless_picture_is_turned_to_the_same_pixels(
     kind: str, options: dict[str, object], orientation: int
 ) -> None:
     upright = plain_picture(size=(301, 200))
-    expected = decode_image(encode(upright, kind, **options), SIZE)
-    decoded = decode_image(stored_as(orientation, upright, kind, **options), SIZE)
+    expected = decode_square(encode(upright, kind, **options), SIZE)
+    decoded = decode_square(stored_as(orientation, upright, kind, **options), SIZE)
     assert np.array_equal(decoded.pixels, expected.pixels)
     assert (decoded.width, decoded.height) == (301, 200)
 
@@ -121,8 +121,8 @@ def test_every_orientation_of_a_lossless_picture_is_turned_to_the_same_pixels(
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_every_orientation_of_a_jpeg_is_turned_to_nearly_the_same_pixels(orientation: int) -> None:
     upright = plain_picture(size=(304, 208))  # complete blocks, so that each is compressed the same in all orientations
-    expected = decode_image(encode(upright, "JPEG", quality=90), SIZE)
-    decoded = decode_image(stored_as(orientation, upright, "JPEG", quality=90), SIZE)
+    expected = decode_square(encode(upright, "JPEG", quality=90), SIZE)
+    decoded = decode_square(stored_as(orientation, upright, "JPEG", quality=90), SIZE)
     difference = np.abs(decoded.pixels.astype(int) - expected.pixels)
     assert difference.max() <= 5  # of 255: rounding inside the DCT and of the colours at half resolution
     assert (decoded.width, decoded.height) == (304, 208)
@@ -206,13 +206,13 @@ def test_every_way_to_store_colours_gives_the_right_colours(encoded: bytes, expe
 
 def test_ycck_gives_the_right_colours() -> None:
     picture = plain_picture(size=(320, 240))
-    expected = decode_image(encode(picture, "PNG"), SIZE).pixels.astype(int)
-    assert np.abs(decode_image(ycck_jpeg(picture), SIZE).pixels - expected).mean() < 3
+    expected = decode_square(encode(picture, "PNG"), SIZE).pixels.astype(int)
+    assert np.abs(decode_square(ycck_jpeg(picture), SIZE).pixels - expected).mean() < 3
 
 
 def test_interlacing_changes_no_pixel() -> None:
     plain, interlaced = odd_pictures()["PNG"].encoded, odd_pictures()["PNG, interlaced"].encoded
-    assert np.array_equal(decode_image(plain, SIZE).pixels, decode_image(interlaced, SIZE).pixels)
+    assert np.array_equal(decode_square(plain, SIZE).pixels, decode_square(interlaced, SIZE).pixels)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
@@ -249,7 +249,7 @@ JPEGS = [{"subsampling": 0}, {"subsampling": 1}, {"subsampling": 2}, {"progressi
 @pytest.mark.parametrize("options", JPEGS, ids=["4-4-4", "4-2-2", "4-2-0", "progressive"])
 def test_a_jpeg_of_any_size_is_decoded_as_if_completely(size: tuple[int, int], options: dict[str, object]) -> None:
     encoded = encode(detailed_picture(size), "JPEG", quality=90, **options)
-    difference = np.abs(decode_image(encoded, 224).pixels - fully_decoded(encoded))
+    difference = np.abs(decode_square(encoded, 224).pixels - fully_decoded(encoded))
     assert difference.mean() <= MEAN_BOUND
     assert np.percentile(difference, 99) <= PERCENTILE_BOUND
 
@@ -262,7 +262,7 @@ def test_a_large_picture_of_another_format_is_decoded_as_if_by_one_filter(
     kind: str, options: dict[str, object], size: tuple[int, int]
 ) -> None:
     encoded = encode(detailed_picture(size), kind, **options)
-    difference = np.abs(decode_image(encoded, 224).pixels - fully_decoded(encoded))
+    difference = np.abs(decode_square(encoded, 224).pixels - fully_decoded(encoded))
     assert difference.mean() <= MEAN_BOUND
     assert np.percentile(difference, 99) <= PERCENTILE_BOUND
 
@@ -270,15 +270,15 @@ def test_a_large_picture_of_another_format_is_decoded_as_if_by_one_filter(
 def test_lossless_formats_of_the_same_pixels_give_the_same_answer() -> None:
     with Image.open(io.BytesIO(encode(detailed_picture(), "JPEG"))) as picture:
         whole = picture.convert("RGB")
-    expected = decode_image(encode(whole, "PNG"), 224).pixels
-    assert np.array_equal(decode_image(encode(whole, "WEBP", lossless=True), 224).pixels, expected)
-    assert np.array_equal(decode_image(encode(detailed_picture(), "JPEG"), 224).pixels, expected)
+    expected = decode_square(encode(whole, "PNG"), 224).pixels
+    assert np.array_equal(decode_square(encode(whole, "WEBP", lossless=True), 224).pixels, expected)
+    assert np.array_equal(decode_square(encode(detailed_picture(), "JPEG"), 224).pixels, expected)
 
 
 @pytest.mark.parametrize("size", [(1200, 900), (2820, 2115), (4000, 3000)])
 def test_a_larger_copy_of_a_picture_gives_nearly_the_same_pixels(size: tuple[int, int]) -> None:
-    expected = decode_image(encode(detailed_picture(), "PNG"), 224).pixels.astype(int)
-    larger = decode_image(encode(detailed_picture(size), "JPEG", quality=95), 224)
+    expected = decode_square(encode(detailed_picture(), "PNG"), 224).pixels.astype(int)
+    larger = decode_square(encode(detailed_picture(size), "JPEG", quality=95), 224)
     difference = np.abs(larger.pixels - expected)
     assert (larger.width, larger.height) == size
     assert difference.mean() <= MEAN_BOUND
@@ -298,7 +298,7 @@ def test_a_12_megapixel_jpeg_is_decoded_at_a_quarter_of_its_size() -> None:
 def test_the_filter_is_the_one_of_the_training_pictures(size: tuple[int, int]) -> None:
     picture = detailed_picture(size)
     expected = ImageOps.fit(picture, (224, 224), Image.Resampling.BILINEAR)
-    assert np.array_equal(decode_image(encode(picture, "PNG"), 224).pixels, np.asarray(expected))
+    assert np.array_equal(decode_square(encode(picture, "PNG"), 224).pixels, np.asarray(expected))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "1", "I;16", "CMYK"])
@@ -311,7 +311,7 @@ def test_a_picture_reduced_in_strips_has_no_seams(mode: str) -> None:
     else:
         picture = Image.linear_gradient("L").resize((side, side)).convert("RGB" if mode == "P" else mode)
         picture = picture.quantize(64) if mode == "P" else picture
-    rows = decode_image(encode(picture, kind), 224).pixels.mean(axis=(1, 2))
+    rows = decode_square(encode(picture, kind), 224).pixels.mean(axis=(1, 2))
     steps = np.diff(rows)
     assert abs(rows[-1] - rows[0]) > 200
     assert np.abs(steps).max() < 12
@@ -320,7 +320,7 @@ def test_a_picture_reduced_in_strips_has_no_seams(mode: str) -> None:
 def test_a_long_strip_is_decoded_around_its_middle() -> None:
     strip = Image.new("RGB", (60_000, 400), "red")
     strip.paste("lime", (29_000, 0, 31_000, 400))
-    decoded = decode_image(encode(strip, "PNG", compress_level=1), SIZE)
+    decoded = decode_square(encode(strip, "PNG", compress_level=1), SIZE)
     assert decoded.pixels.mean(axis=(0, 1)).tolist() == [0, 255, 0]
     assert (decoded.width, decoded.height) == (60_000, 400)
 
@@ -332,8 +332,8 @@ TURNED = [name for name in TURNED if "profile that" not in name or "raw" in name
 @pytest.mark.parametrize("name", [*TURNED, "JPEG, orientation 0 in EXIF and 6 in XMP"])
 def test_an_orientation_is_found_wherever_programs_write_it(name: str) -> None:
     kind = {"JPE": "JPEG", "PNG": "PNG", "Web": "WEBP"}[name[:3]]
-    stored = decode_image(encode(plain_picture(), kind), SIZE).pixels
-    decoded = decode_image(odd_pictures()[name].encoded, SIZE)
+    stored = decode_square(encode(plain_picture(), kind), SIZE).pixels
+    decoded = decode_square(odd_pictures()[name].encoded, SIZE)
     assert (decoded.width, decoded.height) == (72, 96)
     assert np.abs(decoded.pixels.astype(int) - np.rot90(stored, 3)).max() <= 5
 
@@ -346,7 +346,7 @@ WITHOUT_END = [name for name in odd_pictures() if name.endswith(("place of its e
 )
 def test_a_jpeg_without_its_end_has_all_of_its_pixels(name: str) -> None:
     whole = encode(plain_picture(), "JPEG", progressive="progressive" in name)
-    assert np.array_equal(decode_image(odd_pictures()[name].encoded, SIZE).pixels, decode_image(whole, SIZE).pixels)
+    assert np.array_equal(decode_square(odd_pictures()[name].encoded, SIZE).pixels, decode_square(whole, SIZE).pixels)
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -355,26 +355,26 @@ def test_a_jpeg_with_any_missing_pixels_is_refused(*, progressive: bool) -> None
     for missing in range(6, len(whole) // 2, 97):
         for trailer in (b"", film()):
             with pytest.raises(UnreadableImageError):
-                decode_image(whole[:-missing] + trailer, SIZE)
+                decode_square(whole[:-missing] + trailer, SIZE)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_a_lossless_jpeg_has_exactly_its_pixels(mode: str) -> None:
     picture = plain_picture(mode, (160, 120))
-    expected = decode_image(encode(picture, "PNG"), SIZE).pixels
-    assert np.array_equal(decode_image(lossless_jpeg(picture), SIZE).pixels, expected)
+    expected = decode_square(encode(picture, "PNG"), SIZE).pixels
+    assert np.array_equal(decode_square(lossless_jpeg(picture), SIZE).pixels, expected)
 
 
 @pytest.mark.parametrize("name", ["JPEG, 12 bits", "JPEG, lossless, 16 bits"])
 def test_a_rare_kind_of_jpeg_is_not_called_damaged(name: str) -> None:
     with pytest.raises(UnreadableImageError, match="rare kind of JPEG"):
-        decode_image(odd_pictures()[name].encoded, SIZE)
+        decode_square(odd_pictures()[name].encoded, SIZE)
 
 
 def test_a_picture_a_little_smaller_than_the_square_is_enlarged() -> None:
     picture = plain_picture(size=(223, 300))
     enlarged = ImageOps.fit(picture, (224, 224), Image.Resampling.BILINEAR)
-    assert np.array_equal(decode_image(encode(picture, "PNG"), 224).pixels, np.asarray(enlarged))
+    assert np.array_equal(decode_square(encode(picture, "PNG"), 224).pixels, np.asarray(enlarged))
 
 
 def test_decompression_bombs_use_no_memory() -> None:
@@ -394,7 +394,7 @@ import pickle, resource, sys
 from pathlib import Path
 import numpy
 from contract.errors import TooManyPixelsError
-from contract.image import decode_image
+from contract.image import decode_square
 
 def peak_mb():
     status = Path("/proc/self/status")
@@ -410,11 +410,11 @@ bombs, real = pickle.load(sys.stdin.buffer)
 refused, before = 0, peak_mb()
 for bomb in bombs:
     try:
-        decode_image(bomb, 224)
+        decode_square(bomb, 224)
     except TooManyPixelsError:
         refused += 1
 between = peak_mb()
-decode_image(real, 224)
+decode_square(real, 224)
 print(refused, between - before, peak_mb() - between)
 """
 )
@@ -423,7 +423,7 @@ MEASURE_ONE = (
     + """
 encoded = sys.stdin.buffer.read()
 before = peak_mb()
-decode_image(encoded, 224)
+decode_square(encoded, 224)
 print(peak_mb() - before)
 """
 )
@@ -475,7 +475,7 @@ def test_any_change_to_a_valid_picture_gives_pixels_or_an_error_of_the_caller(
 def test_any_size_and_mode_is_decoded(kind_and_mode: tuple[str, str], sides: tuple[int, int], size: int) -> None:
     kind, mode = kind_and_mode
     picture = Image.new("I;16", sides, 40_000) if mode == "I;16" else plain_picture(mode, sides)
-    decoded = decode_image(encode(picture, kind), size)
+    decoded = decode_square(encode(picture, kind), size)
     assert isinstance(decoded, DecodedImage)
     assert (decoded.width, decoded.height) == sides
     assert decoded.pixels.shape == (size, size, 3)

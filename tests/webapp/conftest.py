@@ -31,6 +31,7 @@ from contract.api import (
     Picture,
     Prediction,
     Problem,
+    Square,
     Timing,
 )
 from contract.errors import AnalyzerError
@@ -232,9 +233,10 @@ def make_prediction(outcome: str = "see_a_doctor", explain: bool = True, **chang
         "prediction_id": "prediction-1",
         "model_version": VERSION,
         "outcome": outcome,
+        "unfamiliar": outcome == "unfamiliar",
         "classes": classes,
         "malignant_probability": 0.675,
-        "image": Picture(width=600, height=450, quality=[]),
+        "image": Picture(width=600, height=450, square=Square(left=75, top=0, side=450), quality=[]),
         "explanation": Explanation(code="mel", grid=grid) if explain else None,
         "timing_ms": Timing(decode=2.5, inference=20.0, total=24.0),
         "disclaimer": DISCLAIMER,

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from contract.api import Metric, Outcome, Picture, QualityFinding
+from contract.api import Metric, Outcome, Picture, QualityFinding, Square
 from tests.webapp.conftest import MakePrediction
 from webapp import display_text
 
@@ -17,10 +17,35 @@ def test_every_outcome_has_a_text_that_names_a_doctor() -> None:
 
 def test_an_inconclusive_answer_says_whether_the_picture_is_the_reason(prediction: MakePrediction) -> None:
     blurred = Picture(
-        width=600, height=450, quality=[QualityFinding(code="blurred", message="Blurred.", value=2, threshold=4)]
+        width=600,
+        height=450,
+        square=Square(left=75, top=0, side=450),
+        quality=[QualityFinding(code="blurred", message="Blurred.", value=2, threshold=4)],
     )
     assert "not good enough" in display_text.outcome_text(prediction("inconclusive", image=blurred)).meaning
     assert "more likely than the others" in display_text.outcome_text(prediction("inconclusive")).meaning
+
+
+def test_a_suspicion_about_a_poor_picture_stays_and_is_called_less_certain(prediction: MakePrediction) -> None:
+    blurred = prediction("inconclusive").image.model_copy(
+        update={"quality": [QualityFinding(code="blurred", message="Blurred.", value=2, threshold=4)]}
+    )
+    certain = display_text.outcome_text(prediction("see_a_doctor"))
+    poor = display_text.outcome_text(prediction("see_a_doctor", image=blurred))
+    unfamiliar = display_text.outcome_text(prediction("see_a_doctor", unfamiliar=True))
+    assert certain.reliable
+    for text in (poor, unfamiliar):
+        assert text.title == certain.title
+        assert certain.meaning in text.meaning
+        assert "less certain" in text.meaning
+        assert not text.reliable
+    assert "not good" in poor.meaning
+    assert "trained on" in unfamiliar.meaning
+
+
+@pytest.mark.parametrize("outcome", ["inconclusive", "unfamiliar"])
+def test_no_answer_is_not_called_harmless(prediction: MakePrediction, outcome: Outcome) -> None:
+    assert "does not mean that the lesion is harmless" in display_text.outcome_text(prediction(outcome)).advice
 
 
 @pytest.mark.parametrize(

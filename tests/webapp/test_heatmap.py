@@ -5,11 +5,17 @@ import io
 import pytest
 from PIL import Image
 
+from contract.api import Square
 from webapp.heatmap import OUTSIDE, STOPS, STRONGEST_ALPHA, draw_heatmap
 
 
 def drawn(grid: list[list[float]], width: int, height: int) -> Image.Image:
-    return Image.open(io.BytesIO(draw_heatmap(grid, width, height))).convert("RGBA")
+    side = min(width, height)
+    return drawn_on(grid, Square(left=(width - side) // 2, top=(height - side) // 2, side=side), width, height)
+
+
+def drawn_on(grid: list[list[float]], square: Square, width: int, height: int) -> Image.Image:
+    return Image.open(io.BytesIO(draw_heatmap(grid, square, width, height))).convert("RGBA")
 
 
 def rgba(image: Image.Image, position: tuple[int, int]) -> tuple[int, ...]:
@@ -59,3 +65,9 @@ def test_the_area_that_the_model_does_not_see_is_darkened(
     shown = drawn([[0.0] * 7] * 7, width, height)
     assert {rgba(shown, place) for place in outside} == {OUTSIDE}
     assert {rgba(shown, place)[3] for place in inside} == {0}
+
+
+def test_the_evidence_lies_on_the_square_that_the_model_sees() -> None:
+    shown = drawn_on([[1.0]], Square(left=200, top=50, side=300), 600, 450)
+    assert {rgba(shown, place) for place in [(199, 200), (500, 200), (350, 49), (350, 350)]} == {OUTSIDE}
+    assert {rgba(shown, place)[3] for place in [(200, 50), (499, 349), (350, 200)]} == {STRONGEST_ALPHA}

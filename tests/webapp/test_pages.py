@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
-from contract.api import MAX_BODY_BYTES, ModelDescription, Outcome, Picture, Problem, QualityFinding
+from contract.api import MAX_BODY_BYTES, ModelDescription, Outcome, Picture, Problem, QualityFinding, Square
 from contract.errors import (
     AnalyzerError,
     ModelUnavailableError,
@@ -137,11 +137,28 @@ def test_without_an_explanation_there_is_no_map(
     assert "checkbox" not in text
 
 
+def test_the_heat_map_lies_on_the_square_that_the_model_sees(
+    send: Send, prediction: MakePrediction, answer_with: AnswerWith, picture: MakePicture
+) -> None:
+    dermoscope = Picture(width=1200, height=900, square=Square(left=300, top=150, side=600), quality=[])
+    answer_with(prediction("low_risk", image=dermoscope, explanation={"code": "nv", "grid": [[1]]}))
+    answer = send(picture(600, 450))
+    drawn = images(answer.text)["map"].convert("RGBA").getchannel("A")
+    strongest, outside = drawn.getpixel((300, 225)), drawn.getpixel((0, 0))
+    inside = {(150, 75), (449, 374), (300, 225)}
+    assert {drawn.getpixel(place) for place in inside} == {strongest}
+    assert {drawn.getpixel(place) for place in [(149, 225), (450, 225), (300, 74), (300, 375)]} == {outside}
+    assert "see the darkened edges" in answer.text
+
+
 def test_the_findings_about_the_picture_are_shown(
     send: Send, prediction: MakePrediction, answer_with: AnswerWith, picture: MakePicture
 ) -> None:
     blurred = Picture(
-        width=600, height=450, quality=[QualityFinding(code="blurred", message="Hold still.", value=2, threshold=4)]
+        width=600,
+        height=450,
+        square=Square(left=75, top=0, side=450),
+        quality=[QualityFinding(code="blurred", message="Hold still.", value=2, threshold=4)],
     )
     answer_with(prediction("inconclusive", image=blurred))
     assert "<li>Hold still.</li>" in send(picture()).text
@@ -314,7 +331,7 @@ def test_hostile_text_is_shown_as_text(
             prediction_id=hostile,
             model_version=hostile,
             disclaimer=hostile,
-            image=Picture(width=1, height=1, quality=[finding]),
+            image=Picture(width=1, height=1, square=Square(left=0, top=0, side=1), quality=[finding]),
             classes=[{"code": hostile, "name": hostile, "malignant": True, "probability": 1}],
             explanation={"code": hostile, "grid": [[1]]},
         )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from contract.image import decode_image, to_plain_jpeg
+from contract.image import decode_square, to_plain_jpeg
 from contract.picture.colour import profile_space, to_srgb
 from tests.icc_profiles import (
     SPACES,
@@ -35,7 +35,7 @@ HEIC = ("HEIC", {"quality": 100, "chroma": 444})
 
 def colour_of(encoded: bytes) -> list[int]:
     """The mean colour of the pixels that the model sees."""
-    return [round(channel) for channel in decode_image(encoded, 64).pixels.mean(axis=(0, 1)).tolist()]
+    return [round(channel) for channel in decode_square(encoded, 64).pixels.mean(axis=(0, 1)).tolist()]
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -82,9 +82,9 @@ def test_a_plain_jpeg_has_the_colours_of_the_profile(name: str) -> None:
 @pytest.mark.parametrize("what", hostile_profiles())
 def test_a_hostile_profile_changes_no_pixel(what: str) -> None:
     picture = plain_picture()
-    expected = decode_image(encode(picture, "PNG"), 64).pixels
+    expected = decode_square(encode(picture, "PNG"), 64).pixels
     assert np.array_equal(
-        decode_image(encode(picture, "PNG", icc_profile=hostile_profiles()[what]), 64).pixels, expected
+        decode_square(encode(picture, "PNG", icc_profile=hostile_profiles()[what]), 64).pixels, expected
     )
 
 
@@ -92,8 +92,8 @@ def test_a_hostile_profile_changes_no_pixel(what: str) -> None:
     "name", ["JPEG, colour profile with a missing segment", "JPEG, profile of another colour space"]
 )
 def test_an_unusable_profile_changes_no_pixel(name: str) -> None:
-    expected = decode_image(odd_pictures()["JPEG"].encoded, 64).pixels
-    assert np.array_equal(decode_image(odd_pictures()[name].encoded, 64).pixels, expected)
+    expected = decode_square(odd_pictures()["JPEG"].encoded, 64).pixels
+    assert np.array_equal(decode_square(odd_pictures()[name].encoded, 64).pixels, expected)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from contract.api import (
     Prediction,
     Problem,
     QualityFinding,
+    Square,
     Timing,
 )
 from contract.bundle import ANY_MALIGNANT, INTENDED_USE, LICENCE
@@ -46,9 +47,10 @@ PREDICTION: Final = Prediction(
     prediction_id="6f8d2f0e-6d1c-4e0e-8f39-0d7a3c1b5a94",
     model_version=VERSION,
     outcome="low_risk",
+    unfamiliar=False,
     classes=_CLASSES,
     malignant_probability=0.127,
-    image=Picture(width=600, height=450, quality=[]),
+    image=Picture(width=600, height=450, square=Square(left=75, top=0, side=450), quality=[]),
     explanation=Explanation(code="nv", grid=[[0.0, 0.12, 0.03], [0.2, 1.0, 0.41], [0.0, 0.33, 0.08]]),
     timing_ms=Timing(decode=2.9, inference=31.4, total=35.0),
     disclaimer=DISCLAIMER,
@@ -60,6 +62,7 @@ BLURRED_PREDICTION: Final = PREDICTION.model_copy(
         "image": Picture(
             width=600,
             height=450,
+            square=Square(left=75, top=0, side=450),
             quality=[QualityFinding(code="blurred", message=MESSAGES["blurred"], value=1.7, threshold=SHARPNESS)],
         ),
     }

@@ -13,6 +13,9 @@ from PIL import Image
 
 from cli.data import data
 from contract.errors import DatasetError
+from contract.exposure import measure_brightness
+from contract.field_of_view import Box
+from contract.image import DecodedImage
 from contract.labels import CODES
 from tests.browser import opened_browser, recorded_messages, recorded_requests
 from tests.training.data.dataset_folder import DatasetFolder
@@ -177,15 +180,18 @@ def test_examples_are_of_different_lesions_of_their_class(small_dataset: Dataset
 
 
 def test_brightness_colour_and_sharpness_have_known_values_for_simple_pictures() -> None:
-    flat = measure(np.full((32, 32, 3), (200, 100, 100), np.uint8))
+    def measured(pixels: np.ndarray) -> dict[str, float]:
+        return measure(DecodedImage(pixels, 32, 32, Box(0, 0, 32, 32), measure_brightness(pixels)))
+
+    flat = measured(np.full((32, 32, 3), (200, 100, 100), np.uint8))
     assert set(flat) == set(STATISTICS)
     assert flat["brightness"] == pytest.approx(0.299 * 200 + 0.701 * 100, rel=1e-5)
     assert flat["saturation"] == pytest.approx(50)
     assert flat["redness"] == pytest.approx(50)
     assert flat["sharpness"] == pytest.approx(0, abs=1e-6)
-    assert measure(np.zeros((32, 32, 3), np.uint8))["saturation"] == 0
+    assert measured(np.zeros((32, 32, 3), np.uint8))["saturation"] == 0
     chequered = np.indices((32, 32)).sum(axis=0)[..., None] % 2 * np.full(3, 255)
-    assert measure(chequered.astype(np.uint8))["sharpness"] > 10_000
+    assert measured(chequered.astype(np.uint8))["sharpness"] > 10_000
 
 
 def test_the_command_refuses_a_nonempty_folder_and_a_too_small_sample(folder: DatasetFolder) -> None:

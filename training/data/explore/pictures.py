@@ -10,7 +10,7 @@ from PIL import Image
 from contract.errors import DatasetError
 from contract.image import DecodedImage
 from contract.labels import CODES
-from contract.quality import laplacian_variance
+from contract.quality import median_sharpness
 from training.data.decode import map_decoded
 from training.data.ham10000 import Dataset
 from training.progress import OnProgress, ignore_progress
@@ -21,10 +21,10 @@ EXAMPLES: Final = 6  # of each class
 
 # name -> label of the axis
 STATISTICS: Final = {
-    "brightness": "Brightness (mean luma, 0 to 255)",
+    "brightness": "Brightness (90th percentile of luma, 0 to 255)",
     "saturation": "Saturation (mean of HSV, %)",
     "redness": "Redness (R / (R + G + B), %)",
-    "sharpness": "Sharpness (variance of Laplacian)",
+    "sharpness": "Sharpness (variance of Laplacian, median tile)",
 }
 
 Result = TypeVar("Result")
@@ -47,24 +47,22 @@ def measure_pictures(dataset: Dataset, on_progress: OnProgress = ignore_progress
     Raises:
         DatasetError: a picture cannot be decoded.
     """
-    rows = _map_pictures(
-        dataset, MEASURED_PX, lambda decoded: measure(decoded.pixels), "measuring pictures", on_progress
-    )
+    rows = _map_pictures(dataset, MEASURED_PX, measure, "measuring pictures", on_progress)
     return pd.DataFrame(rows)
 
 
-def measure(pixels: np.ndarray) -> dict[str, float]:
-    """Measure one picture: RGB, uint8, shape (size, size, 3)."""
-    colours = pixels.astype(np.float32)
+def measure(decoded: DecodedImage) -> dict[str, float]:
+    """Measure one picture, as the model sees it; its brightness as the camera made it."""
+    colours = decoded.pixels.astype(np.float32)
     luma = colours @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
     largest, total = colours.max(axis=2), colours.sum(axis=2)
     saturation = (largest - colours.min(axis=2)) / np.maximum(largest, 1)
     redness = colours[..., 0] / np.maximum(total, 1)
     return {
-        "brightness": float(luma.mean()),
+        "brightness": decoded.brightness,
         "saturation": 100 * float(saturation.mean()),
         "redness": 100 * float(redness.mean()),
-        "sharpness": laplacian_variance(luma),
+        "sharpness": median_sharpness(luma),
     }
 
 

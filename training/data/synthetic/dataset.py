@@ -147,7 +147,7 @@ def paint_lesion(code: str, pictures: int, random: np.random.Generator) -> list[
 def _is_good_enough(encoded: bytes) -> bool:
     """Whether the picture passes the quality check of the API."""
     decoded = decode_image(encoded, MODEL_SIZE_PX)
-    return not assess(decoded.pixels, width=decoded.width, height=decoded.height)
+    return not assess(decoded)
 
 
 def _jpeg(picture: Image.Image) -> bytes:

@@ -31,16 +31,16 @@ def open_as_served(encoded: bytes, size: int) -> Opened:
         AnalyzerError: the file cannot be answered.
     """
     decoded = decode_image(encoded, size)
-    return Opened(decoded.pixels, assess(decoded.pixels, width=decoded.width, height=decoded.height))
+    return Opened(decoded.pixels, assess(decoded))
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
     """The answers to N files, each in an array of shape (N,)."""
 
-    low_risk: np.ndarray  # bool: the outcome low_risk, and no finding
-    noticed: np.ndarray  # bool: the outcome unfamiliar or inconclusive, or a finding
-    see_a_doctor: np.ndarray  # bool: the outcome see_a_doctor, and no finding
+    low_risk: np.ndarray  # bool: the outcome low_risk
+    noticed: np.ndarray  # bool: the outcome unfamiliar or inconclusive
+    see_a_doctor: np.ndarray  # bool: the outcome see_a_doctor
     malignant: np.ndarray  # float: probability of all malignant classes
     leading: np.ndarray  # int: the likeliest class
 
@@ -89,9 +89,8 @@ class ServedModel:
             )
             for row, share, score, one in zip(probabilities, malignant, scores, opened, strict=True)
         ]
-        found = np.array([bool(one.findings) for one in opened])
-        low_risk = np.array([outcome == "low_risk" for outcome in outcomes]) & ~found
-        see_a_doctor = np.array([outcome == "see_a_doctor" for outcome in outcomes]) & ~found
+        low_risk = np.array([outcome == "low_risk" for outcome in outcomes])
+        see_a_doctor = np.array([outcome == "see_a_doctor" for outcome in outcomes])
         return Answers(
             low_risk=low_risk,
             noticed=~(low_risk | see_a_doctor),
