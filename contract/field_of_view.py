@@ -172,12 +172,17 @@ def _corners_mark(corners: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray] 
 
 
 def _dark(pixels: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
     highest = pixels.max(axis=-1)
-    return (highest <= BLACK) | ((highest <= DARK_GREY) & (highest - pixels.min(axis=-1) <= GREY_RANGE))
+    dark_grey = (highest <= DARK_GREY) & (highest - pixels.min(axis=-1) <= GREY_RANGE)
+    return np.asarray((highest <= BLACK) | dark_grey)
 
 
 def _white(pixels: "np.ndarray") -> "np.ndarray":
-    return pixels.min(axis=-1) >= WHITE
+    import numpy as np
+
+    return np.asarray(pixels.min(axis=-1) >= WHITE)
 
 
 def _inside_frame(surround: "np.ndarray", thumbnail: "np.ndarray") -> tuple[int, int, int, int]:
@@ -221,15 +226,18 @@ def _find_circle(surround: "np.ndarray") -> Circle | None:
     x, y = _edge_points(surround)
     if len(x) < MIN_POINTS:
         return None
+    circle = _fit_circle(x, y)
     kept = np.ones(len(x), bool)
-    for _ in range(4):
-        circle = _fit_circle(x[kept], y[kept])
+    for _ in range(3):
         if circle is None:
             return None
         off = np.abs(np.hypot(x - circle.x, y - circle.y) - circle.radius)
         kept = off <= max(1.2, 2 * float(np.median(off)))
         if kept.sum() < MIN_POINTS:
             return None
+        circle = _fit_circle(x[kept], y[kept])
+    if circle is None:
+        return None
     quarters = len(set(zip((x[kept] > circle.x).tolist(), (y[kept] > circle.y).tolist(), strict=True)))
     distance = np.hypot(np.arange(width) - circle.x, (np.arange(height) - circle.y)[:, None])
     outside, inside = surround[distance > circle.radius + 1.5], surround[distance < circle.radius - 1.5]

@@ -40,7 +40,7 @@ MEASURES = {
         quality.SHARPNESS,
     ),
     "no_lesion": (
-        f"largest distance in RGB of one of the tiles, without those at the edges, from the median tile",
+        "largest distance in RGB of one of the tiles, without those at the edges, from the median tile",
         "under",
         quality.CONTRAST,
     ),

@@ -10,6 +10,7 @@ from contract.rows import COLUMNS, PROBABILITY_COLUMNS
 
 _NUMBERS = {"malignant_probability", *PROBABILITY_COLUMNS.values()}
 _WHOLE_NUMBERS = {"width", "height"}
+_TRUTHS = {"unfamiliar"}
 
 Row = dict[str, Any]
 
@@ -30,6 +31,8 @@ def write_parquet(rows: Iterable[Row], path: Path) -> None:
     def column_type(column: str) -> Any:
         if column in _NUMBERS:
             return pyarrow.float64()
+        if column in _TRUTHS:
+            return pyarrow.bool_()
         return pyarrow.int32() if column in _WHOLE_NUMBERS else pyarrow.string()
 
     schema = pyarrow.schema([(column, column_type(column)) for column in COLUMNS])

@@ -30,11 +30,13 @@ def prediction(**changes: Any) -> dict[str, Any]:
         "prediction_id": "1",
         "model_version": "20260504T030201Z-01234567",
         "outcome": "low_risk",
+        "unfamiliar": False,
         "classes": [{"code": c.code, "name": c.name, "malignant": c.malignant, "probability": 1 / 7} for c in CLASSES],
         "malignant_probability": 3 / 7,
         "image": {
             "width": 600,
             "height": 450,
+            "square": {"left": 75, "top": 0, "side": 450},
             "quality": [{"code": "blurred", "message": "Hold still.", "value": 2.5, "threshold": 4.0}],
         },
         "explanation": {"code": "nv", "grid": [[0.0, 1.0], [0.5, 0.25]]},

@@ -235,7 +235,7 @@ def test_a_truncated_cache_is_built_again(small_dataset: Dataset, tmp_path: Path
     ("damage", "reason"),
     [
         (lambda encoded: encoded[: len(encoded) // 2], "damaged or incomplete"),
-        (lambda encoded: b"", "not a JPEG, PNG, WebP or HEIC"),
+        (lambda encoded: b"", "The file is empty"),
         (lambda encoded: b"GIF89a" + encoded, "not a JPEG, PNG, WebP or HEIC"),
     ],
     ids=["truncated", "empty", "another format"],
