@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from PIL import Image
 
+from contract.exposure import measure_brightness
+
 if TYPE_CHECKING:
     import numpy as np
 
 THUMBNAIL_PX: Final = 72  # shorter side of the copy that is searched, at least
 
+# In a picture darker than FULL_LIGHT, the three levels after it are lower in proportion: dim skin is not grey.
+FULL_LIGHT: Final = 120.0  # brightness of the picture, see contract/exposure.py
 BLACK: Final = 28  # a pixel of no more in any channel is dark, whatever its colour
 DARK_GREY: Final = 75  # a grey pixel of no more is dark
 GREY_RANGE: Final = 24  # between the channels of a grey pixel; skin and lesions differ by more
@@ -125,16 +129,17 @@ def _may_have_surround(picture: Image.Image, factor: int) -> bool:
     side = CORNER_PX * factor
     across, down = picture.width - side, picture.height - side
     corners = [picture.crop((x, y, x + side, y + side)).reduce(factor) for x in (0, across) for y in (0, down)]
-    return _corners_mark(np.stack([np.asarray(corner) for corner in corners])) is not None
+    return _corners_mark(np.stack([np.asarray(corner) for corner in corners]), light=1.0) is not None
 
 
 def _search(thumbnail: "np.ndarray") -> tuple[Box | None, Circle | None]:
     """Find the area inside a frame, and the circle in it; None where the thumbnail has none."""
     area = None
+    light = min(1.0, measure_brightness(thumbnail) / FULL_LIGHT)
     left, top, right, bottom = 0, 0, thumbnail.shape[1], thumbnail.shape[0]
     for _ in range(2):  # a dermoscope's circle can lie inside a white margin
         part = thumbnail[top:bottom, left:right]
-        surround = _surround(part)
+        surround = _surround(part, light)
         if surround is None:
             break
         inner = _inside_frame(surround, part)
@@ -150,7 +155,7 @@ def _search(thumbnail: "np.ndarray") -> tuple[Box | None, Circle | None]:
     return area, None
 
 
-def _surround(thumbnail: "np.ndarray") -> "np.ndarray | None":
+def _surround(thumbnail: "np.ndarray", light: float) -> "np.ndarray | None":
     """Mark the dark pixels or the white ones, whichever fill at least two corners; None if neither do.
 
     Returns:
@@ -159,29 +164,30 @@ def _surround(thumbnail: "np.ndarray") -> "np.ndarray | None":
     import numpy as np
 
     ends = slice(None, CORNER_PX), slice(-CORNER_PX, None)
-    mark = _corners_mark(np.stack([thumbnail[rows, columns] for rows in ends for columns in ends]))
-    return None if mark is None else mark(thumbnail)
+    mark = _corners_mark(np.stack([thumbnail[rows, columns] for rows in ends for columns in ends]), light)
+    return None if mark is None else mark(thumbnail, light)
 
 
-def _corners_mark(corners: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray] | None":
+def _corners_mark(corners: "np.ndarray", light: float) -> "Callable[[np.ndarray, float], np.ndarray] | None":
     """Return the function that marks at least half of the pixels in at least two corners: `_dark`, `_white` or none."""
     for mark in (_dark, _white):
-        if (mark(corners).mean(axis=(1, 2)) > 0.5).sum() >= 2:
+        if (mark(corners, light).mean(axis=(1, 2)) > 0.5).sum() >= 2:
             return mark
     return None
 
 
-def _dark(pixels: "np.ndarray") -> "np.ndarray":
+def _dark(pixels: "np.ndarray", light: float) -> "np.ndarray":
     import numpy as np
 
     highest = pixels.max(axis=-1)
-    dark_grey = (highest <= DARK_GREY) & (highest - pixels.min(axis=-1) <= GREY_RANGE)
-    return np.asarray((highest <= BLACK) | dark_grey)
+    dark_grey = (highest <= DARK_GREY * light) & (highest - pixels.min(axis=-1) <= GREY_RANGE * light)
+    return np.asarray((highest <= BLACK * light) | dark_grey)
 
 
-def _white(pixels: "np.ndarray") -> "np.ndarray":
+def _white(pixels: "np.ndarray", light: float) -> "np.ndarray":
     import numpy as np
 
+    del light  # in less light white is not expected
     return np.asarray(pixels.min(axis=-1) >= WHITE)
 
 
