@@ -55,6 +55,15 @@ class Square(Message):
     top: Annotated[int, Field(ge=0)]
     side: Annotated[int, Field(gt=0)]
 
+    @classmethod
+    def inside(cls, left: float, top: float, side: float, *, width: int, height: int) -> "Square":
+        """Round a square to whole pixels inside a picture of width x height pixels."""
+        whole_side = max(1, min(round(side), width, height))
+        whole_left, whole_top = (
+            max(0, min(round(start), length - whole_side)) for start, length in ((left, width), (top, height))
+        )
+        return cls(left=whole_left, top=whole_top, side=whole_side)
+
 
 class Picture(Message):
     """The size of the upright picture in pixels, the square of it that the model sees, and its quality findings."""

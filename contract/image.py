@@ -6,6 +6,7 @@ not, or not safely.
 """
 
 import io
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,12 +26,7 @@ from contract.known_mistakes import known_mistake
 from contract.picture.colour import profile_space, to_srgb
 from contract.picture.jpeg import END_OF_IMAGE, unterminated_pixels
 from contract.picture.limits import (
-    MAX_PIXELS as MAX_PIXELS,
-)
-from contract.picture.limits import (
-    MIN_SIDE_PX as MIN_SIDE_PX,
-)
-from contract.picture.limits import (
+    MIN_SIDE_PX,
     PNG_BYTES_PER_PX,
     UNREADABLE,
     WEBP_BYTES_PER_PX,
@@ -166,29 +162,28 @@ def to_plain_jpeg(encoded: bytes, max_side_px: int) -> bytes:
     Raises:
         the same errors as `decode_image`.
     """
-    with _opened(encoded) as (picture, plan):
-        scale = min(1.0, max_side_px / max(picture.size))
-        width, height = (max(MIN_SIDE_PX, round(side * scale)) for side in picture.size)
-        upright = _decode_upright(picture, plan, (width, height), middle=False)
-    target = (height, width) if plan.turned else (width, height)
-    scaled = upright.picture.resize(target, Image.Resampling.BICUBIC, box=upright.box)
-    plain = to_srgb(scaled, plan.profile)
+    plain = decode_upright(encoded, max_side_px)
     plain.info.clear()
     jpeg = io.BytesIO()
     plain.save(jpeg, "JPEG", quality=JPEG_QUALITY)
     return jpeg.getvalue()
 
 
-def decode_upright(encoded: bytes) -> Image.Image:
-    """Open a picture, turn it upright, and return all of it at its full size, in RGB: to change whole pictures.
+def decode_upright(encoded: bytes, max_side_px: float = math.inf) -> Image.Image:
+    """Open a picture, turn it upright, and return all of it in sRGB, at its full size or smaller.
+
+    Args:
+        encoded: the bytes of the file.
+        max_side_px: of the longer side. The shorter side stays at MIN_SIDE_PX or more.
 
     Raises:
         the same errors as `decode_image`.
     """
     with _opened(encoded) as (picture, plan):
-        size = picture.size
-        upright = _decode_upright(picture, plan, size, middle=False)
-    target = (size[1], size[0]) if plan.turned else size
+        scale = min(1.0, max_side_px / max(picture.size))
+        width, height = (max(MIN_SIDE_PX, round(side * scale)) for side in picture.size)
+        upright = _decode_upright(picture, plan, (width, height), middle=False)
+    target = (height, width) if plan.turned else (width, height)
     return to_srgb(upright.picture.resize(target, Image.Resampling.BICUBIC, box=upright.box), plan.profile)
 
 

@@ -54,6 +54,11 @@ def malignant_probability(probabilities: np.ndarray, manifest: DecisionRules) ->
     return round(min(share, 1.0), 6)
 
 
+def is_unfamiliar(score: float, manifest: DecisionRules) -> bool:
+    """Return whether a picture is unlike the training pictures, by its score from `contract.reference`."""
+    return score > manifest.unfamiliar.threshold
+
+
 def decide(
     classes: Sequence[ClassProbability],
     *,
@@ -69,7 +74,7 @@ def decide(
     """
     if malignant >= manifest.operating_points[ANY_MALIGNANT].threshold:
         return "see_a_doctor"
-    if unfamiliar_score > manifest.unfamiliar.threshold:
+    if is_unfamiliar(unfamiliar_score, manifest):
         return "unfamiliar"
     if findings or classes[0].probability < MIN_LEADING_PROBABILITY:
         return "inconclusive"

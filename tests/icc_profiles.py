@@ -42,7 +42,7 @@ def grey_profile(gamma: float) -> bytes:
 
 
 def cmyk_profile(lightness_of_cyan: float) -> bytes:
-    """Write a printer's profile of a table whose 16 corners are grey: paper is white, cyan as told, the rest black."""
+    """Write a printer's profile with a table of 16 grey corners: paper white, cyan of this lightness, else black."""
     corners = [(0, 128, 128)] * 16
     corners[0b0000] = (255, 128, 128)
     corners[0b1000] = (round(lightness_of_cyan * 2.55), 128, 128)  # cyan is the first, slowest input

@@ -37,6 +37,17 @@ from tests.picture_blocks import (
 SIDE_PX = 96
 PROSE = b"Neither a picture nor anything like one. "
 
+ORIENTATIONS = {  # EXIF orientation -> how a camera that writes it stores an upright picture
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
 
 class OddPicture(NamedTuple):
     """The bytes, the expected HTTP status, and the expected error code (None for status 200)."""

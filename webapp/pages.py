@@ -152,13 +152,10 @@ def _result(prediction: Prediction, preview: Preview) -> Response:
 
 def _shown_square(picture: Picture, preview: Preview) -> Square:
     """Convert the square that the model sees to pixels of the preview."""
-    scale = preview.width / picture.width
-    side = max(1, min(round(picture.square.side * scale), preview.width, preview.height))
-    left, top = (
-        max(0, min(round(start * scale), length - side))
-        for start, length in ((picture.square.left, preview.width), (picture.square.top, preview.height))
+    seen, scale = picture.square, preview.width / picture.width
+    return Square.inside(
+        seen.left * scale, seen.top * scale, seen.side * scale, width=preview.width, height=preview.height
     )
-    return Square(left=left, top=top, side=side)
 
 
 def _refuse(refusal: Refusal) -> Response:

@@ -1,6 +1,6 @@
 """Decodes the tiles of a HEIF picture with libheif and libde265, and opens HEIC files as Pillow opens others.
 
-Both libraries are written in C++, and files that were made for it have made them run code of strangers
+Both libraries are written in C++, and crafted files have made them run an attacker's code
 (docs/decisions/heic.md). So they never get the file: each tile is given to them in a new file of one picture, whose
 size has been compared with the size in its bitstream. All else is done here.
 """

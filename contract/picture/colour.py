@@ -1,6 +1,6 @@
 """Converts the colours of a picture with an ICC profile to sRGB, which the training pictures have.
 
-The profile comes from a stranger: a damaged, oversized or unusual one is ignored, and the pixels count as sRGB.
+The profile comes from an untrusted file: a damaged, oversized or unusual one is ignored, and the pixels count as sRGB.
 Pillow's LittleCMS is loaded only for a profile that differs from sRGB.
 """
 

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from contract.api import Picture, Prediction, QualityFinding, Square, Timing
-from contract.image import DecodedImage, decode_image
+from contract.image import decode_image
 from contract.labels import DISCLAIMER
-from contract.outcome import decide, malignant_probability, rank_classes
+from contract.outcome import decide, is_unfamiliar, malignant_probability, rank_classes
 from contract.quality import assess
 from functions.classify.classifier import Classifier
 from functions.classify.explanation import explain as explain_class
@@ -79,17 +79,20 @@ def answer_picture(
         findings=findings,
         manifest=manifest,
     )
+    seen = decoded.square
     prediction = Prediction(
         prediction_id=str(uuid.uuid4()),
         model_version=manifest.version,
         outcome=outcome,
-        unfamiliar=output.unfamiliar_score > manifest.unfamiliar.threshold,
+        unfamiliar=is_unfamiliar(output.unfamiliar_score, manifest),
         classes=classes,
         malignant_probability=malignant,
         image=Picture(
             width=decoded.width,
             height=decoded.height,
-            square=_square(decoded),
+            square=Square.inside(
+                seen.left, seen.top, seen.right - seen.left, width=decoded.width, height=decoded.height
+            ),
             quality=[QualityFinding(**vars(finding)) for finding in findings],
         ),
         explanation=explain_class(output.class_map, classes[0].code, manifest.labels) if explain else None,
@@ -97,13 +100,3 @@ def answer_picture(
         disclaimer=DISCLAIMER,
     )
     return Answer(prediction, output.unfamiliar_score)
-
-
-def _square(decoded: DecodedImage) -> Square:
-    """Round the square that the model sees to whole pixels inside the picture."""
-    side = max(1, min(round(decoded.square.right - decoded.square.left), decoded.width, decoded.height))
-    left, top = (
-        max(0, min(round(start), length - side))
-        for start, length in ((decoded.square.left, decoded.width), (decoded.square.top, decoded.height))
-    )
-    return Square(left=left, top=top, side=side)

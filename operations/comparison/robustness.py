@@ -9,7 +9,7 @@ from typing import Final
 from contract.bundle import ChangeEffect, Robustness
 from operations.comparison.gates import GateResult
 from training.evaluation.robustness.goals import CLASS_CHANGES, low_risk_goal, worst_changes
-from training.evaluation.robustness.names import GROUPS, NOISE_FLOOR, words_for
+from training.evaluation.robustness.names import NOISE_FLOOR, by_group, heading_of, words_for
 
 MAX_NOISE: Final = 0.03  # with few pictures the noise is uncertain: a larger rise is never ignored
 NAME: Final = "changed pictures"
@@ -30,15 +30,10 @@ def apply_robustness_gates(challenger: Robustness | None, champion: Robustness |
         )
         return [GateResult(NAME, False, sentence)]
     if champion is None:
-        return [_reach_goals(group, effects) for group, effects in _groups(challenger).items()]
-    return [_compare(challenger, champion, group) for group in _groups(champion) | _groups(challenger)]
-
-
-def _groups(robustness: Robustness) -> dict[str, dict[str, ChangeEffect]]:
-    groups: dict[str, dict[str, ChangeEffect]] = {}
-    for name, effect in robustness.changes.items():
-        groups.setdefault(effect.group, {})[name] = effect
-    return groups
+        return [_reach_goals(group, effects) for group, effects in by_group(challenger.changes).items()]
+    return [
+        _compare(challenger, champion, group) for group in by_group(champion.changes) | by_group(challenger.changes)
+    ]
 
 
 def _reach_goals(group: str, effects: Mapping[str, ChangeEffect]) -> GateResult:
@@ -58,7 +53,7 @@ def _describe_missed(name: str, effect: ChangeEffect) -> str:
 
 
 def _compare(challenger: Robustness, champion: Robustness, group: str) -> GateResult:
-    effects = _groups(challenger).get(group, {}), _groups(champion).get(group, {})
+    effects = by_group(challenger.changes).get(group, {}), by_group(champion.changes).get(group, {})
     common = [name for name in effects[0] if name in effects[1]]
     if not common:
         return GateResult(_title(group), False, "were not measured for both models; compare with --data")
@@ -79,4 +74,5 @@ def _noise(champion: Robustness) -> float:
 
 
 def _title(group: str) -> str:
-    return f"{NAME}, {GROUPS.get(group, group)[:1].lower()}{GROUPS.get(group, group)[1:]}"
+    heading = heading_of(group)
+    return f"{NAME}, {heading[:1].lower()}{heading[1:]}"

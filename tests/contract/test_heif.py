@@ -28,21 +28,11 @@ from tests.heic_files import (
     with_property,
     with_reference,
 )
-from tests.odd_pictures import encode, plain_picture
+from tests.odd_pictures import ORIENTATIONS, encode, plain_picture
 
 ROOT = Path(__file__).parents[2]
 SIZE = 64  # pixels, of the model's square in these tests
 UPRIGHT = plain_picture(size=(304, 208))
-ORIENTATIONS = {  # EXIF orientation -> how a camera that writes it stores an upright picture
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 VARIANTS = {
     "one tile": encode_heic(UPRIGHT),
     "colour at full resolution": encode_heic(UPRIGHT, chroma=444),

@@ -17,7 +17,6 @@ from PIL import Image, ImageDraw, ImageOps
 from contract.errors import AnalyzerError, UnreadableImageError, UnsupportedPictureError
 from contract.image import (
     CONTENT_TYPES,
-    MIN_SIDE_PX,
     DecodedImage,
     decode_square,
     open_picture,
@@ -25,23 +24,14 @@ from contract.image import (
     to_plain_jpeg,
 )
 from contract.picture.jpeg import jpeg_segments
-from tests.odd_pictures import OddPicture, encode, odd_pictures, plain_picture
+from contract.picture.limits import MIN_SIDE_PX
+from tests.odd_pictures import ORIENTATIONS, OddPicture, encode, odd_pictures, plain_picture
 from tests.picture_blocks import film, lossless_jpeg, png_chunk, png_file, ycck_jpeg
 
 # How far the decoder may be from a complete decode and one antialiased resize: docs/inference.md.
 MEAN_BOUND, PERCENTILE_BOUND = 0.75, 5.0  # absolute difference of 8-bit values: mean, 99th percentile
 SIZE = 64  # pixels, of the model's square in these tests
 ROOT = Path(__file__).parents[2]
-ORIENTATIONS = {  # EXIF orientation -> how a camera that writes it stores an upright picture
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 def answer_to(encoded: bytes) -> str | None:

@@ -35,8 +35,9 @@ from contract.api import (
     Timing,
 )
 from contract.errors import AnalyzerError
-from contract.image import CONTENT_TYPES, MAX_PIXELS, MIN_SIDE_PX
+from contract.image import CONTENT_TYPES
 from contract.labels import BY_CODE, CODES, DISCLAIMER
+from contract.picture.limits import MAX_PIXELS, MIN_SIDE_PX
 from webapp.app import create_app
 from webapp.settings import Settings
 

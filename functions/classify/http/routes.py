@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from contract.api import MAX_BODY_BYTES, PROBLEM_CONTENT_TYPE, Health, Limits, ModelDescription, Problem
 from contract.bundle import Manifest
 from contract.errors import AnalyzerError, MethodNotAllowedError, NotFoundError
-from contract.image import CONTENT_TYPES, MAX_PIXELS, MIN_SIDE_PX
+from contract.image import CONTENT_TYPES
 from contract.labels import DISCLAIMER
+from contract.picture.limits import MAX_PIXELS, MIN_SIDE_PX
 from functions.classify.answer import Stopwatch, answer_picture
 from functions.classify.http.event import read_event
 from functions.classify.http.request import read_picture, wants_explanation

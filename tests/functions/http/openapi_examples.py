@@ -30,8 +30,9 @@ from contract.errors import (
     UnreadableImageError,
     UnsupportedPictureError,
 )
-from contract.image import CONTENT_TYPES, MAX_PIXELS, MIN_SIDE_PX
+from contract.image import CONTENT_TYPES
 from contract.labels import BY_CODE, CODES, DISCLAIMER, MALIGNANT_CODES
+from contract.picture.limits import MAX_PIXELS, MIN_SIDE_PX
 from contract.quality import MESSAGES, SHARPNESS
 
 VERSION: Final = "20260504T030201Z-0a1b2c3d"

@@ -8,6 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from contract.errors import DatasetError
+from contract.exposure import LUMA
 from contract.image import DecodedImage
 from contract.labels import CODES
 from contract.quality import median_sharpness
@@ -54,7 +55,7 @@ def measure_pictures(dataset: Dataset, on_progress: OnProgress = ignore_progress
 def measure(decoded: DecodedImage) -> dict[str, float]:
     """Measure one picture, as the model sees it; its brightness as the camera made it."""
     colours = decoded.pixels.astype(np.float32)
-    luma = colours @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+    luma = colours @ np.array(LUMA, np.float32)
     largest, total = colours.max(axis=2), colours.sum(axis=2)
     saturation = (largest - colours.min(axis=2)) / np.maximum(largest, 1)
     redness = colours[..., 0] / np.maximum(total, 1)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from contract.api import Metric, OperatingPoint
-from contract.bundle import ChangeEffect, Group, Robustness
+from contract.bundle import Group, Robustness
 from contract.labels import BY_CODE, CODES
 from training.evaluation.bootstrap import RESAMPLES
 from training.evaluation.calibration.operating_points import OPERATING_POINTS
@@ -19,7 +19,7 @@ from training.evaluation.report import charts
 from training.evaluation.report.mistakes import Mistake, contact_sheet
 from training.evaluation.report.words import EXPLANATIONS, SLICE_NAMES, attribution_of, readable
 from training.evaluation.robustness.goals import misses_goal
-from training.evaluation.robustness.names import GROUPS, words_for
+from training.evaluation.robustness.names import by_group, heading_of, words_for
 from training.evaluation.slices import SMALLEST_SLICE
 from training.fitting.epoch import Epoch
 from training.reporting.page import Chart, as_data_url, write_page
@@ -86,7 +86,8 @@ def write_report(
         decisions=_decisions(evaluation, subject),
         calibration=_calibration(evaluation.metrics),
         slice_names=SLICE_NAMES,
-        change_groups=_change_groups(evaluation.robustness),
+        change_groups=by_group(evaluation.robustness.changes) if evaluation.robustness else {},
+        heading_of=heading_of,
         words_for=words_for,
         misses_goal=misses_goal,
         smallest_slice=SMALLEST_SLICE,
@@ -262,14 +263,6 @@ def _decisions(evaluation: Evaluation, subject: Subject) -> list[dict[str, Any]]
         for name, point in subject.operating_points.items()
         if name in OPERATING_POINTS
     ]
-
-
-def _change_groups(robustness: Robustness | None) -> dict[str, dict[str, ChangeEffect]]:
-    """List the effects by the heading of their group."""
-    groups: dict[str, dict[str, ChangeEffect]] = {}
-    for name, effect in ({} if robustness is None else robustness.changes).items():
-        groups.setdefault(GROUPS.get(effect.group, effect.group), {})[name] = effect
-    return groups
 
 
 def _calibration(metrics: Mapping[str, Metric]) -> list[tuple[str, Metric | None, Metric | None]]:

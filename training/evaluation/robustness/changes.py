@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
+from training.colour_spaces import ADOBE_RGB, DISPLAY_P3
 from training.evaluation.robustness.drawings import draw_date, draw_hairs, draw_ink, draw_ruler, draw_scale
 from training.evaluation.robustness.files import save_enlarged, save_in_space, save_jpeg, save_png, save_webp
 from training.evaluation.robustness.names import NOISE_FLOOR
@@ -22,7 +23,6 @@ from training.evaluation.robustness.optics import (
     expose,
     multiply_channels,
 )
-from training.evaluation.robustness.profiles import ADOBE_RGB, DISPLAY_P3
 
 CANVAS_PX: Final = 450  # the shorter side of HAM10000's pictures as they were published
 MAX_ASPECT: Final = 3  # longer by shorter side: a long strip would become a huge picture

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from PIL import Image
 
-from training.evaluation.robustness.profiles import ColourSpace, convert_to, icc_profile
+from training.colour_spaces import ColourSpace
+from training.evaluation.robustness.profiles import convert_to, icc_profile
 
 JPEG_QUALITY: Final = 92  # of a changed picture, unless the change is another quality
 

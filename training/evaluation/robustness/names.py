@@ -1,6 +1,10 @@
 """The names of the changes, in groups and in words for people. Loads nothing, because `lesion card` prints them."""
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from contract.bundle import ChangeEffect
 
 GROUPS: Final = {
     "border": "Borders and frames",
@@ -59,6 +63,19 @@ NAMES: Final = {
     "megapixels_24": Named("file", "enlarged to 24 megapixels"),
 }
 TURNS: Final = tuple(name for name, named in NAMES.items() if named.group == "turn")
+
+
+def heading_of(group: str) -> str:
+    """Name a group for people; one that this code does not know, by its code."""
+    return GROUPS.get(group, group)
+
+
+def by_group(effects: "Mapping[str, ChangeEffect]") -> "dict[str, dict[str, ChangeEffect]]":
+    """Sort the effects of changes by their groups: group -> name -> effect, in the order of `effects`."""
+    groups: dict[str, dict[str, ChangeEffect]] = {}
+    for name, effect in effects.items():
+        groups.setdefault(effect.group, {})[name] = effect
+    return groups
 
 
 def words_for(name: str) -> str:

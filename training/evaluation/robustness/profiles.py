@@ -4,50 +4,18 @@ A profile here is the smallest that ICC.1:2001-04 (version 2) allows for a displ
 """
 
 import struct
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from PIL import Image
 
+from training.colour_spaces import D65, SRGB, ColourSpace, xyz_of
+
 D50: Final = np.array([0.9642, 1.0, 0.8249])  # XYZ of the white of all ICC profiles
-D65: Final = (0.3127, 0.3290)  # x, y
 CURVE_POINTS: Final = 1024
-ADOBE_GAMMA: Final = 563 / 256  # "2.2" of Adobe RGB (1998), section 4.3.1.2
 
 # The linear Bradford transform, ICC.1:2001-04, annex E: from XYZ to the responses of the eye's cones.
 _BRADFORD: Final = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-
-
-@dataclass(frozen=True)
-class ColourSpace:
-    """An RGB space with the white point D65."""
-
-    name: str
-    primaries: tuple[tuple[float, float], ...]  # x, y of red, green and blue
-    gamma: float | None = None  # None: the curve of sRGB, IEC 61966-2-1
-
-    def to_xyz(self) -> np.ndarray:
-        """Return the matrix from linear RGB to XYZ under D65: shape (3, 3)."""
-        xyz = np.array([_xyz(*primary) for primary in self.primaries]).T
-        return np.asarray(xyz * np.linalg.solve(xyz, _xyz(*D65)))
-
-    def decode(self, values: np.ndarray) -> np.ndarray:
-        """Turn stored values into linear light, both 0..1."""
-        if self.gamma is not None:
-            return np.asarray(values**self.gamma)
-        return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-
-    def encode(self, linear: np.ndarray) -> np.ndarray:
-        """Turn linear light into stored values, both 0..1."""
-        if self.gamma is not None:
-            return np.asarray(linear ** (1 / self.gamma))
-        return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-
-
-SRGB: Final = ColourSpace("sRGB", ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)))
-DISPLAY_P3: Final = ColourSpace("Display P3", ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)))  # SMPTE EG 432-1
-ADOBE_RGB: Final = ColourSpace("Adobe RGB (1998)", ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), ADOBE_GAMMA)
 
 
 def convert_to(space: ColourSpace, picture: Image.Image) -> Image.Image:
@@ -60,7 +28,7 @@ def convert_to(space: ColourSpace, picture: Image.Image) -> Image.Image:
 
 def icc_profile(space: ColourSpace) -> bytes:
     """Write the ICC profile of a space."""
-    cones = _BRADFORD @ _xyz(*D65)
+    cones = _BRADFORD @ xyz_of(*D65)
     adaptation = np.linalg.inv(_BRADFORD) @ np.diag((_BRADFORD @ D50) / cones) @ _BRADFORD
     colorants = (adaptation @ space.to_xyz()).T
     curve = _curve(space)
@@ -79,11 +47,6 @@ def icc_profile(space: ColourSpace) -> bytes:
         ">I4xI4s4s4s12x4s28x3i48x", at + len(body), 0x02400000, b"mntr", b"RGB ", b"XYZ ", b"acsp", *_fixed(D50)
     )
     return header + table + body
-
-
-def _xyz(x: float, y: float) -> np.ndarray:
-    """Return XYZ of a chromaticity, with Y = 1."""
-    return np.array([x / y, 1, (1 - x - y) / y])
 
 
 def _curve(space: ColourSpace) -> bytes:

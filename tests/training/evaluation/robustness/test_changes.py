@@ -8,6 +8,7 @@ from PIL import Image, ImageCms
 
 from contract.image import decode_image, decode_upright
 from tests.training.evaluation.robustness.pictures import paint_lesion
+from training.colour_spaces import ADOBE_RGB, DISPLAY_P3, ColourSpace
 from training.evaluation.robustness.changes import CANVAS_PX, CHANGES, to_canvas
 from training.evaluation.robustness.drawings import draw_date, draw_hairs, draw_ink, draw_ruler, draw_scale
 from training.evaluation.robustness.files import save_in_space, save_png
@@ -23,7 +24,7 @@ from training.evaluation.robustness.optics import (
     expose,
     multiply_channels,
 )
-from training.evaluation.robustness.profiles import ADOBE_RGB, DISPLAY_P3, ColourSpace, convert_to, icc_profile
+from training.evaluation.robustness.profiles import convert_to, icc_profile
 
 LARGE = ("megapixels_12", "megapixels_24")
 

@@ -4,19 +4,14 @@ All but the tone curve are one 3 x 3 matrix on linear light. Approximations save
 encoded value (sRGB: about its power 2.2), and Schlick's bias stands for a power (Graphics Gems IV, 1994, page 401).
 """
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from keras import ops
 
+from training.colour_spaces import ADOBE_RGB, DISPLAY_P3, SRGB, ColourSpace
 from training.fitting.inputs.augmentation.changes import EXPOSURE, GAMMA, LAMP, PROFILE
 from training.fitting.inputs.augmentation.random_layer import Draws, RandomLayer
-
-# The primaries of each colour space, as x and y of red, green and blue. All have the white point D65.
-SRGB: Final = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))  # IEC 61966-2-1
-DISPLAY_P3: Final = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))  # SMPTE EG 432-1
-ADOBE_RGB: Final = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))  # Adobe RGB (1998)
-D65: Final = (0.3127, 0.3290)
 
 
 class RandomCamera(RandomLayer):
@@ -70,19 +65,12 @@ def lamp_gains(kelvin: Any) -> Any:
         ((3.0817580 * x - 5.87338670) * x + 3.75112997) * x - 0.37001483,
     )
     xyz = ops.stack([x / y, ops.ones_like(x), (1.0 - x - y) / y], axis=-1)
-    return ops.maximum(ops.matmul(xyz, ops.convert_to_tensor(np.linalg.inv(to_xyz(SRGB)).T, "float32")), 0.0)
+    return ops.maximum(ops.matmul(xyz, ops.convert_to_tensor(np.linalg.inv(SRGB.to_xyz()).T, "float32")), 0.0)
 
 
-def to_xyz(primaries: tuple[tuple[float, float], ...]) -> np.ndarray:
-    """Return the matrix from linear RGB to XYZ, both as columns: white is (1, 1, 1) and has the luminance 1."""
-    columns = np.array([[x / y, 1.0, (1 - x - y) / y] for x, y in primaries]).T
-    white = np.array([D65[0] / D65[1], 1.0, (1 - sum(D65)) / D65[1]])
-    return np.asarray(columns * np.linalg.solve(columns, white))
-
-
-def ignored_profile(primaries: tuple[tuple[float, float], ...]) -> Any:
+def ignored_profile(space: ColourSpace) -> Any:
     """Return what happens to linear sRGB if it is stored in another colour space and that is ignored: pixel @ matrix.
 
     A wider space stores smaller differences between the channels, so the picture looks paler.
     """
-    return ops.convert_to_tensor((np.linalg.inv(to_xyz(primaries)) @ to_xyz(SRGB)).T, "float32")
+    return ops.convert_to_tensor((np.linalg.inv(space.to_xyz()) @ SRGB.to_xyz()).T, "float32")

@@ -4,14 +4,13 @@ from typing import Any, Final
 
 from keras import ops
 
+from contract.exposure import LUMA
 from training.fitting.inputs.augmentation.random_layer import Draws, RandomLayer
 
 LIGHT: Final = 0.1  # of 0..255, either way
 CONTRAST: Final = 0.15  # share, either way
 SATURATION: Final = 0.2  # share, either way
 TINT: Final = 0.06  # share of each channel, either way: the lamp's colour and the camera's white balance
-
-_GREY: Final = (0.299, 0.587, 0.114)  # what red, green and blue add to brightness (ITU-R BT.601)
 
 
 class RandomLight(RandomLayer):
@@ -28,7 +27,7 @@ class RandomLight(RandomLayer):
         contrast = draws.uniform(1.0 - CONTRAST, 1.0 + CONTRAST, 1, 1)
         tint = draws.uniform(1.0 - TINT, 1.0 + TINT, 1, 3)
         light = draws.uniform(-255.0 * LIGHT, 255.0 * LIGHT, 1, 1)
-        grey = ops.reshape(ops.array(_GREY, "float32"), (1, 3, 1))
+        grey = ops.reshape(ops.array(LUMA, "float32"), (1, 3, 1))
         colours = (saturation * ops.eye(3) + (1.0 - saturation) * grey) * tint  # pixel @ colours
         flat = ops.reshape(pictures, (count, -1, 3))
         mean = ops.mean(flat, axis=1, keepdims=True)

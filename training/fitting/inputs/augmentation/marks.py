@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from keras import ops
 
-from training.fitting.inputs.augmentation.changes import HAIRS, INK, RULER
+from training.fitting.inputs.augmentation.changes import HAIRS, INK, RULER, Change
 from training.fitting.inputs.augmentation.random_layer import Draws, RandomLayer, blend, grid, whole_number
 
 MOST_HAIRS: Final = int(HAIRS.ranges["number"][1])
@@ -22,12 +22,7 @@ class RandomHairs(RandomLayer):
 
     def change(self, pictures: Any, draws: Draws) -> Any:
         """Draw up to `MOST_HAIRS` hairs of one colour."""
-        number = ops.floor(draws.uniform(*whole_number(HAIRS.ranges["number"]), 1))
-        drawn = ops.logical_and(
-            ops.arange(MOST_HAIRS, dtype="float32") < number,
-            draws.chosen(HAIRS.probability, 1),
-        )
-        opacity = ops.where(drawn, draws.uniform(*HAIRS.ranges["opacity"], 1), 0.0)
+        opacity = _draw_opacity(HAIRS, MOST_HAIRS, draws)
         covered = _cover(
             pictures,
             angle=draws.uniform(0.0, 3.1416, MOST_HAIRS),
@@ -47,12 +42,7 @@ class RandomInk(RandomLayer):
 
     def change(self, pictures: Any, draws: Draws) -> Any:
         """Draw up to `MOST_MARKS` strokes in one ink."""
-        number = ops.floor(draws.uniform(*whole_number(INK.ranges["number"]), 1))
-        drawn = ops.logical_and(
-            ops.arange(MOST_MARKS, dtype="float32") < number,
-            draws.chosen(INK.probability, 1),
-        )
-        opacity = ops.where(drawn, draws.uniform(*INK.ranges["opacity"], 1), 0.0)
+        opacity = _draw_opacity(INK, MOST_MARKS, draws)
         covered = _cover(
             pictures,
             angle=draws.uniform(0.0, 6.2832, MOST_MARKS),
@@ -92,6 +82,13 @@ class RandomRuler(RandomLayer):
         shown = ops.where(draws.chosen(RULER.probability), draws.uniform(0.6, 1.0), 0.0)
         grey = ops.where(draws.uniform(0.0, 1.0, 1) < 0.75, 30.0, 235.0) + draws.uniform(-20.0, 20.0, 1)
         return blend(pictures, grey * ops.ones((1, 3)), covered * ops.reshape(shown, (-1, 1, 1)))
+
+
+def _draw_opacity(change: Change, most: int, draws: Draws) -> Any:
+    """Draw how many of `most` strokes each picture gets, and their opacity: shape (N, most); 0 for the others."""
+    number = ops.floor(draws.uniform(*whole_number(change.ranges["number"]), 1))
+    drawn = ops.logical_and(ops.arange(most, dtype="float32") < number, draws.chosen(change.probability, 1))
+    return ops.where(drawn, draws.uniform(*change.ranges["opacity"], 1), 0.0)
 
 
 def _cover(

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from training import colour_spaces
 from training.fitting.inputs.augmentation.build import photographic_layers
 from training.fitting.inputs.augmentation.random_layer import RandomLayer
 
@@ -41,7 +42,7 @@ class PhotographicChanges:
     def identity(self) -> str:
         """A text that differs if the changes do: the seed, the backend, and a hash of the code."""
         digest = hashlib.sha256()
-        for path in sorted(Path(__file__).parent.glob("*.py")):
+        for path in (*sorted(Path(__file__).parent.glob("*.py")), Path(colour_spaces.__file__)):
             digest.update(path.read_bytes())
         return f"{self.seed} {keras.backend.backend()} {digest.hexdigest()}"
 

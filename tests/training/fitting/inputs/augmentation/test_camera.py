@@ -4,20 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from training.fitting.inputs.augmentation.camera import (
-    ADOBE_RGB,
-    DISPLAY_P3,
-    SRGB,
-    RandomCamera,
-    ignored_profile,
-    lamp_gains,
-    to_xyz,
-)  # fmt: skip
+from training.colour_spaces import ADOBE_RGB, DISPLAY_P3, SRGB
+from training.fitting.inputs.augmentation.camera import RandomCamera, ignored_profile, lamp_gains
 
 
 def test_the_matrix_of_srgb_is_the_published_one() -> None:
     published = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]  # IEC 61966-2-1
-    np.testing.assert_allclose(to_xyz(SRGB), published, atol=2e-4)
+    np.testing.assert_allclose(SRGB.to_xyz(), published, atol=2e-4)
 
 
 def test_an_ignored_profile_makes_colours_paler_and_keeps_grey() -> None:
@@ -33,7 +26,7 @@ def test_an_ignored_profile_makes_colours_paler_and_keeps_grey() -> None:
 def test_a_lamp_has_the_chromaticity_of_a_black_body(kelvin: float, x: float, y: float) -> None:
     """Illuminant A, and two points of the Planckian locus."""
     gains = keras.ops.convert_to_numpy(lamp_gains(np.array([kelvin], np.float32)))[0]
-    xyz = to_xyz(SRGB) @ gains
+    xyz = SRGB.to_xyz() @ gains
     np.testing.assert_allclose(xyz[:2] / xyz.sum(), [x, y], atol=0.004)
     assert xyz[1] == pytest.approx(1, abs=0.01)
 
